@@ -1,0 +1,49 @@
+# Arrow and Parquet: the system's packages when it has them, else the pinned pyarrow wheel, which
+# ships headers and shared libraries (requirements.txt; scripts/setup.sh installs it in .venv).
+find_package(Arrow CONFIG QUIET)
+find_package(Parquet CONFIG QUIET)
+if(Arrow_FOUND AND Parquet_FOUND)
+  add_library(tapeworks_parquet INTERFACE)
+  target_link_libraries(tapeworks_parquet INTERFACE Parquet::parquet_shared Arrow::arrow_shared)
+else()
+  set(TAPEWORKS_PYTHON "" CACHE FILEPATH "Python whose pyarrow wheel provides Arrow and Parquet")
+  if(NOT TAPEWORKS_PYTHON)
+    set(TAPEWORKS_PYTHON ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+  endif()
+  execute_process(
+    COMMAND ${TAPEWORKS_PYTHON} -c "import os, pyarrow; print(os.path.dirname(pyarrow.__file__))"
+    OUTPUT_VARIABLE pyarrow_dir OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE pyarrow_result
+    ERROR_QUIET)
+  if(NOT pyarrow_result EQUAL 0)
+    message(FATAL_ERROR "Arrow C++ was not found, and ${TAPEWORKS_PYTHON} has no pyarrow; "
+                        "run scripts/setup.sh or set TAPEWORKS_PYTHON.")
+  endif()
+  file(GLOB arrow_library ${pyarrow_dir}/libarrow.so.* ${pyarrow_dir}/libarrow.*.dylib)
+  file(GLOB parquet_library ${pyarrow_dir}/libparquet.so.* ${pyarrow_dir}/libparquet.*.dylib)
+  add_library(tapeworks_parquet INTERFACE)
+  target_include_directories(tapeworks_parquet SYSTEM INTERFACE ${pyarrow_dir}/include)
+  target_link_libraries(tapeworks_parquet INTERFACE ${arrow_library} ${parquet_library})
+  target_link_options(tapeworks_parquet INTERFACE -Wl,-rpath,${pyarrow_dir})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(fmt CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+
+find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
+find_library(XXHASH_LIBRARY xxhash REQUIRED)
+add_library(tapeworks_xxhash INTERFACE)
+target_include_directories(tapeworks_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE})
+target_link_libraries(tapeworks_xxhash INTERFACE ${XXHASH_LIBRARY})
+
+find_path(ZSTD_INCLUDE zstd.h REQUIRED)
+find_library(ZSTD_LIBRARY zstd REQUIRED)
+add_library(tapeworks_zstd INTERFACE)
+target_include_directories(tapeworks_zstd SYSTEM INTERFACE ${ZSTD_INCLUDE})
+target_link_libraries(tapeworks_zstd INTERFACE ${ZSTD_LIBRARY})
+
+if(TAPEWORKS_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()

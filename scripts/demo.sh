@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The whole job on made-up data: installs what is missing, builds, generates 5 million broker
+# transactions, runs the pipeline and shows its answers. Everything is below build/; a second run
+# starts in seconds. ROWS=100000 scripts/demo.sh makes a smaller one.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+rows=${ROWS:-5000000}
+tapeworks=build/release/tapeworks
+input=build/demo/input
+data=build/demo/data
+stats=build/demo/stats.json
+shape=(--rows "$rows" --symbols 500 --brokers 300 --days 120 --seed 1)
+
+title() { printf '\n== %s\n' "$*"; }
+# Shows a command as a reader would type it, then runs it.
+show() { printf '$ %s\n' "$*"; "$@"; }
+# The first value of a column of a command's JSON lines.
+first_value() { .venv/bin/python -c 'import json, sys; print(json.loads(sys.stdin.readline())[sys.argv[1]])' "$1"; }
+
+scripts/setup.sh demo
+if [[ ! -f build/release/build.ninja ]]; then
+  cmake --preset release -DTAPEWORKS_TESTS=OFF >/dev/null
+fi
+ninja -C build/release -j "$(scripts/build_jobs.sh)" --quiet tapeworks
+
+made_with="${shape[*]}"
+title "Broker transactions as a vendor delivers them"
+if [[ $(cat "$input/made_with" 2>/dev/null) == "$made_with" ]]; then
+  printf '%s\n' "$input is there already, made with: $made_with"
+else
+  rm -rf "$input"
+  show "$tapeworks" generate --out "$input" "${shape[@]}"
+  printf '%s' "$made_with" >"$input/made_with"
+fi
+du -h "$input"/*.parquet
+
+title "Daily summary per symbol, closing prices, FIFO profit and loss, ranking: one pass"
+if ! show "$tapeworks" run "$input/broker_tx.parquet" --prices "$input/close_prices.parquet" \
+  --data "$data" --stats 2>"$stats"; then
+  cat "$stats" >&2
+  exit 1
+fi
+
+title "The ten best brokers"
+show "$tapeworks" ranking --data "$data" --top 10 --format table
+
+broker=$("$tapeworks" ranking --data "$data" --top 1 --format jsonl | first_value broker)
+title "The best broker over all symbols"
+show "$tapeworks" query "$broker" --data "$data" --format table
+printf '\n'
+# The table has a line for each symbol; the head is enough here.
+show "$tapeworks" query "$broker" --data "$data" --breakdown --format table | sed -n 1,16p
+
+symbol=2330
+[[ -f $data/pnl/$symbol.parquet ]] || symbol=$(basename "$(find -L "$data/pnl" -name '*.parquet' | sort | sed -n 1p)" .parquet)
+title "The brokers in one symbol"
+show "$tapeworks" symbol "$symbol" --data "$data" --top 10 --format table
+
+title "What it cost"
+.venv/bin/python scripts/demo_cost.py "$stats"

@@ -1,0 +1,30 @@
+#include "base/messages.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+
+namespace tapeworks {
+namespace {
+
+std::atomic<bool> g_quiet{false};
+
+void write_line(std::string_view prefix, std::string_view line) {
+  const std::string text = fmt::format("{}{}\n", prefix, line);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+}  // namespace
+
+void set_quiet(bool quiet) { g_quiet.store(quiet, std::memory_order_relaxed); }
+
+void warn_line(std::string_view line) {
+  if (!g_quiet.load(std::memory_order_relaxed)) write_line("tapeworks: warning: ", line);
+}
+
+void note_line(std::string_view line) {
+  if (!g_quiet.load(std::memory_order_relaxed) && isatty(STDERR_FILENO) != 0) write_line("", line);
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace tapeworks {
+
+/// Lines for the person at the terminal, on stderr; results never go here. `--quiet` keeps only
+/// errors. Threads: any.
+void set_quiet(bool quiet);
+void warn_line(std::string_view line);
+void note_line(std::string_view line);
+
+template <typename... Args>
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  warn_line(fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// What a command did; stays away with --quiet and when stderr is no terminal.
+template <typename... Args>
+void note(fmt::format_string<Args...> format, Args&&... args) {
+  note_line(fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,38 @@
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/pipeline_options.h"
+
+namespace tapeworks {
+namespace {
+
+class EtlCommand : public Command {
+ public:
+  void describe(CLI::App& app) override {
+    etl_.describe(app);
+    job_.describe(app);
+  }
+
+  Status check() override {
+    TW_TRY(job_.check());
+    TW_ASSIGN(options_, etl_.resolve(job_));
+    return {};
+  }
+
+  Result<int> run() override {
+    TW_ASSIGN(const auto budget, job_.work.make_budget());
+    TW_TRY(run_etl(options_, job_.place(), *budget));
+    return 0;
+  }
+
+ private:
+  JobOptions job_;
+  EtlArguments etl_;
+  EtlOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_etl_command() { return std::make_unique<EtlCommand>(); }
+
+}  // namespace tapeworks

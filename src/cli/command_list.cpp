@@ -1,0 +1,27 @@
+#include "cli/command.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr CommandEntry kCommands[] = {
+    {"adopt", "Put an existing folder of tables under generations", make_adopt_command},
+    {"etl", "Sum the trades per symbol, broker and day", make_etl_command},
+    {"generate", "Make synthetic trades and prices", make_generate_command},
+    {"generations", "List the generations of a data directory, or go back",
+     make_generations_command},
+    {"path", "Print the folder of the current generation", make_path_command},
+    {"pnl", "Compute profit and loss by FIFO, and the ranking", make_pnl_command},
+    {"query", "Show one broker over all symbols", make_query_command},
+    {"ranking", "Show the brokers by profit and loss", make_ranking_command},
+    {"rolling", "Rank the brokers within a window of years", make_rolling_command},
+    {"run", "Do etl, sync and pnl in one pass", make_run_command},
+    {"symbol", "Show the brokers of one symbol", make_symbol_command},
+    {"sync", "Take over closing prices", make_sync_command},
+    {"verify", "Check a data directory", make_verify_command},
+};
+
+}  // namespace
+
+std::span<const CommandEntry> command_list() { return kCommands; }
+
+}  // namespace tapeworks

@@ -1,0 +1,50 @@
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/pipeline_options.h"
+
+namespace tapeworks {
+namespace {
+
+class RunCommand : public Command {
+ public:
+  void describe(CLI::App& app) override {
+    etl_.describe(app);
+    app.add_option("--prices", source_, "Close prices: a Parquet or CSV file")
+        ->type_name("SOURCE")
+        ->required();
+    pnl_.describe(app);
+    job_.describe(app);
+  }
+
+  Status check() override {
+    TW_TRY(job_.check());
+    TW_ASSIGN(etl_options_, etl_.resolve(job_));
+    TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
+    price_options_.source = source_;
+    price_options_.mode = job_.mode();
+    price_options_.amounts = etl_options_.scan.amounts;
+    return check_price_source(source_);
+  }
+
+  Result<int> run() override {
+    TW_ASSIGN(const auto budget, job_.work.make_budget());
+    TW_TRY(run_all(etl_options_, price_options_, pnl_options_, job_.place(), *budget));
+    return 0;
+  }
+
+ private:
+  JobOptions job_;
+  EtlArguments etl_;
+  PnlArguments pnl_;
+  std::string source_;
+  EtlOptions etl_options_;
+  PnlRunOptions pnl_options_;
+  PriceReadOptions price_options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_run_command() { return std::make_unique<RunCommand>(); }
+
+}  // namespace tapeworks

@@ -1,0 +1,161 @@
+#include "cli/pipeline_options.h"
+
+#include <charconv>
+
+#include "base/units.h"
+
+namespace tapeworks {
+namespace {
+
+Result<Day> parse_day_option(const char* option, const std::string& text) {
+  if (const auto day = parse_day(text)) return *day;
+  return invalid_argument("{} must be a day like 2023-01-01, not '{}'", option, text);
+}
+
+Result<uint64_t> parse_row_count(const std::string& text) {
+  uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error == std::errc{} && end == text.data() + text.size()) return count;
+  return invalid_argument("--max-bad-rows must be a number of rows, not '{}'", text);
+}
+
+/// The zone of a mode, unless the option says another one where it may.
+Result<FixedZone> resolve_day_zone(const std::string& text, Mode mode) {
+  const FixedZone standard{mode == Mode::kCompatV1 ? 0 : 8 * 3600};
+  if (text.empty()) return standard;
+  auto zone = FixedZone::parse(text);
+  if (!zone) return invalid_argument("--day-zone: {}", zone.error().message);
+  if (is_compat(mode) && zone->offset_seconds != standard.offset_seconds) {
+    return invalid_argument("--compat {} has the day zone {}; leave --day-zone away",
+                            to_string(mode), mode == Mode::kCompatV1 ? "UTC" : "Asia/Taipei");
+  }
+  return *zone;
+}
+
+}  // namespace
+
+void JobOptions::describe(CLI::App& app) {
+  data.describe(app);
+  app.add_option("--compat", compat,
+                 "Give the answers of the reference implementation, its bugs included: v1 or v2")
+      ->type_name("v1|v2");
+  app.add_option("--keep-generations-for", keep_generations_for,
+                 "Generations younger than this are not removed")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  work.describe(app);
+}
+
+Status JobOptions::check() const {
+  if (!compat.empty() && compat != "v1" && compat != "v2") {
+    return invalid_argument("--compat must be v1 or v2, not '{}'", compat);
+  }
+  if (const auto keep = parse_duration(keep_generations_for); !keep) {
+    return invalid_argument("--keep-generations-for: {}", keep.error().message);
+  }
+  return work.check();
+}
+
+Mode JobOptions::mode() const { return parse_mode(compat).value_or(Mode::kDefault); }
+
+WorkPlace JobOptions::place() const {
+  WorkPlace place;
+  place.data_dir = data.data_dir;
+  place.temp_dir = work.temp_dir;
+  place.thread_count = work.thread_count();
+  place.keep_generations_for = parse_duration(keep_generations_for).value();
+  return place;
+}
+
+void EtlArguments::describe(CLI::App& app) {
+  app.add_option("INPUT", inputs, "Parquet files, folders of them, or patterns")->required();
+  app.add_option("--on-bad-row", on_bad_row,
+                 "fail: publish nothing when there is a bad row; skip: leave bad rows out and count "
+                 "them")
+      ->type_name("fail|skip")
+      ->capture_default_str();
+  app.add_option("--max-bad-rows", bad_rows_max,
+                 "With skip: more bad rows than this publish nothing (default: 0.01 % of the rows)")
+      ->type_name("N");
+  app.add_option("--day-zone", day_zone,
+                 "Zone in which an instant becomes a day (default: Asia/Taipei)")
+      ->type_name("ZONE");
+  app.add_option("--naive-zone", naive_zone,
+                 "Zone of timestamps that carry none; without it they are refused")
+      ->type_name("ZONE");
+  app.add_option("--amounts", amounts, "Width of the amounts in the files: float32 or float64")
+      ->type_name("WIDTH")
+      ->capture_default_str();
+  const auto column = [&](const char* name, std::string& target) {
+    app.add_option(name, target, "Name of this column in the input")
+        ->type_name("NAME")
+        ->capture_default_str()
+        ->group("Columns");
+  };
+  column("--column-symbol", columns.symbol);
+  column("--column-date", columns.date);
+  column("--column-broker", columns.broker);
+  column("--column-broker-name", columns.broker_name);
+  column("--column-price", columns.price);
+  column("--column-buy", columns.buy);
+  column("--column-sell", columns.sell);
+}
+
+Result<EtlOptions> EtlArguments::resolve(const JobOptions& job) const {
+  EtlOptions options;
+  options.inputs = inputs;
+  ScanOptions& scan = options.scan;
+  scan.mode = job.mode();
+  scan.columns = columns;
+  scan.thread_count = job.work.thread_count();
+  if (on_bad_row != "fail" && on_bad_row != "skip") {
+    return invalid_argument("--on-bad-row must be fail or skip, not '{}'", on_bad_row);
+  }
+  scan.on_bad_row = on_bad_row == "skip" ? OnBadRow::kSkip : OnBadRow::kFail;
+  if (!bad_rows_max.empty()) {
+    TW_ASSIGN(scan.bad_rows_max, parse_row_count(bad_rows_max));
+  }
+  TW_ASSIGN(scan.days.day_zone, resolve_day_zone(day_zone, scan.mode));
+  if (!naive_zone.empty()) {
+    auto zone = FixedZone::parse(naive_zone);
+    if (!zone) return invalid_argument("--naive-zone: {}", zone.error().message);
+    scan.days.naive_zone = *zone;
+  }
+  if (amounts != "float32" && amounts != "float64") {
+    return invalid_argument("--amounts must be float32 or float64, not '{}'", amounts);
+  }
+  scan.amounts = amounts == "float64" ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
+  if (is_compat(scan.mode) && scan.amounts == AmountWidth::kFloat64) {
+    return invalid_argument("--compat {} has float32 amounts; leave --amounts away",
+                            to_string(scan.mode));
+  }
+  return options;
+}
+
+void PnlArguments::describe(CLI::App& app) {
+  app.add_option("--start", start, "Realised P&L, amounts and timing count from this day on")
+      ->type_name("DATE")
+      ->capture_default_str();
+  app.add_option("--as-of", as_of,
+                 "Day of valuation; later trades are left out (default: the last trade date)")
+      ->type_name("DATE");
+  app.add_flag("--daily", daily, "Also write pnl_daily/, the P&L of each account on each day");
+}
+
+Result<PnlRunOptions> PnlArguments::resolve(const JobOptions& job) const {
+  PnlRunOptions options;
+  options.mode = job.mode();
+  options.daily = daily;
+  TW_ASSIGN(options.start, parse_day_option("--start", start));
+  if (!as_of.empty()) {
+    if (is_compat(options.mode)) {
+      return invalid_argument(
+          "--compat {} values each symbol on its own last trade date; leave --as-of away",
+          to_string(options.mode));
+    }
+    TW_ASSIGN(options.as_of, parse_day_option("--as-of", as_of));
+  }
+  return options;
+}
+
+}  // namespace tapeworks

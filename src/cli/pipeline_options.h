@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "base/result.h"
+#include "cli/work_options.h"
+#include "pipeline/pipeline.h"
+
+namespace tapeworks {
+
+/// Options of every command that writes a generation: --data, --compat, --keep-generations-for,
+/// --memory, --threads, --temp-dir.
+struct JobOptions {
+  DataOption data;
+  WorkOptions work;
+  std::string compat;
+  std::string keep_generations_for = "1h";
+
+  void describe(CLI::App& app);
+  Status check() const;
+  /// The following are valid after check().
+  Mode mode() const;
+  WorkPlace place() const;
+};
+
+/// Options of `etl`, also taken by `run`.
+struct EtlArguments {
+  std::vector<std::string> inputs;
+  std::string on_bad_row = "fail";
+  std::string bad_rows_max;
+  std::string day_zone;
+  std::string naive_zone;
+  std::string amounts = "float32";
+  TransactionColumnNames columns;
+
+  void describe(CLI::App& app);
+  /// Everything but inputs and threads, or what contradicts the mode.
+  Result<EtlOptions> resolve(const JobOptions& job) const;
+};
+
+/// Options of `pnl`, also taken by `run`.
+struct PnlArguments {
+  std::string start = "2023-01-01";
+  std::string as_of;
+  bool daily = false;
+
+  void describe(CLI::App& app);
+  Result<PnlRunOptions> resolve(const JobOptions& job) const;
+};
+
+}  // namespace tapeworks

@@ -1,0 +1,31 @@
+#include "engine/radix_sort.h"
+
+#include <algorithm>
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace tapeworks {
+namespace {
+
+TEST(RadixSort, SortsLikeAStableSortOfTheLowBits) {
+  for (uint32_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    const unsigned bits = 1 + seed;
+    const uint64_t mask = bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+    std::vector<KeyedIndex> items(random() % 3000);
+    for (uint32_t i = 0; i < items.size(); ++i) items[i] = {random() & mask & random(), i};
+    std::vector<KeyedIndex> expected = items;
+    std::ranges::stable_sort(expected, {}, &KeyedIndex::key);
+    std::vector<KeyedIndex> scratch;
+    radix_sort(items, scratch, bits);
+    for (size_t i = 0; i < items.size(); ++i) {
+      ASSERT_EQ(items[i].key, expected[i].key);
+      ASSERT_EQ(items[i].index, expected[i].index);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tapeworks

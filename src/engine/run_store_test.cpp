@@ -1,0 +1,108 @@
+#include "engine/run_store.h"
+
+#include <map>
+#include <random>
+#include <thread>
+
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "base/units.h"
+
+namespace tapeworks {
+namespace {
+
+class RunStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) / ("runs-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+    budget_ = std::move(MemoryBudget::create(256 * kMiB).value());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  /// All bytes of a partition, as counts: their order is not defined.
+  static std::map<std::byte, size_t> counts_of(RunStore& store, size_t partition) {
+    std::map<std::byte, size_t> counts;
+    const auto status =
+        store.for_each_chunk(partition, [&](std::span<const std::byte> chunk) -> Status {
+          for (const std::byte byte : chunk) ++counts[byte];
+          return {};
+        });
+    EXPECT_TRUE(status);
+    return counts;
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<MemoryBudget> budget_;
+};
+
+TEST_F(RunStoreTest, GivesBackWhatFitsInMemoryAndWhatDoesNot) {
+  for (const size_t chunk_count : {size_t{20}, size_t{2000}}) {
+    RunStore store(4, *budget_, folder_);
+    std::vector<std::map<std::byte, size_t>> expected(4);
+    std::mt19937 random(1);
+    for (size_t i = 0; i < chunk_count; ++i) {
+      const size_t partition = random() % 4;
+      const auto byte = static_cast<std::byte>(i % 251);
+      const size_t size = 1 + random() % 200'000;
+      ASSERT_TRUE(store.append(partition, std::vector<std::byte>(size, byte)));
+      expected[partition][byte] += size;
+      ASSERT_LE(budget_->used_bytes(), budget_->capacity_bytes());
+    }
+    EXPECT_EQ(store.spilled_bytes() > 0, chunk_count > 100);
+    for (size_t partition = 0; partition < 4; ++partition) {
+      EXPECT_EQ(counts_of(store, partition), expected[partition]);
+      EXPECT_EQ(counts_of(store, partition), expected[partition]) << "a second time";
+      store.drop(partition);
+    }
+  }
+  EXPECT_EQ(budget_->used_bytes(), 0U);
+}
+
+TEST_F(RunStoreTest, SpillingWhileAPartitionIsVisitedLosesNothing) {
+  RunStore store(2, *budget_, folder_);
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(store.append(i % 2, std::vector<std::byte>(1000, static_cast<std::byte>(i))));
+  }
+  size_t visited = 0;
+  const auto status = store.for_each_chunk(0, [&](std::span<const std::byte> chunk) -> Status {
+    visited += chunk.size();
+    store.reclaim();
+    return {};
+  });
+  EXPECT_TRUE(status);
+  EXPECT_EQ(visited, 25'000U);
+  EXPECT_EQ(counts_of(store, 0).size(), 25U);
+  EXPECT_EQ(counts_of(store, 1).size(), 25U);
+}
+
+TEST_F(RunStoreTest, ThreadsMayAppendAtOnce) {
+  RunStore store(3, *budget_, folder_);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&store, thread] {
+      for (int i = 0; i < 90; ++i) {
+        EXPECT_TRUE(store.append(static_cast<size_t>(i % 3),
+                                 std::vector<std::byte>(300'000, static_cast<std::byte>(thread))));
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (size_t partition = 0; partition < 3; ++partition) {
+    for (const auto& [byte, count] : counts_of(store, partition)) EXPECT_EQ(count, 9'000'000U);
+  }
+}
+
+TEST_F(RunStoreTest, AFailedSpillIsReportedByTheNextAppend) {
+  RunStore store(1, *budget_, folder_ / "missing");
+  ASSERT_TRUE(store.append(0, std::vector<std::byte>(100)));
+  store.reclaim();
+  const auto status = store.append(0, std::vector<std::byte>(100));
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().kind, ErrorKind::kIo);
+}
+
+}  // namespace
+}  // namespace tapeworks

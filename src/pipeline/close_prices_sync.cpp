@@ -1,0 +1,391 @@
+#include "pipeline/close_prices_sync.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <arrow/builder.h>
+#include <arrow/table.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/interrupt.h"
+#include "base/messages.h"
+#include "base/run_stats.h"
+#include "pipeline/price_columns.h"
+#include "storage/arrow_status_internal.h"
+#include "storage/value_interner.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr const char* kPriceTable = "price";
+constexpr const char* kPriceFile = "price/close_prices.parquet";
+constexpr double kNoClose = std::numeric_limits<double>::quiet_NaN();
+
+/// One row of the source that passed the checks.
+struct SourceRow {
+  uint32_t symbol = 0;  ///< number of the interner, later the rank of the symbol
+  Day date;
+  double close = kNoClose;  ///< kNoClose when missing
+  uint32_t row = 0;         ///< of the source
+};
+
+std::chrono::hours day_offset(Mode mode) {
+  return std::chrono::hours{mode == Mode::kCompatV1 ? 0 : 8};
+}
+
+/// Reads the source part by part and keeps the rows that are good.
+class RowChecker {
+ public:
+  RowChecker(const PriceReadOptions& options, PriceSource& source, MemoryBudget& budget)
+      : options_(options), source_(source), budget_(budget) {}
+
+  Status read_all() {
+    // A footer may claim anything; what does not fit is refused when the rows are there.
+    constexpr int64_t kReservedRowsMax = 4 * 1024 * 1024;
+    TW_TRY(reserve(static_cast<size_t>(std::min(source_.expected_row_count(), kReservedRowsMax))));
+    while (true) {
+      TW_TRY(check_interrupt());
+      TW_ASSIGN(const auto part, source_.next());
+      if (!part) return {};
+      TW_TRY(add(*part));
+    }
+  }
+
+  /// Replaces the numbers of the symbols by their ranks, sorts, and gives everything away.
+  std::vector<SourceRow> take_sorted() {
+    const auto& texts = interner_.values();
+    std::vector<uint32_t> order(texts.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::ranges::sort(order, {}, [&](uint32_t number) { return texts[number]; });
+    std::vector<uint32_t> ranks(texts.size());
+    for (uint32_t rank = 0; rank < order.size(); ++rank) {
+      ranks[order[rank]] = rank;
+      symbols_.emplace_back(texts[order[rank]]);
+    }
+    for (SourceRow& row : rows_) row.symbol = ranks[row.symbol];
+    const auto before = [](const SourceRow& a, const SourceRow& b) {
+      return std::tie(a.symbol, a.date, a.row) < std::tie(b.symbol, b.date, b.row);
+    };
+    if (!std::ranges::is_sorted(rows_, before)) std::ranges::sort(rows_, before);
+    return std::move(rows_);
+  }
+
+  /// By rank, after take_sorted().
+  const std::vector<std::string>& symbols() const { return symbols_; }
+  uint64_t rows_read() const { return rows_read_; }
+  uint64_t rows_before_since() const { return rows_before_since_; }
+
+ private:
+  Status add(const PriceSource::Part& part) {
+    const auto days = days_of(*part.date, day_offset(options_.mode));
+    if (!days) return bad_row(part.first_row + days.error().index, days.error().reason);
+    const std::vector<CloseValue> closes = closes_of(*part.close, options_.amounts);
+    const size_t row_count = days->size();
+    rows_read_ += row_count;
+    if (rows_read_ > std::numeric_limits<uint32_t>::max()) {
+      return corrupt("{}: more than 4 billion rows; is this a file of closes?", source_.name());
+    }
+    TW_TRY(reserve(rows_.size() + row_count));
+    Status status;
+    visit_text(*part.symbol, [&](int64_t i, std::optional<std::string_view> symbol) {
+      if (status) status = add_row(part, i, symbol, (*days)[i], closes[i]);
+    });
+    return status;
+  }
+
+  Status add_row(const PriceSource::Part& part, int64_t i, std::optional<std::string_view> symbol,
+                 Day date, const CloseValue& close) {
+    const int64_t row = part.first_row + i;
+    if (date == kNullDay) return bad_row(row, "there is no date");
+    if (options_.since && date < *options_.since) {
+      ++rows_before_since_;
+      return {};
+    }
+    if (!symbol || symbol->empty()) return bad_row(row, "there is no symbol");
+    if (const auto reason = why_bad(close)) {
+      return bad_row(row, fmt::format("close '{}' of {} on {} {}", value_text(*part.close, i),
+                                      *symbol, to_string(date), *reason));
+    }
+    TW_ASSIGN(const uint32_t number, number_of(*symbol, row));
+    const bool missing =
+        close.kind == CloseKind::kMissing || (close.value == 0 && !is_compat(options_.mode));
+    rows_.push_back({number, date, missing ? kNoClose : close.value, static_cast<uint32_t>(row)});
+    return {};
+  }
+
+  /// Nothing for a close that may stand.
+  std::optional<std::string_view> why_bad(const CloseValue& close) const {
+    if (close.kind == CloseKind::kMissing) return std::nullopt;
+    if (close.kind == CloseKind::kBad)
+      return "is no number that fits; correct it or leave it empty";
+    if (std::isnan(close.value)) return "is no number; leave it empty when there is no close";
+    if (is_compat(options_.mode)) return std::nullopt;
+    if (std::isinf(close.value)) return "is too large; correct it or leave it empty";
+    if (close.value < 0) return "is negative; correct it or leave it empty";
+    return std::nullopt;
+  }
+
+  /// Files are mostly ordered by symbol or by date, so the last symbol is worth a look.
+  Result<uint32_t> number_of(std::string_view symbol, int64_t row) {
+    const auto& texts = interner_.values();
+    if (last_number_ < texts.size() && texts[last_number_] == symbol) return last_number_;
+    const size_t known = texts.size();
+    last_number_ = interner_.intern(symbol);
+    if (texts.size() != known && !is_utf8(std::string(symbol))) {
+      return bad_row(row, "the symbol is no UTF-8 text; convert the file to UTF-8");
+    }
+    return last_number_;
+  }
+
+  std::unexpected<Error> bad_row(int64_t row, std::string_view reason) const {
+    return corrupt("{}: {}: {}", source_.name(), source_.place(row), reason);
+  }
+
+  Status reserve(size_t row_count) {
+    if (row_count <= rows_.capacity()) return {};
+    const size_t capacity = std::max(row_count, rows_.capacity() * 2);
+    // Old and new array exist together while rows move.
+    const uint64_t bytes = (capacity + rows_.capacity()) * sizeof(SourceRow);
+    const bool granted = reservation_.bytes() == 0 ? budget_.try_reserve(bytes, reservation_)
+                                                   : reservation_.resize(bytes);
+    if (!granted) {
+      return over_budget("{}: {} rows of closes do not fit in memory; give a larger --memory",
+                         source_.name(), row_count);
+    }
+    rows_.reserve(capacity);
+    // Shrinking is always granted.
+    (void)reservation_.resize(capacity * sizeof(SourceRow));
+    return {};
+  }
+
+  const PriceReadOptions& options_;
+  PriceSource& source_;
+  MemoryBudget& budget_;
+  Reservation reservation_;
+  std::vector<SourceRow> rows_;
+  ValueInterner interner_;
+  uint32_t last_number_ = std::numeric_limits<uint32_t>::max();
+  std::vector<std::string> symbols_;
+  uint64_t rows_read_ = 0;
+  uint64_t rows_before_since_ = 0;
+};
+
+/// The close that several rows of one (symbol, date), in the order of the file, stand for. `other`
+/// is a row that contradicts `chosen`, in the default mode.
+struct ChosenRow {
+  const SourceRow* chosen = nullptr;
+  const SourceRow* other = nullptr;
+};
+
+ChosenRow choose_row(std::span<const SourceRow> rows, Mode mode) {
+  if (mode == Mode::kCompatV1) return {&rows.back(), nullptr};
+  ChosenRow result{&rows.front(), nullptr};
+  for (const SourceRow& row : rows.subspan(1)) {
+    if (std::isnan(row.close)) continue;
+    const bool first_close = std::isnan(result.chosen->close);
+    if (mode == Mode::kCompatV2 || first_close) {
+      result.chosen = &row;
+    } else if (row.close != result.chosen->close && result.other == nullptr) {
+      result.other = &row;
+    }
+  }
+  return result;
+}
+
+/// Keeps one row a (symbol, date), in place. Names the first contradiction and counts the others.
+Status merge_repeated_rows(std::vector<SourceRow>& rows, const std::vector<std::string>& symbols,
+                           const PriceSource& source, Mode mode) {
+  size_t kept = 0;
+  size_t contradictions = 0;
+  std::string first_contradiction;
+  for (size_t begin = 0; begin < rows.size();) {
+    size_t end = begin + 1;
+    while (end < rows.size() && rows[end].symbol == rows[begin].symbol &&
+           rows[end].date == rows[begin].date) {
+      ++end;
+    }
+    const auto [chosen, other] = choose_row(std::span(rows).subspan(begin, end - begin), mode);
+    if (other != nullptr && contradictions++ == 0) {
+      first_contradiction =
+          fmt::format("{} has two closes on {}: {} ({}) and {} ({})", symbols[chosen->symbol],
+                      to_string(chosen->date), chosen->close, source.place(chosen->row),
+                      other->close, source.place(other->row));
+    }
+    rows[kept++] = *chosen;
+    begin = end;
+  }
+  rows.resize(kept);
+  if (contradictions == 0) return {};
+  if (contradictions == 1) {
+    return corrupt("{}: {}; remove the wrong row", source.name(), first_contradiction);
+  }
+  return corrupt("{}: {}; {} more such pairs follow; remove the wrong rows", source.name(),
+                 first_contradiction, contradictions - 1);
+}
+
+template <typename Builder, typename Value>
+arrow::Result<std::shared_ptr<arrow::Array>> close_array(const std::vector<SourceRow>& rows,
+                                                         arrow::MemoryPool* pool) {
+  Builder builder(pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows.size())));
+  for (const SourceRow& row : rows) {
+    if (std::isnan(row.close)) {
+      builder.UnsafeAppendNull();
+    } else {
+      builder.UnsafeAppend(static_cast<Value>(row.close));
+    }
+  }
+  return builder.Finish();
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> make_table(const std::vector<SourceRow>& rows,
+                                                        const std::vector<std::string>& symbols,
+                                                        AmountWidth amounts,
+                                                        arrow::MemoryPool* pool) {
+  const auto row_count = static_cast<int64_t>(rows.size());
+  arrow::StringBuilder symbol_builder(pool);
+  arrow::Date32Builder date_builder(pool);
+  ARROW_RETURN_NOT_OK(symbol_builder.Reserve(row_count));
+  ARROW_RETURN_NOT_OK(date_builder.Reserve(row_count));
+  for (const SourceRow& row : rows) {
+    ARROW_RETURN_NOT_OK(symbol_builder.Append(symbols[row.symbol]));
+    date_builder.UnsafeAppend(row.date.days_since_epoch);
+  }
+  arrow::ArrayVector columns(3);
+  ARROW_ASSIGN_OR_RAISE(columns[0], symbol_builder.Finish());
+  ARROW_ASSIGN_OR_RAISE(columns[1], date_builder.Finish());
+  const bool narrow = amounts == AmountWidth::kFloat32;
+  ARROW_ASSIGN_OR_RAISE(columns[2], narrow
+                                        ? (close_array<arrow::FloatBuilder, float>(rows, pool))
+                                        : (close_array<arrow::DoubleBuilder, double>(rows, pool)));
+  const auto schema = arrow::schema(
+      {arrow::field("symbol_id", arrow::utf8()), arrow::field("date", arrow::date32()),
+       arrow::field("close_price", narrow ? arrow::float32() : arrow::float64())});
+  return arrow::Table::Make(schema, std::move(columns), row_count);
+}
+
+uint64_t count_missing(const std::vector<SourceRow>& rows) {
+  return static_cast<uint64_t>(
+      std::ranges::count_if(rows, [](const SourceRow& row) { return std::isnan(row.close); }));
+}
+
+/// A file without one close is the wrong file or the wrong column; it must not replace good closes.
+Status check_not_empty(const std::vector<SourceRow>& rows, const PriceReadOptions& options) {
+  if (rows.empty()) {
+    return corrupt("{}: there is no row{}, so there is nothing to take over", options.source,
+                   options.since ? " on or after " + to_string(*options.since) : "");
+  }
+  if (count_missing(rows) == rows.size()) {
+    return corrupt("{}: no row has a close; choose another column with --column-close",
+                   options.source);
+  }
+  return {};
+}
+
+/// Everything from the source to the table; the rows are given back at its end.
+Result<PriceReadResult> read_table(const PriceReadOptions& options, MemoryBudget& budget) {
+  TW_ASSIGN(const auto source, PriceSource::open(options.source, options.columns, budget));
+  RowChecker checker(options, *source, budget);
+  TW_TRY(checker.read_all());
+  std::vector<SourceRow> rows = checker.take_sorted();
+  const size_t checked_row_count = rows.size();
+  TW_TRY(merge_repeated_rows(rows, checker.symbols(), *source, options.mode));
+  TW_TRY(check_not_empty(rows, options));
+
+  PriceReadResult result;
+  result.amounts = options.amounts;
+  result.counts = {{"rows_read", checker.rows_read()},
+                   {"rows_before_since", checker.rows_before_since()},
+                   {"rows_repeated", checked_row_count - rows.size()},
+                   {"closes_missing", count_missing(rows)}};
+  const auto [first, last] = std::ranges::minmax(rows, {}, &SourceRow::date);
+  result.first_day = first.date;
+  result.last_day = last.date;
+  TW_ASSIGN(result.table,
+            from_arrow(make_table(rows, checker.symbols(), options.amounts, budget.pool()),
+                       options.source));
+  return result;
+}
+
+/// Exit 2 when a table that stays was made in another mode.
+Status check_mode(const std::optional<Manifest>& base, Mode mode) {
+  if (!base || base->mode == to_string(mode)) return {};
+  for (const auto& [name, table] : base->tables) {
+    if (name == kPriceTable) continue;
+    return invalid_argument(
+        "the table {} was made in mode '{}' and this run is in mode '{}'; use the same --compat or "
+        "another --data",
+        name, base->mode, to_string(mode));
+  }
+  return {};
+}
+
+/// Closes are as wide as the amounts that they will be compared with.
+AmountWidth width_of(const std::optional<Manifest>& base, AmountWidth otherwise) {
+  const Table* summary = base ? base->find("daily_summary") : nullptr;
+  if (summary == nullptr) return otherwise;
+  const auto width = summary->options.find("amounts");
+  const bool wide = width != summary->options.end() && width->second == "float64";
+  return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
+}
+
+nlohmann::ordered_json run_info(const std::filesystem::path& source) {
+  std::error_code error;
+  nlohmann::ordered_json file;
+  file["path"] = std::filesystem::absolute(source, error).string();
+  file["bytes"] = std::filesystem::file_size(source, error);
+  nlohmann::ordered_json info;
+  info["command"] = "sync";
+  info["inputs"] = nlohmann::ordered_json::array({std::move(file)});
+  return info;
+}
+
+}  // namespace
+
+Result<PriceReadResult> read_close_prices_source(const PriceReadOptions& options,
+                                                 MemoryBudget& budget) {
+  PhaseTimer timer("read prices");
+  TW_ASSIGN(PriceReadResult result, read_table(options, budget));
+  timer.add_rows(result.counts["rows_read"]);
+  TW_ASSIGN(result.prices, close_prices_of(*result.table, options.source));
+  return result;
+}
+
+Status write_price_table(const TableWriter& writer, const PriceReadResult& prices) {
+  TW_TRY(writer.add(kPriceTable, kPriceFile, *prices.table));
+  return writer.generation().describe_table(
+      kPriceTable, {{"amounts", std::string(to_string(prices.amounts))}}, {}, prices.counts);
+}
+
+Status sync_prices(const SyncOptions& options, MemoryBudget& budget) {
+  PriceReadOptions read_options = options.prices;
+  TW_TRY(check_price_source(read_options.source));
+  TW_ASSIGN(GenerationWriter generation,
+            GenerationWriter::begin(options.data_dir, {options.keep_generations_for}));
+  TW_TRY(check_mode(generation.base(), read_options.mode));
+  read_options.amounts = width_of(generation.base(), read_options.amounts);
+  TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(read_options, budget));
+  add_run_rows(prices.counts.at("rows_read"));
+
+  TW_TRY(write_price_table(TableWriter(generation, read_options.mode, budget), prices));
+  if (generation.base()) {
+    for (const auto& [name, table] : generation.base()->tables) {
+      if (name != kPriceTable) TW_TRY(generation.keep_table(name));
+    }
+  }
+  const uint64_t number = generation.number();
+  TW_TRY(
+      generation.publish(std::string(to_string(read_options.mode)), run_info(read_options.source)));
+  note("{} closes of {} symbols, {} to {}, in generation {}", prices.table->num_rows(),
+       prices.prices.by_symbol().size(), to_string(prices.first_day), to_string(prices.last_day),
+       number);
+  return {};
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <arrow/type_fwd.h>
+
+#include "base/result.h"
+#include "pipeline/daily_summary.h"
+#include "pipeline/mode.h"
+
+namespace tapeworks {
+
+/// The columns of daily_summary/{symbol}.parquet: broker dictionary<int32, utf8>, date date32,
+/// buy_shares and sell_shares int32, buy_amount and sell_amount float32 or float64.
+/// The table copies what it needs from `summary`.
+Result<std::shared_ptr<arrow::Table>> daily_summary_table(const DailySummary& summary,
+                                                          AmountWidth amounts,
+                                                          arrow::MemoryPool* pool);
+
+/// The symbol whose columns a file holds: its name without ".parquet".
+std::string symbol_of_file(const std::filesystem::path& path);
+
+/// Reads one file of daily_summary; the symbol is the file's name without ".parquet".
+/// Errors: as read_parquet; kCorrupt also for columns of wrong type or rows out of order.
+Result<DailySummary> read_daily_summary(const std::filesystem::path& path,
+                                        arrow::MemoryPool* pool);
+
+}  // namespace tapeworks

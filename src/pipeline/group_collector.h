@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/run_store.h"
+#include "pipeline/group_record.h"
+
+namespace tapeworks {
+
+/// Pre-aggregation of one scanning thread: a direct-mapped table of groups in front of the runs.
+///
+/// Each group has one slot; a group that finds another one there evicts it into the run of its
+/// partition, packed. Input ordered by date meets each group once and streams through; shuffled
+/// input still collapses what comes close together.
+///
+/// Ownership: the run store must outlive the collector. Threads: one.
+class GroupCollector {
+ public:
+  /// Memory: memory_bytes(partition_count, chunk_bytes).
+  GroupCollector(RunStore& runs, size_t chunk_bytes);
+  static uint64_t memory_bytes(size_t partition_count, size_t chunk_bytes);
+
+  /// Says to which partition a symbol belongs, before its first record.
+  void set_partition(uint32_t symbol, uint32_t partition);
+
+  /// Adds the record's sums to its group.
+  void add(const GroupRecord& record);
+  /// Hands on a record with a price outside the range of units.
+  void add_wide(const GroupRecord& record, const WideRow& wide);
+
+  /// The first failure of the run store, if any. Look at it once a batch.
+  const Status& status() const { return status_; }
+
+  /// Evicts everything.
+  Status finish();
+
+  /// Records written per symbol so far.
+  const std::vector<uint64_t>& records_by_symbol() const { return records_by_symbol_; }
+
+ private:
+  struct Slot {
+    GroupRecord group;
+    bool used = false;
+  };
+
+  void evict(const GroupRecord& record, const WideRow* wide);
+  void flush(size_t partition);
+
+  RunStore& runs_;
+  size_t chunk_bytes_;
+  std::vector<Slot> slots_;
+  std::vector<RecordPacker> packers_;             // by partition
+  std::vector<std::vector<std::byte>> chunks_;    // by partition
+  std::vector<uint32_t> partition_of_symbol_;
+  std::vector<uint64_t> records_by_symbol_;
+  Status status_;
+};
+
+}  // namespace tapeworks

@@ -1,0 +1,288 @@
+#include "pipeline/pipeline.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/messages.h"
+#include "base/progress.h"
+#include "base/run_stats.h"
+#include "base/thread_tasks.h"
+#include "base/units.h"
+#include "pipeline/daily_summary_file.h"
+#include "pipeline/input_files.h"
+#include "pipeline/pnl_writer.h"
+#include "pipeline/summary_reduce.h"
+#include "pipeline/summary_writer.h"
+#include "pipeline/table_writer.h"
+#include "storage/generation_store.h"
+
+namespace tapeworks {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr double kDatesWithoutCloseWarned = 0.01;
+
+/// What stands in run.json: the run, not its result.
+ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs) {
+  ordered_json info;
+  info["command"] = command;
+  ordered_json files = ordered_json::array();
+  for (const auto& path : inputs) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(path, error);
+    ordered_json file;
+    file["path"] = absolute.string();
+    file["bytes"] = std::filesystem::file_size(path, error);
+    files.push_back(std::move(file));
+  }
+  info["inputs"] = std::move(files);
+  return info;
+}
+
+Result<GenerationWriter> begin_generation(const WorkPlace& place) {
+  return GenerationWriter::begin(place.data_dir, {place.keep_generations_for});
+}
+
+/// Tables that stay must have been made in the same mode.
+Status check_mode(const GenerationWriter& generation, Mode mode,
+                  const std::set<std::string>& replaced) {
+  const auto& base = generation.base();
+  if (!base || base->mode == to_string(mode)) return {};
+  for (const auto& [name, table] : base->tables) {
+    if (replaced.contains(name)) continue;
+    return invalid_argument(
+        "the table {} was made in mode '{}' and this run is in mode '{}'; use the same --compat, "
+        "another --data, or `tapeworks run`, which makes everything anew",
+        name, base->mode, to_string(mode));
+  }
+  return {};
+}
+
+Status keep_other_tables(GenerationWriter& generation, const std::set<std::string>& replaced) {
+  if (!generation.base()) return {};
+  for (const auto& [name, table] : generation.base()->tables) {
+    if (!replaced.contains(name)) TW_TRY(generation.keep_table(name));
+  }
+  return {};
+}
+
+const std::set<std::string> kEtlTables{"daily_summary", "broker_names"};
+const std::set<std::string> kPnlTables{"pnl", "pnl_daily", "fifo_state", "symbol_broker",
+                                       "broker_ranking"};
+
+/// Room for the new files, and for the runs as far as the budget will not hold them: measured at
+/// full scale with some to spare (docs/formats/runs.md).
+Status check_room(const GenerationWriter& generation, const std::vector<std::filesystem::path>& inputs,
+                  const WorkPlace& place, const MemoryBudget& budget) {
+  uint64_t input_bytes = 0;
+  for (const auto& path : inputs) {
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(path, error);
+    if (!error) input_bytes += bytes;
+  }
+  const uint64_t output_bytes = input_bytes * 6 / 10;
+  const uint64_t run_bytes = input_bytes;
+  const uint64_t spill_bytes =
+      run_bytes > budget.capacity_bytes() / 2 ? run_bytes - budget.capacity_bytes() / 2 : 0;
+  if (place.temp_dir.empty()) return generation.check_free_space(output_bytes + spill_bytes);
+  TW_TRY(generation.check_free_space(output_bytes));
+  std::error_code error;
+  const auto space = std::filesystem::space(place.temp_dir, error);
+  if (!error && space.available < spill_bytes) {
+    return io_error("{}: {} are free and about {} are needed for temporary data; make room or choose "
+                    "another --temp-dir",
+                    place.temp_dir.string(), format_byte_size(space.available),
+                    format_byte_size(spill_bytes));
+  }
+  return {};
+}
+
+void warn_about_balance(const SummaryWriter& summaries) {
+  if (summaries.unbalanced_symbol_days() != 0) {
+    warn("on {} symbol-days the shares bought by all brokers are not the shares sold",
+         summaries.unbalanced_symbol_days());
+  }
+}
+
+/// The dates of trades that no symbol has a close for, when they are too many to be chance.
+class TradeDates {
+ public:
+  void add(const DailySummary& summary) {
+    const std::set<Day> days(summary.date.begin(), summary.date.end());
+    const std::scoped_lock lock(mutex_);
+    days_.insert(days.begin(), days.end());
+  }
+
+  void warn_about_missing(const ClosePrices& prices) const {
+    std::set<Day> priced;
+    for (const auto& [symbol, series] : prices.by_symbol()) {
+      priced.insert(series.date.begin(), series.date.end());
+    }
+    const auto missing = static_cast<size_t>(
+        std::ranges::count_if(days_, [&](Day day) { return !priced.contains(day); }));
+    if (static_cast<double>(missing) > kDatesWithoutCloseWarned * static_cast<double>(days_.size())) {
+      warn("{} of {} trade dates are no dates of the prices; is the day rule right (--day-zone)?",
+           missing, days_.size());
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<Day> days_;  // guarded by mutex_ while threads add
+};
+
+std::map<std::string, std::string> pnl_options_text(const PnlRunOptions& pnl, Day as_of) {
+  std::map<std::string, std::string> text{{"start", to_string(pnl.start)}};
+  if (!is_compat(pnl.mode)) text["as_of"] = to_string(as_of);
+  return text;
+}
+
+PnlOptions symbol_options(const PnlRunOptions& pnl, Day last_day) {
+  PnlOptions options;
+  options.mode = pnl.mode;
+  options.start = pnl.start;
+  options.as_of = pnl.as_of.value_or(last_day);
+  options.daily = pnl.daily;
+  return options;
+}
+
+struct EtlPhase {
+  std::vector<std::filesystem::path> inputs;
+  TransactionRuns runs;
+};
+
+/// The scan, with everything checked that can be before it.
+Result<EtlPhase> scan_phase(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget,
+                            GenerationWriter& generation) {
+  EtlPhase phase;
+  TW_ASSIGN(phase.inputs, expand_inputs(etl.inputs));
+  TW_TRY(check_room(generation, phase.inputs, place, budget));
+  TW_ASSIGN(const auto temp_folder, generation.make_temp_folder(place.temp_dir));
+  TW_ASSIGN(phase.runs, scan_transactions(phase.inputs, etl.scan, budget, temp_folder));
+  return phase;
+}
+
+ReduceOptions reduce_options(const EtlOptions& etl, const WorkPlace& place) {
+  return {etl.scan.mode, etl.scan.amounts, place.thread_count};
+}
+
+/// What `pnl` reads of the published generation.
+struct SummaryFiles {
+  std::vector<std::filesystem::path> paths;
+  std::vector<std::string> symbols;
+  Day last_day = kNullDay;
+};
+
+Result<SummaryFiles> find_summaries(const GenerationWriter& generation) {
+  const Table* table = generation.base() ? generation.base()->find("daily_summary") : nullptr;
+  if (table == nullptr) {
+    return invalid_argument("there is no daily_summary yet; run `tapeworks etl` first");
+  }
+  SummaryFiles files;
+  for (const TableFile& file : table->files) {
+    files.paths.push_back(generation.base_path() / file.path);
+    files.symbols.push_back(symbol_of_file(files.paths.back()));
+  }
+  if (const auto last = table->counts.find("last_day"); last != table->counts.end()) {
+    files.last_day = Day{static_cast<int32_t>(last->second)};
+  }
+  return files;
+}
+
+Status check_price_table(const GenerationWriter& generation) {
+  const Table* prices = generation.base() ? generation.base()->find("price") : nullptr;
+  if (prices == nullptr) {
+    return invalid_argument("there are no close prices yet; run `tapeworks sync` first");
+  }
+  const Table* summary = generation.base()->find("daily_summary");
+  const auto width_of = [](const Table& table) {
+    const auto found = table.options.find("amounts");
+    return found == table.options.end() ? std::string("float32") : found->second;
+  };
+  if (width_of(*prices) != width_of(*summary)) {
+    return invalid_argument(
+        "the close prices are {} and the amounts {}; run `tapeworks sync` again to make them agree",
+        width_of(*prices), width_of(*summary));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget) {
+  TW_ASSIGN(GenerationWriter generation, begin_generation(place));
+  TW_TRY(check_mode(generation, etl.scan.mode, kEtlTables));
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
+
+  const TableWriter writer(generation, etl.scan.mode, budget);
+  SummaryWriter summaries(writer, etl.scan.amounts);
+  TW_TRY(reduce_to_summaries(
+      phase.runs, reduce_options(etl, place), budget,
+      [&](uint32_t, const DailySummary& summary) { return summaries.put(summary); }));
+  TW_TRY(summaries.finish(phase.runs, etl.scan));
+  warn_about_balance(summaries);
+
+  TW_TRY(keep_other_tables(generation, kEtlTables));
+  return generation.publish(std::string(to_string(etl.scan.mode)), run_info("etl", phase.inputs));
+}
+
+Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
+  TW_ASSIGN(GenerationWriter generation, begin_generation(place));
+  TW_ASSIGN(const SummaryFiles files, find_summaries(generation));
+  TW_TRY(check_price_table(generation));
+  TW_TRY(check_mode(generation, pnl.mode, kPnlTables));
+  TW_TRY(keep_other_tables(generation, kPnlTables));
+  TW_ASSIGN(const ClosePrices prices,
+            load_close_prices(generation.base_path() / "price/close_prices.parquet", budget.pool()));
+
+  PhaseTimer timer("pnl");
+  const PnlOptions options = symbol_options(pnl, files.last_day);
+  const TableWriter writer(generation, pnl.mode, budget);
+  PnlWriter results(writer, prices, options, files.symbols);
+  TradeDates dates;
+  Progress progress("computing", files.paths.size());
+  const auto compute = [&](size_t index, size_t) -> Status {
+    TW_ASSIGN(const DailySummary summary, read_daily_summary(files.paths[index], budget.pool()));
+    add_run_rows(summary.row_count());
+    dates.add(summary);
+    progress.add(1);
+    return results.put(index, summary);
+  };
+  TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
+  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of)));
+  dates.warn_about_missing(prices);
+  return generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", {}));
+}
+
+Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
+               const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
+  TW_ASSIGN(GenerationWriter generation, begin_generation(place));
+  TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
+
+  const TableWriter writer(generation, etl.scan.mode, budget);
+  TW_TRY(write_price_table(writer, prices));
+  const PnlOptions options = symbol_options(pnl, phase.runs.last_day);
+  SummaryWriter summaries(writer, etl.scan.amounts);
+  PnlWriter results(writer, prices.prices, options, phase.runs.symbols);
+  TradeDates dates;
+  const auto write_symbol = [&](uint32_t symbol, const DailySummary& summary) -> Status {
+    TW_TRY(summaries.put(summary));
+    dates.add(summary);
+    return results.put(symbol, summary);
+  };
+  TW_TRY(reduce_to_summaries(phase.runs, reduce_options(etl, place), budget, write_symbol));
+  TW_TRY(summaries.finish(phase.runs, etl.scan));
+  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of)));
+  warn_about_balance(summaries);
+  dates.warn_about_missing(prices.prices);
+
+  return generation.publish(std::string(to_string(etl.scan.mode)), run_info("run", phase.inputs));
+}
+
+}  // namespace tapeworks

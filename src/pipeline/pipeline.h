@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/calendar_day.h"
+#include "base/result.h"
+#include "pipeline/close_prices_sync.h"
+#include "pipeline/transaction_scan.h"
+
+namespace tapeworks {
+
+/// Where a command works and with what.
+struct WorkPlace {
+  std::filesystem::path data_dir = "data";
+  std::filesystem::path temp_dir;  ///< for spill files; empty: beside the data directory
+  size_t thread_count = 1;
+  std::chrono::milliseconds keep_generations_for{std::chrono::hours{1}};
+};
+
+struct EtlOptions {
+  std::vector<std::string> inputs;  ///< files, folders, patterns
+  ScanOptions scan;
+};
+
+struct PnlRunOptions {
+  Mode mode = Mode::kDefault;
+  Day start = day_from_civil(2023, 1, 1);
+  std::optional<Day> as_of;  ///< nothing: the last trade date of the data
+  bool daily = false;
+};
+
+// The jobs of the command line. Each reads what it needs, writes a complete new generation beside
+// the published one, and publishes it as its last act; after a failure nothing is visible of it.
+// Errors: as in cli.md; kIo also when another process writes the data directory.
+
+/// Transactions to daily_summary/ and derived/broker_names.
+Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget);
+
+/// daily_summary/ and price/ to pnl/, fifo_state/, pnl_daily/, symbol_broker and broker_ranking.
+Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget);
+
+/// Everything in one pass over the input; the same bytes as etl, sync and pnl one after another.
+Status run_all(const EtlOptions& etl, const PriceReadOptions& prices, const PnlRunOptions& pnl,
+               const WorkPlace& place, MemoryBudget& budget);
+
+}  // namespace tapeworks

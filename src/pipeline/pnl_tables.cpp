@@ -1,0 +1,174 @@
+#include "pipeline/pnl_tables.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_primitive.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include "storage/arrow_status_internal.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr std::array kMoneyColumns = {
+    MoneyColumn{"total_pnl", &AccountPnl::total_pnl},
+    MoneyColumn{"realized_pnl", &AccountPnl::realized_pnl},
+    MoneyColumn{"unrealized_pnl", &AccountPnl::unrealized_pnl},
+    MoneyColumn{"total_buy_amount", &AccountPnl::total_buy_amount},
+    MoneyColumn{"total_sell_amount", &AccountPnl::total_sell_amount},
+    MoneyColumn{"timing_alpha", &AccountPnl::timing_alpha},
+    MoneyColumn{"timing_score", &AccountPnl::timing_score},
+    MoneyColumn{"unpriced_cost", &AccountPnl::unpriced_cost},
+    MoneyColumn{"opening_unrealized_pnl", &AccountPnl::opening_unrealized_pnl},
+    MoneyColumn{"open_long_cost", &AccountPnl::open_long_cost},
+    MoneyColumn{"open_short_cost", &AccountPnl::open_short_cost},
+};
+constexpr size_t kCompatMoneyColumns = 6;
+
+using ArrayResult = arrow::Result<std::shared_ptr<arrow::Array>>;
+
+/// One array with a value per row, made by a function of the row.
+template <typename Builder, typename Row, typename ValueOf>
+ArrayResult column(const std::vector<Row>& rows, arrow::MemoryPool* pool, ValueOf value_of) {
+  Builder builder(pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows.size())));
+  for (const Row& row : rows) builder.UnsafeAppend(value_of(row));
+  return builder.Finish();
+}
+
+template <typename Row>
+ArrayResult broker_column(const DailySummary& summary, const std::vector<Row>& rows,
+                          arrow::MemoryPool* pool) {
+  arrow::StringBuilder builder(pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows.size())));
+  for (const Row& row : rows) {
+    const bool is_null = summary.has_null_broker && row.broker_index == 0;
+    ARROW_RETURN_NOT_OK(is_null ? builder.AppendNull()
+                                : builder.Append(summary.brokers[row.broker_index]));
+  }
+  return builder.Finish();
+}
+
+template <typename Row>
+ArrayResult side_column(const std::vector<Row>& lots, arrow::MemoryPool* pool) {
+  arrow::StringBuilder builder(pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(lots.size())));
+  for (const Row& lot : lots) {
+    ARROW_RETURN_NOT_OK(builder.Append(lot.is_long ? "long" : "short"));
+  }
+  return builder.Finish();
+}
+
+std::vector<AccountPnl> by_rank(std::vector<AccountPnl> accounts, Mode mode) {
+  std::sort(accounts.begin(), accounts.end(),
+            [mode](const AccountPnl& left, const AccountPnl& right) {
+              if (ranks_above(left.total_pnl, right.total_pnl, mode)) return true;
+              if (ranks_above(right.total_pnl, left.total_pnl, mode)) return false;
+              return left.broker_index < right.broker_index;
+            });
+  return accounts;
+}
+
+using TableResult = arrow::Result<std::shared_ptr<arrow::Table>>;
+
+TableResult make_pnl_table(const DailySummary& summary, const SymbolPnl& pnl, Mode mode,
+                           arrow::MemoryPool* pool) {
+  const std::vector<AccountPnl> accounts = by_rank(pnl.accounts, mode);
+  arrow::FieldVector fields = {arrow::field("rank", arrow::uint32()),
+                               arrow::field("broker", arrow::utf8())};
+  arrow::ArrayVector arrays(2);
+  ARROW_ASSIGN_OR_RAISE(
+      arrays[0], column<arrow::UInt32Builder>(accounts, pool, [&](const AccountPnl& account) {
+        const auto index = &account - accounts.data();
+        return static_cast<uint32_t>(index + 1);
+      }));
+  ARROW_ASSIGN_OR_RAISE(arrays[1], broker_column(summary, accounts, pool));
+  for (const MoneyColumn& money : money_columns(mode)) {
+    fields.push_back(arrow::field(money.name, arrow::float64()));
+    ARROW_ASSIGN_OR_RAISE(
+        auto array, column<arrow::DoubleBuilder>(accounts, pool, [&](const AccountPnl& account) {
+          return account.*money.value;
+        }));
+    arrays.push_back(std::move(array));
+  }
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays));
+}
+
+TableResult make_fifo_state_table(const DailySummary& summary, const std::vector<OpenLot>& lots,
+                                  arrow::MemoryPool* pool) {
+  const auto schema = arrow::schema(
+      {arrow::field("broker", arrow::utf8()), arrow::field("side", arrow::utf8()),
+       arrow::field("shares", arrow::int64()), arrow::field("cost_per_share", arrow::float64()),
+       arrow::field("open_date", arrow::date32())});
+  ARROW_ASSIGN_OR_RAISE(auto broker, broker_column(summary, lots, pool));
+  ARROW_ASSIGN_OR_RAISE(auto side, side_column(lots, pool));
+  ARROW_ASSIGN_OR_RAISE(
+      auto shares,
+      column<arrow::Int64Builder>(lots, pool, [](const OpenLot& lot) { return lot.shares; }));
+  ARROW_ASSIGN_OR_RAISE(auto cost, column<arrow::DoubleBuilder>(lots, pool, [](const OpenLot& lot) {
+                          return lot.cost_per_share;
+                        }));
+  ARROW_ASSIGN_OR_RAISE(auto open_date,
+                        column<arrow::Date32Builder>(lots, pool, [](const OpenLot& lot) {
+                          return lot.open_date.days_since_epoch;
+                        }));
+  return arrow::Table::Make(schema, {broker, side, shares, cost, open_date});
+}
+
+TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<DailyPnl>& rows,
+                                 arrow::MemoryPool* pool) {
+  const auto schema =
+      arrow::schema({arrow::field("broker", arrow::utf8()), arrow::field("date", arrow::date32()),
+                     arrow::field("realized_pnl", arrow::float64()),
+                     arrow::field("unrealized_pnl", arrow::float64())});
+  ARROW_ASSIGN_OR_RAISE(auto broker, broker_column(summary, rows, pool));
+  ARROW_ASSIGN_OR_RAISE(
+      auto date, column<arrow::Date32Builder>(
+                     rows, pool, [](const DailyPnl& row) { return row.date.days_since_epoch; }));
+  ARROW_ASSIGN_OR_RAISE(auto realized,
+                        column<arrow::DoubleBuilder>(
+                            rows, pool, [](const DailyPnl& row) { return row.realized_pnl; }));
+  ARROW_ASSIGN_OR_RAISE(auto unrealized,
+                        column<arrow::DoubleBuilder>(
+                            rows, pool, [](const DailyPnl& row) { return row.unrealized_pnl; }));
+  return arrow::Table::Make(schema, {broker, date, realized, unrealized});
+}
+
+}  // namespace
+
+std::span<const MoneyColumn> money_columns(Mode mode) {
+  return is_compat(mode) ? std::span(kMoneyColumns).first(kCompatMoneyColumns)
+                         : std::span<const MoneyColumn>(kMoneyColumns);
+}
+
+bool ranks_above(double total_pnl, double other_total_pnl, Mode mode) {
+  const bool is_nan = std::isnan(total_pnl);
+  const bool other_is_nan = std::isnan(other_total_pnl);
+  if (is_nan != other_is_nan) return is_nan == is_compat(mode);
+  return total_pnl > other_total_pnl;
+}
+
+Result<std::shared_ptr<arrow::Table>> pnl_table(const DailySummary& summary, const SymbolPnl& pnl,
+                                                Mode mode, arrow::MemoryPool* pool) {
+  return from_arrow(make_pnl_table(summary, pnl, mode, pool), "P&L of symbol " + summary.symbol);
+}
+
+Result<std::shared_ptr<arrow::Table>> fifo_state_table(const DailySummary& summary,
+                                                       const SymbolPnl& pnl,
+                                                       arrow::MemoryPool* pool) {
+  return from_arrow(make_fifo_state_table(summary, pnl.lots, pool),
+                    "open lots of symbol " + summary.symbol);
+}
+
+Result<std::shared_ptr<arrow::Table>> pnl_daily_table(const DailySummary& summary,
+                                                      const SymbolPnl& pnl,
+                                                      arrow::MemoryPool* pool) {
+  return from_arrow(make_pnl_daily_table(summary, pnl.daily, pool),
+                    "daily P&L of symbol " + summary.symbol);
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,287 @@
+#include "pipeline/price_source.h"
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <arrow/csv/options.h>
+#include <arrow/csv/reader.h>
+#include <arrow/io/file.h>
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "pipeline/price_columns.h"
+#include "storage/arrow_status_internal.h"
+#include "storage/parquet_input.h"
+#include "storage/parquet_read.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr int64_t kPartRowsMax = 64 * 1024;
+constexpr int64_t kSniffBytes = 64 * 1024;
+constexpr int32_t kCsvBlockBytes = 1024 * 1024;
+/// The blocks that Arrow reads ahead, and their rows.
+constexpr uint64_t kCsvReaderBytes = 16 * kCsvBlockBytes;
+constexpr std::string_view kParquetMagic = "PAR1";
+
+/// What one of the three columns is called on the command line and by other programs.
+struct ColumnRole {
+  std::string_view meaning;
+  std::string_view option;
+  std::vector<std::string_view> usual_names;  // in lower case
+};
+
+const ColumnRole kSymbolRole{"the symbol", "--column-symbol", {"symbol_id", "coid", "symbol"}};
+const ColumnRole kDateRole{"the date", "--column-date", {"date", "mdate"}};
+const ColumnRole kCloseRole{
+    "the close", "--column-close", {"close_price", "close_d", "close", "adj_close"}};
+
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+bool fits(const std::string& name, const std::string& wanted, const ColumnRole& role) {
+  if (!wanted.empty()) return name == wanted;
+  return std::ranges::find(role.usual_names, lower_case(name)) != role.usual_names.end();
+}
+
+/// The index of the one column that fits.
+Result<int> find_column(const std::vector<std::string>& names, const std::string& wanted,
+                        const ColumnRole& role, const std::string& where) {
+  std::vector<std::string> fitting;
+  int index = -1;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!fits(names[i], wanted, role)) continue;
+    fitting.push_back(names[i]);
+    index = static_cast<int>(i);
+  }
+  if (fitting.size() == 1) return index;
+  if (fitting.size() > 1) {
+    return corrupt("{}: each of the columns {} could be {}; choose with {}", where,
+                   fmt::join(fitting, ", "), role.meaning, role.option);
+  }
+  if (!wanted.empty()) {
+    return corrupt("{}: there is no column '{}' ({}); its columns are {}", where, wanted,
+                   role.option, fmt::join(names, ", "));
+  }
+  return corrupt("{}: no column is named like {}; its columns are {}; name it with {}", where,
+                 role.meaning, fmt::join(names, ", "), role.option);
+}
+
+struct ColumnIndices {
+  int symbol = 0;
+  int date = 0;
+  int close = 0;
+};
+
+Result<ColumnIndices> find_columns(const arrow::Schema& schema, const PriceColumnNames& wanted,
+                                   const std::string& where) {
+  const std::vector<std::string> names = schema.field_names();
+  ColumnIndices indices;
+  TW_ASSIGN(indices.symbol, find_column(names, wanted.symbol, kSymbolRole, where));
+  TW_ASSIGN(indices.date, find_column(names, wanted.date, kDateRole, where));
+  TW_ASSIGN(indices.close, find_column(names, wanted.close, kCloseRole, where));
+  return indices;
+}
+
+Status check_column(const arrow::Schema& schema, int index, Status (*check)(const arrow::DataType&),
+                    const std::string& where) {
+  const auto& field = schema.field(index);
+  const Status status = check(*field->type());
+  if (status) return {};
+  return corrupt("{}: column '{}': {}", where, field->name(), status.error().message);
+}
+
+class ParquetPriceSource final : public PriceSource {
+ public:
+  ParquetPriceSource(const std::filesystem::path& path, ParquetInfo info,
+                     std::vector<std::string> columns, MemoryBudget& budget)
+      : PriceSource(path.string()),
+        path_(path),
+        info_(std::move(info)),
+        columns_(std::move(columns)),
+        budget_(budget) {}
+
+  static Result<std::unique_ptr<PriceSource>> open(const std::filesystem::path& path,
+                                                   const PriceColumnNames& wanted,
+                                                   MemoryBudget& budget) {
+    const std::string where = path.string();
+    TW_ASSIGN(ParquetInfo info, read_parquet_info(path, budget.pool()));
+    TW_ASSIGN(const ColumnIndices found, find_columns(*info.schema, wanted, where));
+    TW_TRY(check_column(*info.schema, found.symbol, check_symbol_type, where));
+    TW_TRY(check_column(*info.schema, found.date, check_date_type, where));
+    TW_TRY(check_column(*info.schema, found.close, check_close_type, where));
+    std::vector<std::string> columns;
+    for (const int index : {found.symbol, found.date, found.close}) {
+      columns.push_back(info.schema->field(index)->name());
+    }
+    return std::make_unique<ParquetPriceSource>(path, std::move(info), std::move(columns), budget);
+  }
+
+  Result<std::optional<Part>> next() override {
+    while (true) {
+      if (part_reader_ == nullptr) {
+        if (row_group_ == info_.row_group_rows.size()) return std::nullopt;
+        TW_TRY(open_row_group());
+      }
+      std::shared_ptr<arrow::RecordBatch> batch;
+      TW_TRY(from_arrow(part_reader_->ReadNext(&batch), name()));
+      if (batch != nullptr) {
+        Part part{next_row_, batch->column(0), batch->column(1), batch->column(2)};
+        next_row_ += batch->num_rows();
+        return part;
+      }
+      part_reader_.reset();
+      table_.reset();
+      ++row_group_;
+    }
+  }
+
+  std::string place(int64_t row) const override {
+    size_t row_group = 0;
+    while (row_group + 1 < info_.row_group_rows.size() && row >= info_.row_group_rows[row_group]) {
+      row -= info_.row_group_rows[row_group++];
+    }
+    return fmt::format("row group {}, row {}", row_group, row);
+  }
+
+  int64_t expected_row_count() const override { return info_.row_count; }
+
+ private:
+  Status open_row_group() {
+    auto table =
+        read_parquet_row_group(path_, static_cast<int>(row_group_), columns_, budget_.pool());
+    if (!table) return std::unexpected(explain_page_budget(std::move(table).error(), budget_));
+    table_ = *std::move(table);
+    if (table_->num_rows() != info_.row_group_rows[row_group_]) {
+      return corrupt("{}: row group {} has {} rows, but its header says {}", name(), row_group_,
+                     table_->num_rows(), info_.row_group_rows[row_group_]);
+    }
+    part_reader_ = std::make_unique<arrow::TableBatchReader>(*table_);
+    part_reader_->set_chunksize(kPartRowsMax);
+    return {};
+  }
+
+  std::filesystem::path path_;
+  ParquetInfo info_;
+  std::vector<std::string> columns_;
+  MemoryBudget& budget_;
+  size_t row_group_ = 0;
+  int64_t next_row_ = 0;
+  std::shared_ptr<arrow::Table> table_;  // what part_reader_ walks over
+  std::unique_ptr<arrow::TableBatchReader> part_reader_;
+};
+
+/// Arrow reads CSV on threads of its own, which may free a buffer later than its reader: so the
+/// memory is of Arrow's pool, which is always there, and as much of the budget is set aside.
+class CsvPriceSource final : public PriceSource {
+ public:
+  CsvPriceSource(std::string name, std::shared_ptr<arrow::csv::StreamingReader> reader,
+                 ColumnIndices columns, Reservation reservation)
+      : PriceSource(std::move(name)),
+        reservation_(std::move(reservation)),
+        reader_(std::move(reader)),
+        columns_(columns) {}
+
+  static Result<std::unique_ptr<PriceSource>> open(const std::string& where, char delimiter,
+                                                   const PriceColumnNames& wanted,
+                                                   MemoryBudget& budget) {
+    Reservation reservation;
+    if (!budget.try_reserve(kCsvReaderBytes, reservation)) {
+      return over_budget("{}: no memory is left to read it; give a larger --memory", where);
+    }
+    const auto file = arrow::io::ReadableFile::Open(where);
+    if (!file.ok()) return io_error("{}", file.status().message());
+    auto read_options = arrow::csv::ReadOptions::Defaults();
+    read_options.use_threads = false;
+    read_options.block_size = kCsvBlockBytes;
+    auto parse_options = arrow::csv::ParseOptions::Defaults();
+    parse_options.delimiter = delimiter;
+    parse_options.newlines_in_values = true;
+    auto convert_options = arrow::csv::ConvertOptions::Defaults();
+    convert_options.default_column_type = arrow::binary();
+    TW_ASSIGN(auto reader, from_arrow(arrow::csv::StreamingReader::Make(
+                                          arrow::io::default_io_context(), *file, read_options,
+                                          parse_options, convert_options),
+                                      where));
+    TW_ASSIGN(const ColumnIndices found, find_columns(*reader->schema(), wanted, where));
+    return std::make_unique<CsvPriceSource>(where, std::move(reader), found,
+                                            std::move(reservation));
+  }
+
+  Result<std::optional<Part>> next() override {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    TW_TRY(from_arrow(reader_->ReadNext(&batch), name()));
+    if (batch == nullptr) return std::nullopt;
+    Part part{next_row_, batch->column(columns_.symbol), batch->column(columns_.date),
+              batch->column(columns_.close)};
+    next_row_ += batch->num_rows();
+    return part;
+  }
+
+  std::string place(int64_t row) const override { return fmt::format("row {}", row + 2); }
+  int64_t expected_row_count() const override { return 0; }
+
+ private:
+  Reservation reservation_;
+  std::shared_ptr<arrow::csv::StreamingReader> reader_;
+  ColumnIndices columns_;
+  int64_t next_row_ = 0;
+};
+
+/// Tabs where the first line has them and no comma.
+char delimiter_of(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  const bool tabs = line.find('\t') != std::string_view::npos;
+  return tabs && line.find(',') == std::string_view::npos ? '\t' : ',';
+}
+
+}  // namespace
+
+Status check_price_source(const std::string& source) {
+  if (source.starts_with("adbc:")) {
+    return invalid_argument(
+        "source {}: databases are not supported in this version; export the closes to a Parquet or "
+        "CSV file",
+        source.substr(0, source.find('?')));
+  }
+  std::error_code error;
+  const auto status = std::filesystem::status(source, error);
+  if (!std::filesystem::exists(status)) {
+    return invalid_argument("source {} does not exist; check the path", source);
+  }
+  if (!std::filesystem::is_regular_file(status)) {
+    return invalid_argument("source {} is no file; name one Parquet or CSV file", source);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<PriceSource>> PriceSource::open(const std::filesystem::path& path,
+                                                       const PriceColumnNames& columns,
+                                                       MemoryBudget& budget) {
+  const std::string where = path.string();
+  TW_TRY(check_price_source(where));
+  const auto opened = arrow::io::ReadableFile::Open(where, budget.pool());
+  if (!opened.ok()) return io_error("{}", opened.status().message());
+  TW_ASSIGN(const auto begin, from_arrow((*opened)->ReadAt(0, kSniffBytes), where));
+  const std::string_view text(*begin);
+  if (text.empty()) return corrupt("{}: the file is empty", where);
+  if (text.starts_with(kParquetMagic) || path.extension() == ".parquet") {
+    return ParquetPriceSource::open(path, columns, budget);
+  }
+  if (text.find('\0') != std::string_view::npos) {
+    return corrupt("{}: neither a Parquet file nor CSV text in UTF-8; convert it first", where);
+  }
+  return CsvPriceSource::open(where, delimiter_of(text), columns, budget);
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,348 @@
+#include "pipeline/row_group_scan.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <arrow/util/utf8.h>
+#include <xxhash.h>
+
+#include "base/interrupt.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr size_t kSymbolBytesMax = 200;
+/// Counts from here on go the slow way, which can hold their amounts.
+constexpr int64_t kFastCountBound = int64_t{1} << 31;
+/// Sums of counts below this bound cannot leave 64 bits in any file that exists.
+constexpr int64_t kCountBound = int64_t{1} << 52;
+
+bool is_utf8(std::string_view text) {
+  static const bool initialized = [] {
+    arrow::util::InitializeUTF8();
+    return true;
+  }();
+  return initialized && arrow::util::ValidateUTF8(
+                            reinterpret_cast<const uint8_t*>(text.data()),
+                            static_cast<int64_t>(text.size()));
+}
+
+RowProblem symbol_problem(std::string_view text, Mode mode) {
+  // The reference writes a symbol without text to ".parquet".
+  if (text.empty()) return is_compat(mode) ? RowProblem::kNone : RowProblem::kNullSymbol;
+  if (text.size() > kSymbolBytesMax || text == "." || text == ".." ||
+      text.find('/') != std::string_view::npos || text.find('\0') != std::string_view::npos ||
+      !is_utf8(text)) {
+    return RowProblem::kUnsafeSymbol;
+  }
+  return RowProblem::kNone;
+}
+
+RowProblem price_problem(PriceKind kind) {
+  switch (kind) {
+    case PriceKind::kExact:
+      return RowProblem::kNone;
+    case PriceKind::kDash:
+      return RowProblem::kDashPrice;
+    case PriceKind::kBad:
+      return RowProblem::kBadPrice;
+    default:
+      return RowProblem::kSpecialPrice;
+  }
+}
+
+Int128 amount_of(int64_t shares, const Price& price) {
+  return static_cast<Int128>(shares) * price.units << price.shift;
+}
+
+/// The bits that shares at a price which is no number leave in the group: 0 x inf is not a number.
+uint8_t special_bits(PriceKind kind, int64_t shares, bool is_sell) {
+  unsigned bits = 0;
+  if (kind == PriceKind::kNotANumber || shares == 0) {
+    bits = kBuyNotANumber;
+  } else {
+    const bool positive = (kind == PriceKind::kPlusInfinity) == (shares > 0);
+    bits = positive ? kBuyPlusInfinity : kBuyMinusInfinity;
+  }
+  return static_cast<uint8_t>(is_sell ? bits << 3 : bits);
+}
+
+}  // namespace
+
+uint32_t partition_of(std::string_view symbol, size_t partition_count) {
+  return static_cast<uint32_t>(XXH3_64bits(symbol.data(), symbol.size()) % partition_count);
+}
+
+struct RowGroupScanner::Readers {
+  std::unique_ptr<CodedColumnReader> symbol, date, broker, price, name;  // name may be null
+  std::unique_ptr<Int64ColumnReader> buy, sell;
+
+  static Result<Readers> open(RowGroupInput& input, const TransactionFile& file) {
+    Readers readers;
+    TW_ASSIGN(readers.symbol, CodedColumnReader::open(input, file.symbol_column));
+    TW_ASSIGN(readers.date, CodedColumnReader::open(input, file.date_column));
+    TW_ASSIGN(readers.broker, CodedColumnReader::open(input, file.broker_column));
+    TW_ASSIGN(readers.price, CodedColumnReader::open(input, file.price_column));
+    if (file.broker_name_column) {
+      TW_ASSIGN(readers.name, CodedColumnReader::open(input, *file.broker_name_column));
+    }
+    TW_ASSIGN(readers.buy, Int64ColumnReader::open(input, file.buy_column));
+    TW_ASSIGN(readers.sell, Int64ColumnReader::open(input, file.sell_column));
+    return readers;
+  }
+
+  Status expect_end() const {
+    TW_TRY(symbol->expect_end());
+    TW_TRY(date->expect_end());
+    TW_TRY(broker->expect_end());
+    TW_TRY(price->expect_end());
+    if (name != nullptr) TW_TRY(name->expect_end());
+    TW_TRY(buy->expect_end());
+    return sell->expect_end();
+  }
+};
+
+RowGroupScanner::RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes)
+    : shared_(shared),
+      collector_(runs, chunk_bytes),
+      symbol_codes_(kBatchRows),
+      broker_codes_(kBatchRows),
+      day_codes_(kBatchRows),
+      price_codes_(kBatchRows),
+      name_codes_(kBatchRows, -1),
+      buys_(kBatchRows),
+      sells_(kBatchRows),
+      buy_nulls_(kBatchRows),
+      sell_nulls_(kBatchRows) {}
+
+Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int row_group) {
+  const std::vector<int> columns = file.columns();
+  TW_ASSIGN(const auto input, RowGroupInput::open(file.input, row_group, columns));
+  TW_ASSIGN(Readers readers, Readers::open(*input, file));
+  start_chunk(readers, file);
+  const int64_t row_count = input->row_count();
+  for (int64_t row = 0; row < row_count;) {
+    const auto count = static_cast<size_t>(std::min<int64_t>(kBatchRows, row_count - row));
+    TW_TRY(readers.symbol->read(std::span(symbol_codes_).first(count)));
+    TW_TRY(readers.date->read(std::span(day_codes_).first(count)));
+    TW_TRY(readers.broker->read(std::span(broker_codes_).first(count)));
+    TW_TRY(readers.price->read(std::span(price_codes_).first(count)));
+    if (readers.name != nullptr) TW_TRY(readers.name->read(std::span(name_codes_).first(count)));
+    TW_ASSIGN(const bool buy_nulls,
+              readers.buy->read(std::span(buys_).first(count), std::span(buy_nulls_).first(count)));
+    TW_ASSIGN(const bool sell_nulls, readers.sell->read(std::span(sells_).first(count),
+                                                        std::span(sell_nulls_).first(count)));
+    if (!buy_nulls) std::fill_n(buy_nulls_.begin(), sell_nulls ? count : 0, uint8_t{0});
+    if (!sell_nulls) std::fill_n(sell_nulls_.begin(), buy_nulls ? count : 0, uint8_t{0});
+    extend_tables(readers, file);
+    scan_batch(count, RowPlace{file_index, row_group, row}, readers, file, buy_nulls || sell_nulls);
+    TW_TRY(collector_.status());
+    TW_TRY(check_interrupt());
+    row += static_cast<int64_t>(count);
+  }
+  flush_run();
+  run_ = Run{};
+  return readers.expect_end();
+}
+
+void RowGroupScanner::start_chunk(Readers& readers, const TransactionFile& file) {
+  const bool compat = is_compat(shared_.mode);
+  symbols_.value.assign(1, 0);
+  symbols_.problem.assign(1, compat ? RowProblem::kNullSymbolDropped : RowProblem::kNullSymbol);
+  brokers_.value.assign(1, 0);
+  brokers_.problem.assign(1, compat ? RowProblem::kNone : RowProblem::kNullBroker);
+  days_.value.assign(1, kNullDay);
+  days_.problem.assign(1, compat ? RowProblem::kNone : RowProblem::kNullDate);
+  prices_.value.assign(1, Price{});
+  prices_.problem.assign(1, RowProblem::kNullPrice);
+  name_ids_.assign(1, kNoName);
+  if (readers.name == nullptr) std::ranges::fill(name_codes_, -1);
+  extend_tables(readers, file);
+}
+
+void RowGroupScanner::add_symbol(std::string_view text) {
+  const RowProblem problem = symbol_problem(text, shared_.mode);
+  uint32_t number = 0;
+  if (problem == RowProblem::kNone) {
+    number = shared_.symbols.intern(text);
+    collector_.set_partition(number, partition_of(text, shared_.partition_count));
+  }
+  symbols_.value.push_back(number);
+  symbols_.problem.push_back(problem);
+}
+
+void RowGroupScanner::add_broker(std::string_view text) {
+  const bool good = is_utf8(text);
+  // Number 0 is the null broker.
+  brokers_.value.push_back(good ? shared_.brokers.intern(text) + 1 : 0);
+  brokers_.problem.push_back(good ? RowProblem::kNone : RowProblem::kBadBroker);
+}
+
+void RowGroupScanner::extend_tables(Readers& readers, const TransactionFile& file) {
+  const auto for_new_values = [](const CodedColumnReader& reader, size_t known, auto&& add) {
+    const auto& values = reader.values();
+    for (size_t i = known - 1; i < values.size(); ++i) add(values[i]);
+  };
+  for_new_values(*readers.symbol, symbols_.value.size(),
+                 [&](std::string_view text) { add_symbol(text); });
+  for_new_values(*readers.broker, brokers_.value.size(),
+                 [&](std::string_view text) { add_broker(text); });
+  for_new_values(*readers.date, days_.value.size(), [&](std::string_view bytes) {
+    const auto day = file.date_reader.read(bytes);
+    days_.value.push_back(day.value_or(kNullDay));
+    days_.problem.push_back(day ? RowProblem::kNone : RowProblem::kBadDate);
+  });
+  for_new_values(*readers.price, prices_.value.size(), [&](std::string_view bytes) {
+    prices_.value.push_back(file.price_reader.read(bytes));
+    prices_.problem.push_back(price_problem(prices_.value.back().kind));
+  });
+  if (readers.name == nullptr) return;
+  for_new_values(*readers.name, name_ids_.size(), [&](std::string_view text) {
+    name_ids_.push_back(is_utf8(text) ? shared_.broker_names.intern(text) : kNoName);
+  });
+}
+
+void RowGroupScanner::scan_batch(size_t row_count, const RowPlace& place, const Readers& readers,
+                                 const TransactionFile& file, bool counts_have_nulls) {
+  // Code -1 is null and stands in front.
+  const RowProblem* const symbol_problem_of = symbols_.problem.data() + 1;
+  const RowProblem* const broker_problem_of = brokers_.problem.data() + 1;
+  const RowProblem* const day_problem_of = days_.problem.data() + 1;
+  const RowProblem* const price_problem_of = prices_.problem.data() + 1;
+  const Price* const price_of = prices_.value.data() + 1;
+  for (size_t row = 0; row < row_count; ++row) {
+    const int32_t symbol = symbol_codes_[row];
+    const int32_t broker = broker_codes_[row];
+    const int32_t day = day_codes_[row];
+    const int32_t price_code = price_codes_[row];
+    const int64_t buy = buys_[row];
+    const int64_t sell = sells_[row];
+    const unsigned problems = static_cast<unsigned>(symbol_problem_of[symbol]) |
+                              static_cast<unsigned>(broker_problem_of[broker]) |
+                              static_cast<unsigned>(day_problem_of[day]) |
+                              static_cast<unsigned>(price_problem_of[price_code]);
+    // Negative counts have their high bits set as well.
+    if (problems != 0 || ((static_cast<uint64_t>(buy) | static_cast<uint64_t>(sell)) >> 31) != 0)
+        [[unlikely]] {
+      flush_run();
+      scan_slow_row(row, place, readers, file, counts_have_nulls);
+      continue;
+    }
+    if (symbol != run_.symbol_code || broker != run_.broker_code || day != run_.day_code ||
+        name_codes_[row] != run_.name_code || !run_.open) {
+      flush_run();
+      run_.open = true;
+      run_.symbol_code = symbol;
+      run_.broker_code = broker;
+      run_.day_code = day;
+      run_.name_code = name_codes_[row];
+    }
+    const Price& price = price_of[price_code];
+    GroupRecord& sums = run_.sums;
+    sums.buy_shares += buy;
+    sums.sell_shares += sell;
+    sums.buy_units += amount_of(buy, price);
+    sums.sell_units += amount_of(sell, price);
+  }
+}
+
+void RowGroupScanner::flush_run() {
+  if (!run_.open) return;
+  GroupRecord& sums = run_.sums;
+  sums.symbol = symbols_.value[static_cast<size_t>(run_.symbol_code + 1)];
+  sums.broker = brokers_.value[static_cast<size_t>(run_.broker_code + 1)];
+  sums.day = days_.value[static_cast<size_t>(run_.day_code + 1)];
+  collector_.add(sums);
+  note_name(sums.broker, sums.day, name_ids_[static_cast<size_t>(run_.name_code + 1)]);
+  sums = GroupRecord{};
+  run_.open = false;
+}
+
+void RowGroupScanner::note_name(uint32_t broker, Day day, uint32_t name) {
+  if (day != kNullDay) {
+    if (first_day_ == kNullDay || day < first_day_) first_day_ = day;
+    if (day > last_day_) last_day_ = day;
+  }
+  if (broker >= names_.size()) names_.resize(broker + size_t{1});
+  NameSeen& seen = names_[broker];
+  if (name == kNoName || day < seen.day || (day == seen.day && name == seen.name)) return;
+  if (day > seen.day || seen.name == kNoName || shared_.broker_names.less(name, seen.name)) {
+    seen = {day, name};
+  }
+}
+
+void RowGroupScanner::scan_slow_row(size_t row, const RowPlace& place, const Readers& readers,
+                                    const TransactionFile& file, bool counts_have_nulls) {
+  const size_t symbol = static_cast<size_t>(symbol_codes_[row] + 1);
+  const size_t broker = static_cast<size_t>(broker_codes_[row] + 1);
+  const size_t day = static_cast<size_t>(day_codes_[row] + 1);
+  const size_t price_index = static_cast<size_t>(price_codes_[row] + 1);
+  const int64_t buy = buys_[row];
+  const int64_t sell = sells_[row];
+  const auto text_of = [](const CodedColumnReader& reader, size_t index) {
+    return index == 0 ? std::string_view{} : reader.values()[index - 1];
+  };
+  const std::string_view price_bytes = text_of(*readers.price, price_index);
+
+  // The order in which the reference looks at a row: a dropped price hides everything else.
+  const auto report = [&](RowProblem problem, std::string_view value) {
+    ++problems_[static_cast<size_t>(problem)];
+    if (!is_bad(problem)) return;
+    shared_.bad_rows.add(
+        RowPlace{place.file, place.row_group, place.row + static_cast<int64_t>(row)}, problem,
+        value);
+  };
+  const RowProblem price_state = prices_.problem[price_index];
+  if (price_state == RowProblem::kDashPrice || price_state == RowProblem::kNullPrice) {
+    return report(price_state, {});
+  }
+  if (price_state == RowProblem::kBadPrice) {
+    return report(price_state, file.price_reader.show(price_bytes));
+  }
+  if (const auto state = symbols_.problem[symbol]; state != RowProblem::kNone) {
+    return report(state, text_of(*readers.symbol, symbol));
+  }
+  if (const auto state = brokers_.problem[broker]; state != RowProblem::kNone) {
+    return report(state, text_of(*readers.broker, broker));
+  }
+  if (const auto state = days_.problem[day]; state != RowProblem::kNone) {
+    const std::string_view bytes = text_of(*readers.date, day);
+    return report(state, bytes.empty() ? std::string{} : file.date_reader.show(bytes));
+  }
+  for (const int64_t count : {buy, sell}) {
+    if (count < 0 && !is_compat(shared_.mode)) {
+      return report(RowProblem::kNegativeCount, std::to_string(count));
+    }
+    if (count >= kCountBound || count <= -kCountBound) {
+      return report(RowProblem::kCountTooLarge, std::to_string(count));
+    }
+  }
+
+  GroupRecord record;
+  record.symbol = symbols_.value[symbol];
+  record.broker = brokers_.value[broker];
+  record.day = days_.value[day];
+  record.buy_shares = buy;
+  record.sell_shares = sell;
+  note_name(record.broker, record.day, name_ids_[static_cast<size_t>(name_codes_[row] + 1)]);
+  const Price& price = prices_.value[price_index];
+  const bool buy_null = counts_have_nulls && buy_nulls_[row] != 0;
+  const bool sell_null = counts_have_nulls && sell_nulls_[row] != 0;
+  if (price.kind == PriceKind::kNotANumber || price.kind == PriceKind::kPlusInfinity ||
+      price.kind == PriceKind::kMinusInfinity) {
+    if (!buy_null) record.specials |= special_bits(price.kind, buy, false);
+    if (!sell_null) record.specials |= special_bits(price.kind, sell, true);
+    return collector_.add(record);
+  }
+  const bool large = buy >= kFastCountBound || buy <= -kFastCountBound ||
+                     sell >= kFastCountBound || sell <= -kFastCountBound;
+  if (price.kind == PriceKind::kWide || large) {
+    return collector_.add_wide(record,
+                               WideRow{buy, sell, file.price_reader.wide_text(price_bytes)});
+  }
+  record.buy_units = amount_of(buy, price);
+  record.sell_units = amount_of(sell, price);
+  collector_.add(record);
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "pipeline/bad_rows.h"
+#include "pipeline/group_collector.h"
+#include "pipeline/transaction_source.h"
+#include "storage/column_reader.h"
+#include "storage/value_interner.h"
+
+namespace tapeworks {
+
+/// Texts numbered in order of arrival, shared by the scanning threads.
+class SharedDictionary {
+ public:
+  uint32_t intern(std::string_view text) {
+    const std::scoped_lock lock(mutex_);
+    return interner_.intern(text);
+  }
+  /// Whether one text stands bytewise before another one.
+  bool less(uint32_t number, uint32_t other) const {
+    const std::scoped_lock lock(mutex_);
+    return interner_.values()[number] < interner_.values()[other];
+  }
+  std::vector<std::string> texts() const {
+    const std::scoped_lock lock(mutex_);
+    return {interner_.values().begin(), interner_.values().end()};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  ValueInterner interner_;  // guarded by mutex_
+};
+
+/// The partition of a symbol: a stable hash of its text, the same in every process and on every
+/// machine.
+uint32_t partition_of(std::string_view symbol, size_t partition_count);
+
+/// What all scanning threads share.
+struct ScanShared {
+  Mode mode = Mode::kDefault;
+  size_t partition_count = 1;
+  SharedDictionary symbols;
+  SharedDictionary brokers;  ///< its number 0 stands for the null broker
+  SharedDictionary broker_names;
+  BadRowLog bad_rows;
+};
+
+/// The scan of one thread: reads row groups and adds their rows to its collector. Threads: one.
+class RowGroupScanner {
+ public:
+  RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes);
+
+  /// `file_index` names the file in the bad-row log.
+  Status scan(const TransactionFile& file, size_t file_index, int row_group);
+  Status finish() { return collector_.finish(); }
+
+  /// The name of a broker with the latest day it was seen on; of two names that day the smaller one.
+  struct NameSeen {
+    Day day = kNullDay;
+    uint32_t name = kNoName;
+  };
+  static constexpr uint32_t kNoName = ~uint32_t{0};
+
+  const std::vector<NameSeen>& names() const { return names_; }
+  const GroupCollector& collector() const { return collector_; }
+  const ProblemCounts& problems() const { return problems_; }
+  Day first_day() const { return first_day_; }
+  Day last_day() const { return last_day_; }
+
+ private:
+  static constexpr size_t kBatchRows = 4096;
+
+  /// What the codes of one column chunk mean; index 0 is null, code c is at c + 1.
+  template <typename Value>
+  struct CodeTable {
+    std::vector<Value> value;
+    std::vector<RowProblem> problem;
+  };
+
+  struct Readers;
+  void start_chunk(Readers& readers, const TransactionFile& file);
+  void extend_tables(Readers& readers, const TransactionFile& file);
+  void add_symbol(std::string_view text);
+  void add_broker(std::string_view text);
+  void scan_batch(size_t row_count, const RowPlace& place, const Readers& readers,
+                  const TransactionFile& file, bool counts_have_nulls);
+  void scan_slow_row(size_t row, const RowPlace& place, const Readers& readers,
+                     const TransactionFile& file, bool counts_have_nulls);
+  void flush_run();
+  void note_name(uint32_t broker, Day day, uint32_t name);
+
+  ScanShared& shared_;
+  GroupCollector collector_;
+  std::vector<NameSeen> names_;  // by broker number
+  ProblemCounts problems_{};
+  Day first_day_ = kNullDay;
+  Day last_day_ = kNullDay;
+
+  CodeTable<uint32_t> symbols_;
+  CodeTable<uint32_t> brokers_;
+  CodeTable<Day> days_;
+  CodeTable<Price> prices_;
+  std::vector<uint32_t> name_ids_;
+
+  std::vector<int32_t> symbol_codes_, broker_codes_, day_codes_, price_codes_, name_codes_;
+  std::vector<int64_t> buys_, sells_;
+  std::vector<uint8_t> buy_nulls_, sell_nulls_;
+
+  // The run of consecutive rows of one group that is being summed.
+  struct Run {
+    int32_t symbol_code = -2, broker_code = -2, day_code = -2, name_code = -2;
+    bool open = false;
+    GroupRecord sums;
+  };
+  Run run_;
+};
+
+}  // namespace tapeworks

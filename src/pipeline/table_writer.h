@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <arrow/type_fwd.h>
+
+#include "base/result.h"
+#include "pipeline/mode.h"
+#include "storage/generation_store.h"
+#include "storage/memory_budget.h"
+
+namespace tapeworks {
+
+/// The columns of some symbol as one file of a table: "pnl", "2330" -> pnl/2330.parquet.
+std::string symbol_file_path(const std::string& table, const std::string& symbol);
+
+/// Encodes Arrow tables and adds them to the generation being written. Threads: any.
+class TableWriter {
+ public:
+  TableWriter(GenerationWriter& generation, Mode mode, MemoryBudget& budget)
+      : generation_(generation), mode_(mode), budget_(budget) {}
+
+  /// Small row groups let a query read a part of a large table.
+  static constexpr int64_t kQueriedRowGroupRows = 64 * 1024;
+  static constexpr int64_t kRowGroupRows = 4 * 1024 * 1024;
+
+  Status add(const std::string& table, const std::string& relative_path,
+             const arrow::Table& content, int64_t row_group_rows_max = kRowGroupRows) const;
+
+  GenerationWriter& generation() const { return generation_; }
+  arrow::MemoryPool* pool() const { return budget_.pool(); }
+
+ private:
+  GenerationWriter& generation_;
+  Mode mode_;
+  MemoryBudget& budget_;
+};
+
+}  // namespace tapeworks

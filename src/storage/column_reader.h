@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+#include <parquet/types.h>
+
+#include "base/result.h"
+#include "storage/index_decoder.h"
+#include "storage/parquet_input.h"
+#include "storage/value_interner.h"
+
+namespace parquet {
+class Page;
+class PageReader;
+}  // namespace parquet
+
+namespace tapeworks {
+
+/// Walks over the data pages of one column chunk. The base of the two readers below.
+///
+/// Sizes that the file claims are checked before they are used: a page may not be larger than its
+/// chunk, an index not beyond its dictionary, a run not beyond its page.
+class ColumnChunkReader {
+ public:
+  ColumnChunkReader(const ColumnChunkReader&) = delete;
+  ColumnChunkReader& operator=(const ColumnChunkReader&) = delete;
+  virtual ~ColumnChunkReader();
+
+  /// kCorrupt when the chunk holds more values than the rows that were read.
+  Status expect_end();
+
+ protected:
+  ColumnChunkReader(RowGroupInput& row_group, int column);
+
+  /// The rows of the current page from its cursor on, at most `row_count` of them.
+  struct PageSlice {
+    size_t row_count = 0;
+    size_t value_count = 0;  ///< rows that are not null
+    /// Per row whether it has a value; empty when all have.
+    std::span<const int32_t> levels;
+  };
+  /// Moves the cursor; loads the next page when the current one is used up.
+  Result<PageSlice> next_slice(size_t row_count);
+  bool page_is_dictionary_encoded() const { return dictionary_encoded_; }
+  /// The next indices of a dictionary-encoded page, each below `dictionary_size`.
+  Status decode_indices(std::span<int32_t> indices, size_t dictionary_size);
+  /// Where a failure happened: file, row group and column.
+  std::string where() const { return place_of(row_group_, column_); }
+  static std::string place_of(const RowGroupInput& row_group, int column);
+
+  const parquet::ColumnDescriptor& descriptor_;
+
+  /// Calls from load_page(): the chunk's dictionary, at most once, and then each other page's values.
+  virtual Status set_dictionary(std::span<const uint8_t> values, int32_t value_count) = 0;
+  virtual Status set_values(std::span<const uint8_t> values, int32_t value_count,
+                            parquet::Encoding::type encoding) = 0;
+
+ private:
+  Status load_page();
+  Status start_data_page(std::span<const uint8_t> levels, std::span<const uint8_t> values,
+                         int32_t value_count, parquet::Encoding::type encoding,
+                         parquet::Encoding::type level_encoding);
+  Status read_levels(std::span<const uint8_t> encoded, int32_t value_count,
+                     parquet::Encoding::type level_encoding);
+
+  RowGroupInput& row_group_;
+  int column_;
+  std::unique_ptr<parquet::PageReader> pages_;
+  std::shared_ptr<arrow::Buffer> dictionary_bytes_;
+  std::shared_ptr<parquet::Page> page_;
+  std::vector<int32_t> page_levels_;  // empty when no row of the page is null
+  size_t page_rows_ = 0;
+  size_t page_cursor_ = 0;
+  bool dictionary_encoded_ = false;
+  bool pages_seen_ = false;
+  IndexDecoder index_decoder_;
+};
+
+/// Reads a column of any plain type as codes: small integers that stand for distinct values. With
+/// dictionary pages these are the stored indices; values of other pages are interned one by one.
+/// Code -1 stands for null.
+class CodedColumnReader : public ColumnChunkReader {
+ public:
+  static Result<std::unique_ptr<CodedColumnReader>> open(RowGroupInput& row_group, int column);
+  ~CodedColumnReader() override;
+
+  /// Fills `codes`, one a row. kCorrupt when the chunk ends before.
+  Status read(std::span<int32_t> codes);
+
+  /// The value of each code seen so far: the bytes of a text, or the little-endian bytes of a number.
+  /// Grows with read(); views stay valid as long as this object.
+  const std::vector<std::string_view>& values() const { return values_; }
+
+ private:
+  CodedColumnReader(RowGroupInput& row_group, int column);
+  Status set_dictionary(std::span<const uint8_t> bytes, int32_t value_count) override;
+  Status set_values(std::span<const uint8_t> bytes, int32_t value_count,
+                    parquet::Encoding::type encoding) override;
+  Status intern_values(std::span<int32_t> codes);
+
+  class PlainValues;
+  std::unique_ptr<PlainValues> plain_;
+  std::vector<std::string_view> values_;
+  size_t dictionary_size_ = 0;
+  ValueInterner interner_;
+};
+
+/// Reads an INT32 or INT64 column as 64-bit integers.
+class Int64ColumnReader : public ColumnChunkReader {
+ public:
+  static Result<std::unique_ptr<Int64ColumnReader>> open(RowGroupInput& row_group, int column);
+  ~Int64ColumnReader() override;
+
+  /// Fills `values`, one a row, 0 where null, and `nulls` with 1 where null. Returns whether any row
+  /// was null; when not, `nulls` is not touched.
+  Result<bool> read(std::span<int64_t> values, std::span<uint8_t> nulls);
+
+ private:
+  Int64ColumnReader(RowGroupInput& row_group, int column);
+  Status set_dictionary(std::span<const uint8_t> bytes, int32_t value_count) override;
+  Status set_values(std::span<const uint8_t> bytes, int32_t value_count,
+                    parquet::Encoding::type encoding) override;
+  Status decode_dense(std::span<int64_t> values);
+
+  class PlainValues;
+  std::unique_ptr<PlainValues> plain_;
+  std::vector<int64_t> dictionary_;
+  std::vector<int32_t> indices_;
+  bool is_unsigned_ = false;
+};
+
+}  // namespace tapeworks

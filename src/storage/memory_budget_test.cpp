@@ -1,0 +1,111 @@
+#include "storage/memory_budget.h"
+
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/units.h"
+
+namespace tapeworks {
+namespace {
+
+std::unique_ptr<MemoryBudget> make_budget() {
+  auto budget = MemoryBudget::create(1 * kGiB);
+  EXPECT_TRUE(budget);
+  return std::move(*budget);
+}
+
+TEST(MemoryBudget, RefusesLessThanTheMinimum) {
+  const auto budget = MemoryBudget::create(MemoryBudget::kMinimumBytes - 1);
+  ASSERT_FALSE(budget);
+  EXPECT_EQ(budget.error().kind, ErrorKind::kInvalidArgument);
+}
+
+TEST(MemoryBudget, LeavesRoomForWhatIsAlreadyResident) {
+  const auto budget = make_budget();
+  EXPECT_LT(budget->capacity_bytes(), 1 * kGiB);
+  EXPECT_GT(budget->capacity_bytes(), 256 * kMiB);
+}
+
+TEST(MemoryBudget, AReservationLivesAsLongAsItsObject) {
+  const auto budget = make_budget();
+  {
+    Reservation first;
+    ASSERT_TRUE(budget->try_reserve(budget->capacity_bytes() - 10, first));
+    Reservation second;
+    EXPECT_FALSE(budget->try_reserve(11, second));
+    EXPECT_TRUE(first.resize(100));
+    EXPECT_TRUE(budget->try_reserve(11, second));
+    Reservation moved = std::move(second);
+    EXPECT_EQ(budget->used_bytes(), 111U);
+    first.absorb(std::move(moved));
+    EXPECT_EQ(first.bytes(), 111U);
+  }
+  EXPECT_EQ(budget->used_bytes(), 0U);
+}
+
+TEST(MemoryBudget, ThePoolAnswersOutOfMemoryInsteadOfAllocating) {
+  const auto budget = make_budget();
+  uint8_t* memory = nullptr;
+  const auto too_much = static_cast<int64_t>(budget->capacity_bytes() + 1);
+  EXPECT_TRUE(budget->pool()->Allocate(too_much, 64, &memory).IsOutOfMemory());
+  ASSERT_TRUE(budget->pool()->Allocate(1000, 64, &memory).ok());
+  EXPECT_EQ(budget->used_bytes(), 1000U);
+  ASSERT_TRUE(budget->pool()->Reallocate(1000, 5000, 64, &memory).ok());
+  EXPECT_EQ(budget->used_bytes(), 5000U);
+  budget->pool()->Free(memory, 5000, 64);
+  EXPECT_EQ(budget->used_bytes(), 0U);
+}
+
+class FreesOnce : public MemoryReclaimer {
+ public:
+  explicit FreesOnce(Reservation held) : held_(std::move(held)) {}
+  void reclaim() override {
+    ++calls;
+    held_.release();
+  }
+  int calls = 0;
+
+ private:
+  Reservation held_;
+};
+
+TEST(MemoryBudget, AsksTheReclaimerBeforeItRefuses) {
+  const auto budget = make_budget();
+  Reservation held;
+  ASSERT_TRUE(budget->try_reserve(budget->capacity_bytes(), held));
+  FreesOnce reclaimer(std::move(held));
+  budget->set_reclaimer(&reclaimer);
+  Reservation wanted;
+  EXPECT_TRUE(budget->try_reserve(1000, wanted));
+  EXPECT_EQ(reclaimer.calls, 1);
+  Reservation more;
+  EXPECT_FALSE(budget->try_reserve(budget->capacity_bytes(), more));
+  EXPECT_EQ(reclaimer.calls, 2);
+  budget->set_reclaimer(nullptr);
+}
+
+TEST(MemoryBudget, ThreadsNeverGetMoreThanThereIs) {
+  const auto budget = make_budget();
+  const uint64_t share = budget->capacity_bytes() / 3;
+  std::atomic<int> inside{0};
+  std::atomic<bool> too_many{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 2000; ++round) {
+        Reservation memory;
+        if (!budget->try_reserve(share, memory)) continue;
+        if (inside.fetch_add(1) >= 3) too_many = true;
+        inside.fetch_sub(1);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_FALSE(too_many);
+  EXPECT_EQ(budget->used_bytes(), 0U);
+}
+
+}  // namespace
+}  // namespace tapeworks

@@ -1,0 +1,167 @@
+#include "storage/parquet_input.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <arrow/io/file.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+#include <parquet/schema.h>
+
+#include "base/units.h"
+#include "storage/arrow_status_internal.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr int64_t kReadBufferBytes = 256 * 1024;
+/// Decompression and copies round sizes up.
+constexpr int64_t kAllocationSlackBytes = 64 * 1024;
+
+/// The budget's pool, but no single allocation may be larger than the chunks being read allow, so
+/// that a page header that lies is refused before anything is allocated.
+class ChunkPool final : public arrow::MemoryPool {
+ public:
+  ChunkPool(arrow::MemoryPool* parent, int64_t allocation_bytes_max)
+      : parent_(parent), allocation_bytes_max_(allocation_bytes_max) {}
+
+  arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
+    ARROW_RETURN_NOT_OK(check(size));
+    return parent_->Allocate(size, alignment, out);
+  }
+  arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
+                           uint8_t** ptr) override {
+    ARROW_RETURN_NOT_OK(check(new_size));
+    return parent_->Reallocate(old_size, new_size, alignment, ptr);
+  }
+  void Free(uint8_t* buffer, int64_t size, int64_t alignment) override {
+    parent_->Free(buffer, size, alignment);
+  }
+  int64_t bytes_allocated() const override { return parent_->bytes_allocated(); }
+  int64_t total_bytes_allocated() const override { return parent_->total_bytes_allocated(); }
+  int64_t num_allocations() const override { return parent_->num_allocations(); }
+  std::string backend_name() const override { return parent_->backend_name(); }
+
+ private:
+  arrow::Status check(int64_t size) const {
+    if (size <= allocation_bytes_max_) return arrow::Status::OK();
+    return arrow::Status::Invalid("a page claims ", size,
+                                  " bytes, more than its whole column chunk has; the file is damaged");
+  }
+
+  arrow::MemoryPool* parent_;
+  int64_t allocation_bytes_max_;
+};
+
+}  // namespace
+
+Error explain_page_budget(Error error, const MemoryBudget& budget) {
+  if (error.kind != ErrorKind::kMemoryBudget) return error;
+  const uint64_t enough = budget.resident_limit_bytes() * 2 / kMiB;
+  return Error{ErrorKind::kCorrupt,
+               fmt::format("{}; a page is too large for it, try --memory {}MiB or more",
+                           error.message, enough)};
+}
+
+Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path, MemoryBudget& budget) {
+  const auto file = arrow::io::ReadableFile::Open(path.string(), budget.pool());
+  if (!file.ok()) return io_error("{}", file.status().message());
+  return catch_parquet(path.string(), [&]() -> Result<ParquetInput> {
+    ParquetInput input;
+    input.path_ = path;
+    input.budget_ = &budget;
+    const auto reader =
+        parquet::ParquetFileReader::Open(*file, parquet::ReaderProperties(budget.pool()));
+    input.metadata_ = reader->metadata();
+    for (int i = 0; i < input.row_group_count(); ++i) {
+      if (input.row_group_rows(i) < 0) {
+        return corrupt("{}: row group {} claims a negative number of rows", path.string(), i);
+      }
+    }
+    return input;
+  });
+}
+
+int ParquetInput::row_group_count() const { return metadata_->num_row_groups(); }
+
+int64_t ParquetInput::row_group_rows(int row_group) const {
+  return metadata_->RowGroup(row_group)->num_rows();
+}
+
+int64_t ParquetInput::row_count() const {
+  int64_t rows = 0;
+  for (int i = 0; i < row_group_count(); ++i) rows += row_group_rows(i);
+  return rows;
+}
+
+bool ParquetInput::has_column(const std::string& name) const {
+  return metadata_->schema()->group_node()->FieldIndex(name) >= 0;
+}
+
+Result<int> ParquetInput::find_column(const std::string& name) const {
+  const auto* schema = metadata_->schema();
+  const int field = schema->group_node()->FieldIndex(name);
+  if (field < 0) {
+    std::string names;
+    for (int i = 0; i < schema->group_node()->field_count(); ++i) {
+      names += (i == 0 ? "" : ", ") + schema->group_node()->field(i)->name();
+    }
+    return corrupt("{}: there is no column '{}'; its columns are {}", path_.string(), name, names);
+  }
+  const auto& node = schema->group_node()->field(field);
+  if (node->is_group() || node->is_repeated()) {
+    return corrupt("{}: column '{}' is nested, plain values are needed", path_.string(), name);
+  }
+  return schema->ColumnIndex(*node);
+}
+
+const parquet::ColumnDescriptor& ParquetInput::column(int index) const {
+  return *metadata_->schema()->Column(index);
+}
+
+RowGroupInput::RowGroupInput(const ParquetInput& file, int row_group)
+    : file_(file), row_group_(row_group) {}
+
+RowGroupInput::~RowGroupInput() = default;
+
+int64_t RowGroupInput::row_count() const { return file_.row_group_rows(row_group_); }
+
+Result<std::unique_ptr<RowGroupInput>> RowGroupInput::open(const ParquetInput& file, int row_group,
+                                                           std::span<const int> columns) {
+  const std::string where = fmt::format("{}: row group {}", file.path().string(), row_group);
+  const auto source = arrow::io::ReadableFile::Open(file.path().string(), file.budget_->pool());
+  if (!source.ok()) return io_error("{}", source.status().message());
+  auto result = catch_parquet(where, [&]() -> Result<std::unique_ptr<RowGroupInput>> {
+    std::unique_ptr<RowGroupInput> input(new RowGroupInput(file, row_group));
+    const auto metadata = file.metadata().RowGroup(row_group);
+    int64_t chunk_bytes_max = kReadBufferBytes;
+    std::vector<arrow::io::ReadRange> ranges;
+    for (const int column : columns) {
+      const auto chunk = metadata->ColumnChunk(column);
+      chunk_bytes_max = std::max(
+          {chunk_bytes_max, chunk->total_compressed_size(), chunk->total_uncompressed_size()});
+      const int64_t start = chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0
+                                ? chunk->dictionary_page_offset()
+                                : chunk->data_page_offset();
+      if (start >= 0 && chunk->total_compressed_size() > 0) {
+        ranges.push_back({start, chunk->total_compressed_size()});
+      }
+    }
+    // A hint only: where it fails, reading will say why.
+    (void)(*source)->WillNeed(ranges);
+    input->pool_ = std::make_unique<ChunkPool>(
+        file.budget_->pool(),
+        std::min(chunk_bytes_max, INT64_MAX - kAllocationSlackBytes) + kAllocationSlackBytes);
+    parquet::ReaderProperties properties(input->pool_.get());
+    properties.enable_buffered_stream();
+    properties.set_buffer_size(kReadBufferBytes);
+    input->reader_ = parquet::ParquetFileReader::Open(*source, properties, file.metadata_);
+    input->row_group_reader_ = input->reader_->RowGroup(row_group);
+    return input;
+  });
+  if (!result) return std::unexpected(explain_page_budget(std::move(result).error(), *file.budget_));
+  return result;
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <arrow/type_fwd.h>
+
+#include "base/result.h"
+#include "storage/memory_budget.h"
+
+namespace parquet {
+class ColumnDescriptor;
+class FileMetaData;
+class ParquetFileReader;
+class RowGroupReader;
+}  // namespace parquet
+
+namespace tapeworks {
+
+/// A Parquet file whose flat columns are read page by page, in the encoding they are stored in.
+///
+/// Ownership: keeps the footer, opens the file again for each row group, so that row groups can be
+/// read by several threads at once. Threads: const members from any.
+class ParquetInput {
+ public:
+  /// kIo when the file cannot be opened, kCorrupt when it is no Parquet file.
+  static Result<ParquetInput> open(const std::filesystem::path& path, MemoryBudget& budget);
+
+  const std::filesystem::path& path() const { return path_; }
+  int row_group_count() const;
+  int64_t row_group_rows(int row_group) const;
+  int64_t row_count() const;
+  const parquet::FileMetaData& metadata() const { return *metadata_; }
+  const MemoryBudget& budget() const { return *budget_; }
+
+  /// The index of a top-level column that holds plain values; kCorrupt naming the columns that there
+  /// are when it is missing, or when it is nested or repeated.
+  Result<int> find_column(const std::string& name) const;
+  bool has_column(const std::string& name) const;
+  const parquet::ColumnDescriptor& column(int index) const;
+
+ private:
+  friend class RowGroupInput;
+  ParquetInput() = default;
+
+  std::filesystem::path path_;
+  std::shared_ptr<parquet::FileMetaData> metadata_;
+  MemoryBudget* budget_ = nullptr;
+};
+
+class ColumnChunkReader;
+
+/// One row group being read. Must outlive its column readers. Threads: one.
+class RowGroupInput {
+ public:
+  /// Announces to the system that `columns` will be read.
+  static Result<std::unique_ptr<RowGroupInput>> open(const ParquetInput& file, int row_group,
+                                                     std::span<const int> columns);
+  ~RowGroupInput();
+
+  const ParquetInput& file() const { return file_; }
+  int row_group() const { return row_group_; }
+  int64_t row_count() const;
+
+ private:
+  friend class ColumnChunkReader;
+  RowGroupInput(const ParquetInput& file, int row_group);
+
+  const ParquetInput& file_;
+  int row_group_;
+  std::unique_ptr<arrow::MemoryPool> pool_;
+  std::unique_ptr<parquet::ParquetFileReader> reader_;
+  std::shared_ptr<parquet::RowGroupReader> row_group_reader_;
+};
+
+/// A page that the memory budget cannot take is the fault of the input: the error becomes kCorrupt and
+/// says which --memory would do. Other errors stay as they are.
+Error explain_page_budget(Error error, const MemoryBudget& budget);
+
+}  // namespace tapeworks

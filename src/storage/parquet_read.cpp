@@ -1,0 +1,98 @@
+#include "storage/parquet_read.h"
+
+#include <type_traits>
+
+#include <arrow/io/file.h>
+#include <arrow/table.h>
+#include <arrow/util/key_value_metadata.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/file_reader.h>
+#include <parquet/properties.h>
+
+#include "storage/arrow_status_internal.h"
+
+namespace tapeworks {
+namespace {
+
+using FileReader = parquet::arrow::FileReader;
+
+/// Opens the file and gives its reader to `body`, whose Result is returned.
+template <typename Body>
+auto with_reader(const std::filesystem::path& path, arrow::MemoryPool* pool, Body&& body)
+    -> std::invoke_result_t<Body, FileReader&> {
+  const std::string where = path.string();
+  const auto opened = arrow::io::ReadableFile::Open(where, pool);
+  if (!opened.ok()) return io_error("{}", opened.status().message());
+  using Answer = std::invoke_result_t<Body, FileReader&>;
+  return catch_parquet(where, [&]() -> Answer {
+    parquet::ReaderProperties properties(pool);
+    properties.enable_buffered_stream();
+    parquet::arrow::FileReaderBuilder builder;
+    TW_TRY(from_arrow(builder.Open(*opened, properties), where));
+    // Reading ahead would leave buffers to Arrow's threads, which may free them when the pool is
+    // gone.
+    auto arrow_properties = parquet::default_arrow_reader_properties();
+    arrow_properties.set_pre_buffer(false);
+    std::unique_ptr<FileReader> reader;
+    TW_TRY(
+        from_arrow(builder.memory_pool(pool)->properties(arrow_properties)->Build(&reader), where));
+    return body(*reader);
+  });
+}
+
+Result<std::vector<int>> column_indices(FileReader& reader, const std::vector<std::string>& columns,
+                                        const std::string& where) {
+  std::vector<int> indices;
+  const auto* schema = reader.parquet_reader()->metadata()->schema();
+  for (const std::string& column : columns) {
+    const int index = schema->ColumnIndex(column);
+    if (index < 0) return corrupt("{}: column '{}' is missing", where, column);
+    indices.push_back(index);
+  }
+  return indices;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<arrow::Table>> read_parquet(const std::filesystem::path& path,
+                                                   const std::vector<std::string>& columns,
+                                                   arrow::MemoryPool* pool) {
+  const std::string where = path.string();
+  return with_reader(path, pool, [&](FileReader& reader) -> Result<std::shared_ptr<arrow::Table>> {
+    TW_ASSIGN(const std::vector<int> indices, column_indices(reader, columns, where));
+    if (columns.empty()) return from_arrow(reader.ReadTable(), where);
+    return from_arrow(reader.ReadTable(indices), where);
+  });
+}
+
+Result<std::shared_ptr<arrow::Table>> read_parquet_row_group(
+    const std::filesystem::path& path, int row_group, const std::vector<std::string>& columns,
+    arrow::MemoryPool* pool) {
+  const std::string where = fmt::format("{}: row group {}", path.string(), row_group);
+  return with_reader(path, pool, [&](FileReader& reader) -> Result<std::shared_ptr<arrow::Table>> {
+    TW_ASSIGN(const std::vector<int> indices, column_indices(reader, columns, where));
+    if (columns.empty()) return from_arrow(reader.ReadRowGroup(row_group), where);
+    return from_arrow(reader.ReadRowGroup(row_group, indices), where);
+  });
+}
+
+Result<ParquetInfo> read_parquet_info(const std::filesystem::path& path, arrow::MemoryPool* pool) {
+  const std::string where = path.string();
+  return with_reader(path, pool, [&](FileReader& reader) -> Result<ParquetInfo> {
+    ParquetInfo info;
+    TW_TRY(from_arrow(reader.GetSchema(&info.schema), where));
+    const auto metadata = reader.parquet_reader()->metadata();
+    for (int i = 0; i < metadata->num_row_groups(); ++i) {
+      const int64_t rows = metadata->RowGroup(i)->num_rows();
+      if (rows < 0) return corrupt("{}: row group {} claims a negative number of rows", where, i);
+      info.row_group_rows.push_back(rows);
+      info.row_count += rows;
+    }
+    if (const auto pairs = metadata->key_value_metadata()) {
+      for (int64_t i = 0; i < pairs->size(); ++i) info.metadata[pairs->key(i)] = pairs->value(i);
+    }
+    return info;
+  });
+}
+
+}  // namespace tapeworks

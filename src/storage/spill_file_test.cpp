@@ -1,0 +1,99 @@
+#include "storage/spill_file.h"
+
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace tapeworks {
+namespace {
+
+std::vector<std::byte> random_block(std::mt19937& random, size_t size) {
+  std::vector<std::byte> block(size);
+  for (std::byte& byte : block) byte = static_cast<std::byte>(random() % 5);
+  return block;
+}
+
+class SpillFileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              ("spill-" + std::to_string(::getpid()) + "-" +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path path() const { return folder_ / "runs.spill"; }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(SpillFileTest, GivesBackEveryBlockInAnyOrderToAnyThread) {
+  std::mt19937 random(7);
+  auto file = SpillFile::create(path());
+  ASSERT_TRUE(file);
+  std::vector<std::pair<SpillBlock, std::vector<std::byte>>> blocks;
+  for (const size_t size : {size_t{1}, size_t{0}, size_t{100}, size_t{70000}, size_t{3000000}}) {
+    auto bytes = random_block(random, size);
+    const auto written = file->append(bytes);
+    ASSERT_TRUE(written);
+    blocks.emplace_back(*written, std::move(bytes));
+  }
+  const auto read_all = [&] {
+    for (size_t i = blocks.size(); i-- > 0;) {
+      const auto bytes = file->read(blocks[i].first);
+      ASSERT_TRUE(bytes) << bytes.error().message;
+      EXPECT_EQ(*bytes, blocks[i].second);
+    }
+  };
+  std::thread other(read_all);
+  read_all();
+  other.join();
+}
+
+TEST_F(SpillFileTest, NoticesEveryChangedByte) {
+  std::mt19937 random(8);
+  auto file = SpillFile::create(path());
+  ASSERT_TRUE(file);
+  const auto block = file->append(random_block(random, 200));
+  ASSERT_TRUE(block);
+  const auto size = static_cast<size_t>(file->file_bytes());
+  for (size_t at = block->offset; at < size; ++at) {
+    std::fstream stream(path(), std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekg(static_cast<std::streamoff>(at));
+    const char original = static_cast<char>(stream.get());
+    const auto put = [&](char c) {
+      stream.seekp(static_cast<std::streamoff>(at));
+      stream.put(c);
+      stream.flush();
+    };
+    put(static_cast<char>(original ^ 0x10));
+    const auto read = file->read(*block);
+    ASSERT_FALSE(read) << "byte " << at;
+    EXPECT_EQ(read.error().kind, ErrorKind::kIo);
+    put(original);
+  }
+  EXPECT_TRUE(file->read(*block));
+}
+
+TEST_F(SpillFileTest, RemovesItsFileAtTheEnd) {
+  {
+    auto file = SpillFile::create(path());
+    ASSERT_TRUE(file);
+    EXPECT_TRUE(std::filesystem::exists(path()));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(SpillFileTest, NamesTheFolderThatIsNotThere) {
+  const auto file = SpillFile::create(folder_ / "missing" / "runs.spill");
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().kind, ErrorKind::kIo);
+  EXPECT_NE(file.error().message.find("missing"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tapeworks
