@@ -46,11 +46,9 @@ title "The ten best brokers"
 show "$tapeworks" ranking --data "$data" --top 10 --format table
 
 broker=$("$tapeworks" ranking --data "$data" --top 1 --format jsonl | first_value broker)
-title "The best broker over all symbols"
-show "$tapeworks" query "$broker" --data "$data" --format table
-printf '\n'
-# The table has a line for each symbol; the head is enough here.
-show "$tapeworks" query "$broker" --data "$data" --breakdown --format table | sed -n 1,16p
+title "The best broker, and the symbols that made it so"
+# One line a symbol; the head is enough here.
+show "$tapeworks" query "$broker" --data "$data" --breakdown --format table | sed -n 1,28p
 
 symbol=2330
 [[ -f $data/pnl/$symbol.parquet ]] || symbol=$(basename "$(find -L "$data/pnl" -name '*.parquet' | sort | sed -n 1p)" .parquet)

@@ -5,6 +5,7 @@
 
 #include "base/calendar_day.h"
 #include "base/double_double.h"
+#include "base/printable_text.h"
 #include "base/thread_tasks.h"
 #include "base/units.h"
 
@@ -64,6 +65,13 @@ TEST(DoubleDouble, KeepsWhatADoubleLoses) {
   product.add_product(1e8 + 1, 1e8 + 1);
   product.add(-1e16);
   EXPECT_EQ(product.value(), 2e8 + 1);
+}
+
+TEST(PrintableText, KeepsLettersAndEscapesEverythingElse) {
+  EXPECT_EQ(printable_text("2330 國泰"), "2330 國泰");
+  EXPECT_EQ(printable_text(std::string_view("a\n\0b", 4)), "a\\x0a\\x00b");
+  EXPECT_EQ(printable_text("\xff\xc0\x80\xe5\x9c"), "\\xff\\xc0\\x80\\xe5\\x9c");
+  EXPECT_EQ(printable_text("abcdef", 4), "abcd... (6 bytes)");
 }
 
 TEST(RunTasks, RunsEveryTaskOnce) {

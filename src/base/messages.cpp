@@ -1,9 +1,11 @@
 #include "base/messages.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdio>
+
+#include <unistd.h>
+
+#include "base/printable_text.h"
 
 namespace tapeworks {
 namespace {
@@ -11,7 +13,7 @@ namespace {
 std::atomic<bool> g_quiet{false};
 
 void write_line(std::string_view prefix, std::string_view line) {
-  const std::string text = fmt::format("{}{}\n", prefix, line);
+  const std::string text = fmt::format("{}{}\n", prefix, printable_text(line));
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

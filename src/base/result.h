@@ -14,9 +14,9 @@ enum class ErrorKind {
   kNotFound,         ///< a query found nothing, or its tables are stale: exit 1
   kCorrupt,          ///< the input data is wrong: exit 3
   kIo,               ///< the machine failed: exit 4
-  kMemoryBudget,     ///< the memory budget does not allow it: exit 4, or 3 when the input is to blame
-  kCancelled,        ///< interrupted by a signal: exit 130
-  kInternal,         ///< a bug of ours: exit 4
+  kMemoryBudget,  ///< the memory budget does not allow it: exit 4, or 3 when the input is to blame
+  kCancelled,     ///< interrupted by a signal: exit 130
+  kInternal,      ///< a bug of ours: exit 4
 };
 
 /// One failure: a kind and one sentence that says what, where, and what to do.
@@ -87,19 +87,20 @@ constexpr int exit_code(ErrorKind kind) {
 #define TW_CONCAT(a, b) TW_CONCAT_(a, b)
 
 /// Returns the error of a Status expression to the caller.
-#define TW_TRY(expression)                                     \
-  do {                                                         \
-    if (auto tw_status_ = (expression); !tw_status_) {         \
-      return std::unexpected(std::move(tw_status_).error());   \
-    }                                                          \
+#define TW_TRY(expression) TW_TRY_(TW_CONCAT(tw_status_, __LINE__), expression)
+#define TW_TRY_(name, expression)                        \
+  do {                                                   \
+    if (auto name = (expression); !name) {               \
+      return std::unexpected(std::move(name).error());   \
+    }                                                    \
   } while (false)
 
 /// TW_ASSIGN(auto x, f()): x is the value of the Result, or its error is returned to the caller.
 #define TW_ASSIGN(declaration, expression) \
   TW_ASSIGN_(TW_CONCAT(tw_result_, __LINE__), declaration, expression)
-#define TW_ASSIGN_(name, declaration, expression)         \
-  auto name = (expression);                               \
-  if (!name) {                                            \
-    return std::unexpected(std::move(name).error());      \
-  }                                                       \
+#define TW_ASSIGN_(name, declaration, expression)    \
+  auto name = (expression);                          \
+  if (!name) {                                       \
+    return std::unexpected(std::move(name).error()); \
+  }                                                  \
   declaration = std::move(*name)

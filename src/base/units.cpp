@@ -17,8 +17,8 @@ struct Unit {
 Result<double> parse_with_unit(std::string_view text, std::span<const Unit> units,
                                std::string_view what, std::string_view example) {
   double number = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number,
-                                             std::chars_format::fixed);
+  const auto [rest, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   const std::string_view unit_name{rest, static_cast<size_t>(text.data() + text.size() - rest)};
   if (error == std::errc{} && std::isfinite(number) && number >= 0) {
     for (const Unit& unit : units) {

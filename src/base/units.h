@@ -14,7 +14,8 @@ inline constexpr uint64_t kMiB = 1024 * kKiB;
 inline constexpr uint64_t kGiB = 1024 * kMiB;
 
 /// Parses a size written with its unit: B, KiB, MiB, GiB, TiB, or kB, KB, MB, GB, TB in powers of
-/// ten; decimals are allowed ("1.5GiB"). A bare number is refused, because its unit would be a guess.
+/// ten; decimals are allowed ("1.5GiB"). A bare number is refused, because its unit would be a
+/// guess.
 Result<uint64_t> parse_byte_size(std::string_view text);
 
 /// "1.50 GiB".

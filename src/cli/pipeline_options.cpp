@@ -69,9 +69,10 @@ WorkPlace JobOptions::place() const {
 
 void EtlArguments::describe(CLI::App& app) {
   app.add_option("INPUT", inputs, "Parquet files, folders of them, or patterns")->required();
-  app.add_option("--on-bad-row", on_bad_row,
-                 "fail: publish nothing when there is a bad row; skip: leave bad rows out and count "
-                 "them")
+  app.add_option(
+         "--on-bad-row", on_bad_row,
+         "fail: publish nothing when there is a bad row; skip: leave bad rows out and count "
+         "them")
       ->type_name("fail|skip")
       ->capture_default_str();
   app.add_option("--max-bad-rows", bad_rows_max,

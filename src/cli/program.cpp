@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/messages.h"
+#include "base/printable_text.h"
 #include "base/progress.h"
 #include "base/run_stats.h"
 #include "base/units.h"
@@ -101,7 +102,8 @@ struct Program {
 
 void print_error(std::string_view command, std::string_view message) {
   const std::string line =
-      fmt::format("tapeworks{}{}: {}\n", command.empty() ? "" : " ", command, message);
+      fmt::format("tapeworks{}{}: {}\n", command.empty() ? "" : " ", command,
+                  printable_text(message));
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

@@ -42,7 +42,7 @@ QueryContext OpenedQuery::context(const QueryOptions& options) const {
 void TopOption::describe(CLI::App& app) {
   app.add_option("--top", top, "Rows to show (default: 20 with --format table, otherwise all)")
       ->type_name("N")
-      ->check(CLI::Range(size_t{1}, size_t{1} << 40U));
+      ->check(CLI::PositiveNumber);
 }
 
 std::shared_ptr<arrow::Table> TopOption::apply(const std::shared_ptr<arrow::Table>& table,

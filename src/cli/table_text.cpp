@@ -97,9 +97,9 @@ int decimals_for(const CellColumn& column) {
     const double size = std::abs(as_double(cell));
     if (std::isfinite(size)) largest = std::max(largest, size);
   }
-  if (largest >= 1e5) return 0;
+  if (largest >= 1e5 || largest == 0) return 0;
   if (largest >= 10) return 2;
-  return largest >= 0.01 || largest == 0 ? 4 : 8;
+  return largest >= 0.01 ? 4 : 8;
 }
 
 /// Text without line breaks and other control characters, which would tear the table apart.

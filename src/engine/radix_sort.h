@@ -14,7 +14,8 @@ struct KeyedIndex {
 };
 
 /// Sorts by the lowest `key_bits` bits of the key, ascending and stable: least significant digit
-/// first, eleven bits a pass, passes in which all keys agree skipped. `scratch` is resized as needed.
+/// first, eleven bits a pass, passes in which all keys agree skipped. `scratch` is resized as
+/// needed.
 inline void radix_sort(std::vector<KeyedIndex>& items, std::vector<KeyedIndex>& scratch,
                        unsigned key_bits) {
   constexpr unsigned kDigitBits = 11;

@@ -15,8 +15,8 @@
 
 namespace tapeworks {
 
-/// The runs of an out-of-core operator: chunks of bytes, each belonging to a partition. They stay in
-/// memory while the budget lasts and go to one compressed temporary file when it does not.
+/// The runs of an out-of-core operator: chunks of bytes, each belonging to a partition. They stay
+/// in memory while the budget lasts and go to one compressed temporary file when it does not.
 ///
 /// The order of the chunks within a partition is not defined: it depends on threads and on the
 /// budget, so results may not depend on it.
@@ -64,7 +64,7 @@ class RunStore final : public MemoryReclaimer {
   std::optional<SpillFile> file_;      // made under mutex_; its blocks are read without
   Reservation chunk_memory_;           // guarded by mutex_
   Reservation spill_buffers_;
-  std::optional<Error> spill_error_;   // guarded by mutex_; the first one is final
+  std::optional<Error> spill_error_;  // guarded by mutex_; the first one is final
 };
 
 }  // namespace tapeworks

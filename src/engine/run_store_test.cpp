@@ -4,9 +4,8 @@
 #include <random>
 #include <thread>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/units.h"
 
@@ -39,7 +38,7 @@ class RunStoreTest : public testing::Test {
 };
 
 TEST_F(RunStoreTest, GivesBackWhatFitsInMemoryAndWhatDoesNot) {
-  for (const size_t chunk_count : {size_t{20}, size_t{2000}}) {
+  for (const size_t chunk_count : {size_t{20}, size_t{2600}}) {
     RunStore store(4, *budget_, folder_);
     std::vector<std::map<std::byte, size_t>> expected(4);
     std::mt19937 random(1);

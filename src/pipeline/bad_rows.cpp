@@ -2,25 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "base/printable_text.h"
+
 namespace tapeworks {
 namespace {
 
 constexpr size_t kShownBytesMax = 60;
-
-/// The value as it may stand in a message: printable, and not longer than a glance.
-std::string shown(std::string_view value) {
-  std::string text;
-  for (const char c : value.substr(0, kShownBytesMax)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      text += fmt::format("\\x{:02x}", byte);
-    } else {
-      text.push_back(c);
-    }
-  }
-  if (value.size() > kShownBytesMax) text += fmt::format("... ({} bytes)", value.size());
-  return text;
-}
 
 }  // namespace
 
@@ -60,7 +47,7 @@ std::optional<BadRowLog::First> BadRowLog::first() const {
 }
 
 std::string describe(const BadRowLog::First& bad_row) {
-  const std::string value = shown(bad_row.value);
+  const std::string value = printable_text(bad_row.value, kShownBytesMax);
   switch (bad_row.problem) {
     case RowProblem::kBadPrice:
       return fmt::format("the price '{}' is no finite, non-negative number", value);

@@ -64,8 +64,8 @@ class BadRowLog {
 
  private:
   mutable std::mutex mutex_;
-  uint64_t count_ = 0;           // guarded by mutex_
-  std::optional<First> first_;   // guarded by mutex_
+  uint64_t count_ = 0;          // guarded by mutex_
+  std::optional<First> first_;  // guarded by mutex_
 };
 
 /// What is wrong with the row, as part of a sentence: "the price '12a' is no number".

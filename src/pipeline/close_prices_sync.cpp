@@ -46,9 +46,6 @@ class RowChecker {
       : options_(options), source_(source), budget_(budget) {}
 
   Status read_all() {
-    // A footer may claim anything; what does not fit is refused when the rows are there.
-    constexpr int64_t kReservedRowsMax = 4 * 1024 * 1024;
-    TW_TRY(reserve(static_cast<size_t>(std::min(source_.expected_row_count(), kReservedRowsMax))));
     while (true) {
       TW_TRY(check_interrupt());
       TW_ASSIGN(const auto part, source_.next());
@@ -147,21 +144,28 @@ class RowChecker {
     return corrupt("{}: {}: {}", source_.name(), source_.place(row), reason);
   }
 
+  /// Room for all rows that the source expects at once, or for less where the budget says no.
   Status reserve(size_t row_count) {
     if (row_count <= rows_.capacity()) return {};
-    const size_t capacity = std::max(row_count, rows_.capacity() * 2);
+    const size_t expected = static_cast<size_t>(
+        std::min<int64_t>(source_.expected_row_count(), std::numeric_limits<uint32_t>::max()));
+    for (const size_t capacity : {expected, rows_.capacity() * 3 / 2, row_count}) {
+      if (capacity >= row_count && grow(capacity)) return {};
+    }
+    return over_budget("{}: {} rows of closes do not fit in memory; give a larger --memory",
+                       source_.name(), row_count);
+  }
+
+  bool grow(size_t capacity) {
     // Old and new array exist together while rows move.
     const uint64_t bytes = (capacity + rows_.capacity()) * sizeof(SourceRow);
     const bool granted = reservation_.bytes() == 0 ? budget_.try_reserve(bytes, reservation_)
                                                    : reservation_.resize(bytes);
-    if (!granted) {
-      return over_budget("{}: {} rows of closes do not fit in memory; give a larger --memory",
-                         source_.name(), row_count);
-    }
+    if (!granted) return false;
     rows_.reserve(capacity);
-    // Shrinking is always granted.
+    // Giving back is always granted.
     (void)reservation_.resize(capacity * sizeof(SourceRow));
-    return {};
+    return true;
   }
 
   const PriceReadOptions& options_;

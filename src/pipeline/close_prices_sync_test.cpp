@@ -87,7 +87,9 @@ TEST_F(PriceReadTest, TheOrderOfRowsDoesNotChangeTheBytes) {
     }
   }
   const auto bytes_of = [&](const std::vector<std::string>& in_order) {
-    const auto result = read_csv(fmt::format("{}", fmt::join(in_order, "")));
+    std::string text;
+    for (const std::string& row : in_order) text += row;
+    const auto result = read_csv(text);
     EXPECT_TRUE(result) << message_of(result);
     return encode_parquet(*result->table, {}, budget().pool()).value()->ToString();
   };

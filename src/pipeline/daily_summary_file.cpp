@@ -114,7 +114,9 @@ class SummaryReader {
   }
 
  private:
-  const arrow::ChunkedArray& column(const char* name) const { return *table_.GetColumnByName(name); }
+  const arrow::ChunkedArray& column(const char* name) const {
+    return *table_.GetColumnByName(name);
+  }
 
   Status wrong_type(const char* name) const {
     return corrupt("{}: column '{}' has the type {}, which no daily summary has", where_, name,

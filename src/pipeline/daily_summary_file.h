@@ -24,7 +24,6 @@ std::string symbol_of_file(const std::filesystem::path& path);
 
 /// Reads one file of daily_summary; the symbol is the file's name without ".parquet".
 /// Errors: as read_parquet; kCorrupt also for columns of wrong type or rows out of order.
-Result<DailySummary> read_daily_summary(const std::filesystem::path& path,
-                                        arrow::MemoryPool* pool);
+Result<DailySummary> read_daily_summary(const std::filesystem::path& path, arrow::MemoryPool* pool);
 
 }  // namespace tapeworks

@@ -52,8 +52,8 @@ class GroupCollector {
   RunStore& runs_;
   size_t chunk_bytes_;
   std::vector<Slot> slots_;
-  std::vector<RecordPacker> packers_;             // by partition
-  std::vector<std::vector<std::byte>> chunks_;    // by partition
+  std::vector<RecordPacker> packers_;           // by partition
+  std::vector<std::vector<std::byte>> chunks_;  // by partition
   std::vector<uint32_t> partition_of_symbol_;
   std::vector<uint64_t> records_by_symbol_;
   Status status_;

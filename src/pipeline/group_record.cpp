@@ -30,9 +30,7 @@ uint8_t* put_amount(uint8_t* at, Int128 amount) {
   const auto bits = static_cast<Uint128>(amount);
   const auto low = static_cast<uint64_t>(bits);
   const auto high = static_cast<uint64_t>(bits >> 64);
-  const int zeros = low != 0    ? std::countr_zero(low)
-                    : high != 0 ? 64 + std::countr_zero(high)
-                                : 0;
+  const int zeros = low != 0 ? std::countr_zero(low) : high != 0 ? 64 + std::countr_zero(high) : 0;
   *at++ = static_cast<uint8_t>(zeros);
   const Int128 odd = amount >> zeros;
   Uint128 value = (static_cast<Uint128>(odd) << 1) ^ static_cast<Uint128>(odd >> 127);
@@ -52,10 +50,10 @@ void RecordPacker::append(std::vector<std::byte>& chunk, const GroupRecord& grou
   const bool has_sell = group.sell_shares != 0 || group.sell_units != 0;
   uint8_t buffer[kPackedRecordBytesMax];
   uint8_t* at = buffer;
-  *at++ = static_cast<uint8_t>((has_buy ? kHasBuy : 0) | (has_sell ? kHasSell : 0) |
-                               (group.specials != 0 ? kHasSpecials : 0) |
-                               (wide != nullptr ? kHasWideRow : 0) |
-                               (chunk.empty() ? kChunkStart : 0));
+  *at++ =
+      static_cast<uint8_t>((has_buy ? kHasBuy : 0) | (has_sell ? kHasSell : 0) |
+                           (group.specials != 0 ? kHasSpecials : 0) |
+                           (wide != nullptr ? kHasWideRow : 0) | (chunk.empty() ? kChunkStart : 0));
   if (chunk.empty()) previous_day_ = 0;
   at = put_varint(at, group.symbol);
   at = put_varint(at, group.broker);

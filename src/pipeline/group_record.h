@@ -30,7 +30,7 @@ struct GroupRecord {
   uint8_t specials = 0;
   int64_t buy_shares = 0;
   int64_t sell_shares = 0;
-  Int128 buy_units = 0;   ///< exact amount in the scan's AmountUnit
+  Int128 buy_units = 0;  ///< exact amount in the scan's AmountUnit
   Int128 sell_units = 0;
 };
 
@@ -53,8 +53,8 @@ struct DecodedRecord {
 //   flags u8              1: a buy side, 2: a sell side, 4: specials, 8: a wide row,
 //                         128: the first record of a chunk
 //   symbol, broker        varint each
-//   day                   zigzag varint, the difference to the day of the record before (first: to 0)
-//   per side present      shares zigzag varint; trailing zero bits of the amount u8; the amount
+//   day                   zigzag varint, the difference to the day of the record before (first: to
+//   0) per side present      shares zigzag varint; trailing zero bits of the amount u8; the amount
 //                         without them, zigzag varint of up to 128 bits
 //   specials              u8
 //   wide row              buy shares, sell shares zigzag varint; text length varint; text

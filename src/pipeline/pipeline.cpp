@@ -77,8 +77,9 @@ const std::set<std::string> kPnlTables{"pnl", "pnl_daily", "fifo_state", "symbol
 
 /// Room for the new files, and for the runs as far as the budget will not hold them: measured at
 /// full scale with some to spare (docs/formats/runs.md).
-Status check_room(const GenerationWriter& generation, const std::vector<std::filesystem::path>& inputs,
-                  const WorkPlace& place, const MemoryBudget& budget) {
+Status check_room(const GenerationWriter& generation,
+                  const std::vector<std::filesystem::path>& inputs, const WorkPlace& place,
+                  const MemoryBudget& budget) {
   uint64_t input_bytes = 0;
   for (const auto& path : inputs) {
     std::error_code error;
@@ -94,10 +95,10 @@ Status check_room(const GenerationWriter& generation, const std::vector<std::fil
   std::error_code error;
   const auto space = std::filesystem::space(place.temp_dir, error);
   if (!error && space.available < spill_bytes) {
-    return io_error("{}: {} are free and about {} are needed for temporary data; make room or choose "
-                    "another --temp-dir",
-                    place.temp_dir.string(), format_byte_size(space.available),
-                    format_byte_size(spill_bytes));
+    return io_error(
+        "{}: {} are free and about {} are needed for temporary data; make room or choose "
+        "another --temp-dir",
+        place.temp_dir.string(), format_byte_size(space.available), format_byte_size(spill_bytes));
   }
   return {};
 }
@@ -125,7 +126,8 @@ class TradeDates {
     }
     const auto missing = static_cast<size_t>(
         std::ranges::count_if(days_, [&](Day day) { return !priced.contains(day); }));
-    if (static_cast<double>(missing) > kDatesWithoutCloseWarned * static_cast<double>(days_.size())) {
+    if (static_cast<double>(missing) >
+        kDatesWithoutCloseWarned * static_cast<double>(days_.size())) {
       warn("{} of {} trade dates are no dates of the prices; is the day rule right (--day-zone)?",
            missing, days_.size());
     }
@@ -164,6 +166,10 @@ Result<EtlPhase> scan_phase(const EtlOptions& etl, const WorkPlace& place, Memor
   TW_TRY(check_room(generation, phase.inputs, place, budget));
   TW_ASSIGN(const auto temp_folder, generation.make_temp_folder(place.temp_dir));
   TW_ASSIGN(phase.runs, scan_transactions(phase.inputs, etl.scan, budget, temp_folder));
+  if (phase.runs.last_day == kNullDay && !is_compat(etl.scan.mode)) {
+    return corrupt("{}: the input has no row that counts ({} rows read); nothing was published",
+                   phase.inputs.front().string(), phase.runs.row_count);
+  }
   return phase;
 }
 
@@ -178,10 +184,12 @@ struct SummaryFiles {
   Day last_day = kNullDay;
 };
 
-Result<SummaryFiles> find_summaries(const GenerationWriter& generation) {
+Result<SummaryFiles> find_summaries(const GenerationWriter& generation,
+                                    const std::filesystem::path& data_dir) {
   const Table* table = generation.base() ? generation.base()->find("daily_summary") : nullptr;
   if (table == nullptr) {
-    return invalid_argument("there is no daily_summary yet; run `tapeworks etl` first");
+    return invalid_argument("there is no daily_summary in {} yet; run `tapeworks etl` first",
+                            data_dir.string());
   }
   SummaryFiles files;
   for (const TableFile& file : table->files) {
@@ -194,10 +202,12 @@ Result<SummaryFiles> find_summaries(const GenerationWriter& generation) {
   return files;
 }
 
-Status check_price_table(const GenerationWriter& generation) {
+Status check_price_table(const GenerationWriter& generation,
+                         const std::filesystem::path& data_dir) {
   const Table* prices = generation.base() ? generation.base()->find("price") : nullptr;
   if (prices == nullptr) {
-    return invalid_argument("there are no close prices yet; run `tapeworks sync` first");
+    return invalid_argument("there are no close prices in {} yet; run `tapeworks sync` first",
+                            data_dir.string());
   }
   const Table* summary = generation.base()->find("daily_summary");
   const auto width_of = [](const Table& table) {
@@ -233,12 +243,13 @@ Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budg
 
 Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
-  TW_ASSIGN(const SummaryFiles files, find_summaries(generation));
-  TW_TRY(check_price_table(generation));
+  TW_ASSIGN(const SummaryFiles files, find_summaries(generation, place.data_dir));
+  TW_TRY(check_price_table(generation, place.data_dir));
   TW_TRY(check_mode(generation, pnl.mode, kPnlTables));
   TW_TRY(keep_other_tables(generation, kPnlTables));
-  TW_ASSIGN(const ClosePrices prices,
-            load_close_prices(generation.base_path() / "price/close_prices.parquet", budget.pool()));
+  TW_ASSIGN(
+      const ClosePrices prices,
+      load_close_prices(generation.base_path() / "price/close_prices.parquet", budget.pool()));
 
   PhaseTimer timer("pnl");
   const PnlOptions options = symbol_options(pnl, files.last_day);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <boost/multiprecision/cpp_int.hpp>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
 
-#include <boost/multiprecision/cpp_int.hpp>
 #include <fmt/format.h>
 
 namespace tapeworks {
@@ -188,7 +188,8 @@ Price PriceParser::from_decimal_text(std::string_view number) const {
   }
   const double rounded = round_decimal<double>(*decimal);
   if (std::isinf(rounded)) return Price{PriceKind::kBad};
-  // Below the smallest float64 a price is nothing; its exact power of ten could be a million digits.
+  // Below the smallest float64 a price is nothing; its exact power of ten could be a million
+  // digits.
   if (rounded == 0) return Price{PriceKind::kExact};
   // Exact decimal: the digits shifted to the unit, when they fit.
   const int64_t shift = decimal->exponent + kDecimalDigits;

@@ -25,13 +25,13 @@ enum class AmountUnit : uint8_t {
 
 /// What the text or number in a price column means for its row.
 enum class PriceKind : uint8_t {
-  kExact,        ///< units << shift in AmountUnit
-  kWide,         ///< a good number outside the range of `units`; Price::wide_text has it
-  kNotANumber,   ///< compat modes: poisons the amounts of its group
+  kExact,       ///< units << shift in AmountUnit
+  kWide,        ///< a good number outside the range of `units`; Price::wide_text has it
+  kNotANumber,  ///< compat modes: poisons the amounts of its group
   kPlusInfinity,
   kMinusInfinity,
-  kDash,         ///< exactly "-": the row is dropped
-  kBad,          ///< no number, or one that the mode refuses
+  kDash,  ///< exactly "-": the row is dropped
+  kBad,   ///< no number, or one that the mode refuses
 };
 
 struct Price {
@@ -43,8 +43,8 @@ struct Price {
 /// Turns what stands in a price column into exact prices.
 ///
 /// Text: commas are removed wherever they stand; the rest must be a complete decimal number as
-/// pipeline-spec 2.1 lists them (sign, exponent, ".5", "7."; inf and nan in any case). In the default
-/// mode a negative number, inf and nan are bad.
+/// pipeline-spec 2.1 lists them (sign, exponent, ".5", "7."; inf and nan in any case). In the
+/// default mode a negative number, inf and nan are bad.
 class PriceParser {
  public:
   PriceParser(Mode mode, AmountUnit unit) : mode_(mode), unit_(unit) {}

@@ -13,7 +13,6 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "pipeline/price_columns.h"
 #include "storage/arrow_status_internal.h"
@@ -49,6 +48,12 @@ std::string lower_case(std::string text) {
   return text;
 }
 
+std::string comma_list(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
 bool fits(const std::string& name, const std::string& wanted, const ColumnRole& role) {
   if (!wanted.empty()) return name == wanted;
   return std::ranges::find(role.usual_names, lower_case(name)) != role.usual_names.end();
@@ -67,14 +72,14 @@ Result<int> find_column(const std::vector<std::string>& names, const std::string
   if (fitting.size() == 1) return index;
   if (fitting.size() > 1) {
     return corrupt("{}: each of the columns {} could be {}; choose with {}", where,
-                   fmt::join(fitting, ", "), role.meaning, role.option);
+                   comma_list(fitting), role.meaning, role.option);
   }
   if (!wanted.empty()) {
     return corrupt("{}: there is no column '{}' ({}); its columns are {}", where, wanted,
-                   role.option, fmt::join(names, ", "));
+                   role.option, comma_list(names));
   }
   return corrupt("{}: no column is named like {}; its columns are {}; name it with {}", where,
-                 role.meaning, fmt::join(names, ", "), role.option);
+                 role.meaning, comma_list(names), role.option);
 }
 
 struct ColumnIndices {
@@ -186,8 +191,9 @@ class ParquetPriceSource final : public PriceSource {
 class CsvPriceSource final : public PriceSource {
  public:
   CsvPriceSource(std::string name, std::shared_ptr<arrow::csv::StreamingReader> reader,
-                 ColumnIndices columns, Reservation reservation)
+                 ColumnIndices columns, int64_t file_bytes, Reservation reservation)
       : PriceSource(std::move(name)),
+        file_bytes_(file_bytes),
         reservation_(std::move(reservation)),
         reader_(std::move(reader)),
         columns_(columns) {}
@@ -214,7 +220,8 @@ class CsvPriceSource final : public PriceSource {
                                           parse_options, convert_options),
                                       where));
     TW_ASSIGN(const ColumnIndices found, find_columns(*reader->schema(), wanted, where));
-    return std::make_unique<CsvPriceSource>(where, std::move(reader), found,
+    TW_ASSIGN(const int64_t file_bytes, from_arrow((*file)->GetSize(), where));
+    return std::make_unique<CsvPriceSource>(where, std::move(reader), found, file_bytes,
                                             std::move(reservation));
   }
 
@@ -229,9 +236,16 @@ class CsvPriceSource final : public PriceSource {
   }
 
   std::string place(int64_t row) const override { return fmt::format("row {}", row + 2); }
-  int64_t expected_row_count() const override { return 0; }
+  int64_t expected_row_count() const override {
+    constexpr double kMargin = 1.02;
+    const int64_t bytes_read = reader_->bytes_read();
+    if (bytes_read == 0 || next_row_ == 0) return 0;
+    const double bytes_per_row = static_cast<double>(bytes_read) / static_cast<double>(next_row_);
+    return static_cast<int64_t>(static_cast<double>(file_bytes_) / bytes_per_row * kMargin);
+  }
 
  private:
+  int64_t file_bytes_;
   Reservation reservation_;
   std::shared_ptr<arrow::csv::StreamingReader> reader_;
   ColumnIndices columns_;

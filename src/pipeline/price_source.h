@@ -51,7 +51,8 @@ class PriceSource {
   /// "row 18", where the line with the names is row 1, as editors count.
   virtual std::string place(int64_t row) const = 0;
 
-  /// 0 when the format does not tell before the end.
+  /// All rows of the file, as far as is known by now: what a Parquet footer claims, or for a CSV
+  /// file a guess from the rows so far.
   virtual int64_t expected_row_count() const = 0;
 
   const std::string& name() const { return name_; }

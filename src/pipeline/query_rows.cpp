@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
 
 #include <arrow/array.h>
 #include <arrow/array/builder_base.h>
@@ -86,7 +87,7 @@ Result<std::shared_ptr<ArrayType>> typed_column(const arrow::Table& table,
   return std::static_pointer_cast<ArrayType>(found->chunk(0));
 }
 
-/// The number at a row for ordering; what is none sorts below every number.
+/// The number at a row for ordering; NaN for what is none.
 double number_at(const arrow::Array& array, int64_t row) {
   double value = std::numeric_limits<double>::quiet_NaN();
   if (!array.IsNull(row)) {
@@ -152,21 +153,20 @@ Result<std::vector<int64_t>> order_by_column(const arrow::Table& table, const st
   std::vector<int64_t> rows(static_cast<size_t>(table.num_rows()));
   std::iota(rows.begin(), rows.end(), int64_t{0});
   const arrow::Array& array = *found->chunk(0);
+  // Equal rows stay in the order of the file because their numbers decide.
   if (array.type_id() == arrow::Type::STRING) {
     const auto& texts = static_cast<const arrow::StringArray&>(array);
-    std::ranges::stable_sort(rows, [&](int64_t left, int64_t right) {
-      if (texts.IsNull(left) || texts.IsNull(right))
-        return texts.IsValid(left) && texts.IsNull(right);
-      return texts.GetView(left) < texts.GetView(right);
-    });
-    return rows;
+    const auto key = [&](int64_t row) {
+      return std::tuple(texts.IsNull(row), texts.IsNull(row) ? "" : texts.GetView(row), row);
+    };
+    std::ranges::sort(rows, {}, key);
+  } else {
+    const auto key = [&](int64_t row) {
+      const double number = number_at(array, row);
+      return std::tuple(std::isnan(number), std::isnan(number) ? 0 : -number, row);
+    };
+    std::ranges::sort(rows, {}, key);
   }
-  std::ranges::stable_sort(rows, [&](int64_t left, int64_t right) {
-    const double a = number_at(array, left);
-    const double b = number_at(array, right);
-    if (std::isnan(a) || std::isnan(b)) return !std::isnan(a) && std::isnan(b);
-    return a > b;
-  });
   return rows;
 }
 

@@ -236,6 +236,9 @@ arrow::Result<std::shared_ptr<arrow::Array>> AccountCollector::take_money(
     for (const uint32_t id : slot.broker_ids) out[next_row[id]++] = *in++;
     slot.columns[column].reset();
   }
+  // The allocator would keep the slots' pages otherwise, and the resident size would be twice what
+  // the pool has given out.
+  pool_->ReleaseUnused();
   return arrow::MakeArray(arrow::ArrayData::Make(arrow::float64(), row_count,
                                                  {nullptr, std::shared_ptr(std::move(values))}, 0));
 }

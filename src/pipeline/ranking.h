@@ -22,10 +22,10 @@ namespace tapeworks {
 ///
 /// Every symbol has a slot of its own, so the result depends neither on the order in which symbols
 /// are finished nor on threads. Money is kept in one array per column and slot; finishing gives
-/// them back column by column, so that table and slots are never in memory together.
+/// them back column by column, so that table and slots do not add up.
 ///
 /// Memory: estimated_bytes(), taken from the pool. At full scale (2.7 million accounts) that is
-/// 137 MiB in compat modes and 237 MiB in the default mode.
+/// 133 MiB in compat modes and 235 MiB in the default mode.
 /// Threads: put() from any thread; everything else from one, after the last put().
 class AccountCollector {
  public:
@@ -36,8 +36,8 @@ class AccountCollector {
   /// no accounts. Errors: kMemoryBudget when the pool refuses.
   Status put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl);
 
-  /// What put() takes for that many accounts in all. finish_symbol_broker() needs about a third of
-  /// it on top for a moment.
+  /// What put() takes for that many accounts in all. finish_symbol_broker() needs about a quarter
+  /// of it on top for a moment; the pool should hand ReleaseUnused() on to the allocator.
   static uint64_t estimated_bytes(uint64_t account_count, Mode mode);
 
   /// derived/symbol_broker: symbol_id string, broker string, then money_columns(); sorted bytewise

@@ -22,9 +22,8 @@ bool is_utf8(std::string_view text) {
     arrow::util::InitializeUTF8();
     return true;
   }();
-  return initialized && arrow::util::ValidateUTF8(
-                            reinterpret_cast<const uint8_t*>(text.data()),
-                            static_cast<int64_t>(text.size()));
+  return initialized && arrow::util::ValidateUTF8(reinterpret_cast<const uint8_t*>(text.data()),
+                                                  static_cast<int64_t>(text.size()));
 }
 
 RowProblem symbol_problem(std::string_view text, Mode mode) {
@@ -334,8 +333,8 @@ void RowGroupScanner::scan_slow_row(size_t row, const RowPlace& place, const Rea
     if (!sell_null) record.specials |= special_bits(price.kind, sell, true);
     return collector_.add(record);
   }
-  const bool large = buy >= kFastCountBound || buy <= -kFastCountBound ||
-                     sell >= kFastCountBound || sell <= -kFastCountBound;
+  const bool large = buy >= kFastCountBound || buy <= -kFastCountBound || sell >= kFastCountBound ||
+                     sell <= -kFastCountBound;
   if (price.kind == PriceKind::kWide || large) {
     return collector_.add_wide(record,
                                WideRow{buy, sell, file.price_reader.wide_text(price_bytes)});

@@ -60,7 +60,8 @@ class RowGroupScanner {
   Status scan(const TransactionFile& file, size_t file_index, int row_group);
   Status finish() { return collector_.finish(); }
 
-  /// The name of a broker with the latest day it was seen on; of two names that day the smaller one.
+  /// The name of a broker with the latest day it was seen on; of two names that day the smaller
+  /// one.
   struct NameSeen {
     Day day = kNullDay;
     uint32_t name = kNoName;

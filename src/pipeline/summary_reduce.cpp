@@ -82,7 +82,7 @@ struct ReduceShared {
   const TransactionRuns& runs;
   const ReduceOptions& options;
   const SummarySink& sink;
-  std::vector<uint32_t> broker_rank;       // by broker number; the null broker is 0
+  std::vector<uint32_t> broker_rank;  // by broker number; the null broker is 0
   std::vector<uint32_t> broker_by_rank;
   unsigned broker_bits = 0;
   unsigned day_bits = 0;
@@ -116,8 +116,9 @@ ReduceShared make_shared_state(const TransactionRuns& runs, const ReduceOptions&
   const int64_t day_count =
       int64_t{runs.last_day.days_since_epoch} - runs.first_day.days_since_epoch;
   shared.day_bits =
-      runs.last_day == kNullDay ? 1U : static_cast<unsigned>(std::bit_width(
-                                           static_cast<uint64_t>(day_count) + 2));
+      runs.last_day == kNullDay
+          ? 1U
+          : static_cast<unsigned>(std::bit_width(static_cast<uint64_t>(day_count) + 2));
   return shared;
 }
 
@@ -208,8 +209,8 @@ class PartitionPass {
     for (size_t i = begin; i < end; ++i) {
       const auto wide = wide_rows_.find(keys_[i].index);
       if (wide == wide_rows_.end()) continue;
-      terms.push_back({is_sell ? wide->second.sell_shares : wide->second.buy_shares,
-                       wide->second.price_text});
+      terms.push_back(
+          {is_sell ? wide->second.sell_shares : wide->second.buy_shares, wide->second.price_text});
     }
     return terms;
   }

@@ -68,8 +68,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> broker_names_table(const Transactio
 
 std::string offset_text(const FixedZone& zone) {
   return fmt::format("{}{:02}:{:02}", zone.offset_seconds < 0 ? '-' : '+',
-                     std::abs(zone.offset_seconds) / 3600,
-                     std::abs(zone.offset_seconds) / 60 % 60);
+                     std::abs(zone.offset_seconds) / 3600, std::abs(zone.offset_seconds) / 60 % 60);
 }
 
 }  // namespace
@@ -91,9 +90,10 @@ Status SummaryWriter::finish(const TransactionRuns& runs, const ScanOptions& opt
       {"day_zone", offset_text(options.days.day_zone)},
       {"on_bad_row", options.on_bad_row == OnBadRow::kFail ? "fail" : "skip"}};
   if (options.days.naive_zone) options_text["naive_zone"] = offset_text(*options.days.naive_zone);
-  std::map<std::string, uint64_t> counts{{"rows_read", runs.row_count},
-                                         {"symbol_days", symbol_days_.load()},
-                                         {"unbalanced_symbol_days", unbalanced_symbol_days_.load()}};
+  std::map<std::string, uint64_t> counts{
+      {"rows_read", runs.row_count},
+      {"symbol_days", symbol_days_.load()},
+      {"unbalanced_symbol_days", unbalanced_symbol_days_.load()}};
   if (runs.first_day != kNullDay) {
     counts["first_day"] = static_cast<uint64_t>(runs.first_day.days_since_epoch);
     counts["last_day"] = static_cast<uint64_t>(runs.last_day.days_since_epoch);

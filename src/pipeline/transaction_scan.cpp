@@ -35,8 +35,8 @@ ScanPlan plan_scan(int64_t row_count, size_t threads_wanted, const MemoryBudget&
       static_cast<uint64_t>(std::clamp<int64_t>(row_count / kRowsPerPartition, 8, 1024)));
   const uint64_t capacity = budget.capacity_bytes();
   plan.thread_count = std::clamp<size_t>(capacity / 2 / kDecodeBytesPerThread, 1, threads_wanted);
-  plan.chunk_bytes = std::clamp<size_t>(
-      capacity / 8 / (plan.thread_count * plan.partition_count), 2 * kKiB, 64 * kKiB);
+  plan.chunk_bytes = std::clamp<size_t>(capacity / 8 / (plan.thread_count * plan.partition_count),
+                                        2 * kKiB, 64 * kKiB);
   return plan;
 }
 
@@ -50,12 +50,12 @@ Result<std::vector<TransactionFile>> open_files(const std::vector<std::filesyste
   std::vector<TransactionFile> files;
   for (const auto& path : paths) {
     TW_TRY(check_interrupt());
-    TW_ASSIGN(TransactionFile file,
-              TransactionFile::open(path, options.columns, options.mode, options.amounts,
-                                    options.days, budget));
+    TW_ASSIGN(TransactionFile file, TransactionFile::open(path, options.columns, options.mode,
+                                                          options.amounts, options.days, budget));
     if (!files.empty() && files[0].price_reader.unit() != file.price_reader.unit()) {
       return corrupt(
-          "{}: its prices are of another kind (text or binary floating point) than those of {}; with "
+          "{}: its prices are of another kind (text or binary floating point) than those of {}; "
+          "with "
           "--amounts float64 all inputs must agree",
           path.string(), files[0].input.path().string());
     }
@@ -74,8 +74,7 @@ Status judge_bad_rows(const BadRowLog& log, const std::vector<TransactionFile>& 
                       uint64_t row_count, const ScanOptions& options) {
   const auto first = log.first();
   if (!first) return {};
-  const std::string what =
-      fmt::format("{}: {}", place_text(first->place, files), describe(*first));
+  const std::string what = fmt::format("{}: {}", place_text(first->place, files), describe(*first));
   const uint64_t count = log.count();
   if (options.on_bad_row == OnBadRow::kFail) {
     return corrupt("{} ({} bad row{}{}); correct the input or use --on-bad-row skip", what,
@@ -132,7 +131,8 @@ TransactionRuns gather(ScanShared& shared, std::vector<std::unique_ptr<RowGroupS
   }
   for (auto& [broker, seen] : latest_names) result.broker_names[broker] = std::move(seen.second);
   for (size_t symbol = 0; symbol < result.symbols.size(); ++symbol) {
-    result.partition_of_symbol[symbol] = partition_of(result.symbols[symbol], shared.partition_count);
+    result.partition_of_symbol[symbol] =
+        partition_of(result.symbols[symbol], shared.partition_count);
   }
   return result;
 }

@@ -46,7 +46,8 @@ bool is_text(const parquet::ColumnDescriptor& column) {
          (logical == nullptr || !logical->is_decimal());
 }
 
-/// A decimal's unscaled value: big-endian two's complement in byte arrays, little-endian in integers.
+/// A decimal's unscaled value: big-endian two's complement in byte arrays, little-endian in
+/// integers.
 Int128 unscaled_decimal(std::string_view bytes, bool big_endian) {
   Uint128 value = 0;
   if (bytes.empty()) return 0;
@@ -148,7 +149,8 @@ Result<DateReader> DateReader::make(const parquet::ColumnDescriptor& column, con
   }
   if (!timestamp.is_adjusted_to_utc()) {
     if (!rule.naive_zone) {
-      return corrupt("{}: the timestamps have no time zone; say which one with --naive-zone", where);
+      return corrupt("{}: the timestamps have no time zone; say which one with --naive-zone",
+                     where);
     }
     reader.offset_seconds_ -= rule.naive_zone->offset_seconds;
   }
@@ -187,8 +189,7 @@ Result<PriceReader> PriceReader::make(const parquet::ColumnDescriptor& column, M
   const auto& logical = column.logical_type();
   const bool is_decimal = logical != nullptr && logical->is_decimal();
   const auto with = [&](Kind kind, AmountUnit exact_unit) {
-    const AmountUnit unit =
-        amounts == AmountWidth::kFloat32 ? AmountUnit::kBinary40 : exact_unit;
+    const AmountUnit unit = amounts == AmountWidth::kFloat32 ? AmountUnit::kBinary40 : exact_unit;
     return PriceReader(kind, PriceParser(mode, unit));
   };
   if (is_decimal) {
@@ -280,12 +281,11 @@ Result<TransactionFile> TransactionFile::open(const std::filesystem::path& path,
   const auto place = [&](const std::string& name) {
     return fmt::format("{}: column '{}'", path.string(), name);
   };
-  TW_ASSIGN(const DateReader dates,
-            DateReader::make(input.column(date), rule, place(names.date)));
+  TW_ASSIGN(const DateReader dates, DateReader::make(input.column(date), rule, place(names.date)));
   TW_ASSIGN(const PriceReader prices,
             PriceReader::make(input.column(price), mode, amounts, place(names.price)));
-  return TransactionFile{std::move(input), symbol, date, broker, broker_name,
-                         price,            buy,    sell, dates,  prices};
+  return TransactionFile{
+      std::move(input), symbol, date, broker, broker_name, price, buy, sell, dates, prices};
 }
 
 std::vector<int> TransactionFile::columns() const {

@@ -75,7 +75,7 @@ class PriceReader {
 
   Kind kind_;
   PriceParser parser_;
-  int decimal_scale_ = 0;              // digits behind the point
+  int decimal_scale_ = 0;               // digits behind the point
   bool decimal_is_big_endian_ = false;  // byte arrays are, integers are not
 };
 

@@ -121,8 +121,10 @@ std::vector<RankedTotals> ranked(const TotalsByBroker& by_broker) {
                      totals.unrealized_change.value(), totals.buy_amount.value(),
                      totals.sell_amount.value(), totals.net_shares});
   }
-  std::ranges::stable_sort(lines, [](const RankedTotals& left, const RankedTotals& right) {
-    return ranks_above(left.total_pnl, right.total_pnl, Mode::kDefault);
+  std::ranges::sort(lines, [](const RankedTotals& left, const RankedTotals& right) {
+    if (ranks_above(left.total_pnl, right.total_pnl, Mode::kDefault)) return true;
+    if (ranks_above(right.total_pnl, left.total_pnl, Mode::kDefault)) return false;
+    return left.broker < right.broker;
   });
   return lines;
 }
@@ -197,6 +199,11 @@ Result<ClosePrices> prices_of_symbol(const QueryContext& context, const std::str
   return close_prices_of(*table, path.string());
 }
 
+Result<ClosePrices> load_prices(const QueryContext& context) {
+  const PhaseTimer timer("read prices");
+  return load_close_prices(context.generation.path() / kPriceFile, context.pool);
+}
+
 /// Lets as many symbols be in memory at once as the budget allows; the others wait for one to end.
 /// Threads: any.
 class SymbolGate {
@@ -267,6 +274,7 @@ class RollingSum {
       : folder_(context.generation.path()), window_(window), gate_(budget) {}
 
   Status run(const std::vector<TableFile>& files, const ClosePrices& prices, size_t thread_count) {
+    PhaseTimer timer("symbols");
     Progress progress("rolling", files.size());
     const size_t block_size = thread_count * kSymbolsAheadPerThread;
     for (size_t begin = 0; begin < files.size(); begin += block_size) {
@@ -279,6 +287,7 @@ class RollingSum {
                          [&] { return compute(file, prices, block[index]); });
       };
       TW_TRY(run_tasks(count, thread_count, compute_one));
+      for (size_t index = 0; index < count; ++index) timer.add_rows(files[begin + index].row_count);
       for (const auto& accounts : block) {
         for (const WindowAccount& account : accounts) totals_[account.broker].add(account);
       }
@@ -348,8 +357,7 @@ Result<std::shared_ptr<arrow::Table>> rolling_answer(const QueryContext& context
                                                      MemoryBudget& budget, size_t thread_count) {
   TW_TRY(require_table(context, kSummaryTable));
   TW_TRY(require_table(context, kPriceTable));
-  TW_ASSIGN(const ClosePrices prices,
-            load_close_prices(context.generation.path() / kPriceFile, context.pool));
+  TW_ASSIGN(const ClosePrices prices, load_prices(context));
   Reservation prices_reservation;
   if (!budget.try_reserve(prices.byte_count(), prices_reservation)) {
     return over_budget("the closing prices do not fit in --memory; give {} MiB more",

@@ -170,7 +170,8 @@ Status CodedColumnReader::read(std::span<int32_t> codes) {
     } else {
       TW_TRY(intern_values(dense));
     }
-    if (!slice.levels.empty()) scatter(codes.first(slice.row_count), slice.levels, slice.value_count);
+    if (!slice.levels.empty())
+      scatter(codes.first(slice.row_count), slice.levels, slice.value_count);
     codes = codes.subspan(slice.row_count);
   }
   return {};

@@ -1,5 +1,3 @@
-#include "storage/column_reader.h"
-
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +9,7 @@
 #include <parquet/schema.h>
 
 #include "storage/arrow_status_internal.h"
+#include "storage/column_reader.h"
 
 namespace tapeworks {
 
@@ -95,8 +94,8 @@ Status ColumnChunkReader::load_page() {
         level_bytes = length + size_t{4};
       }
       const auto levels = level_bytes == 0 ? bytes.first(0) : bytes.subspan(4, level_bytes - 4);
-      return start_data_page(levels, bytes.subspan(level_bytes), page.num_values(),
-                             page.encoding(), page.definition_level_encoding());
+      return start_data_page(levels, bytes.subspan(level_bytes), page.num_values(), page.encoding(),
+                             page.definition_level_encoding());
     }
     case parquet::PageType::DATA_PAGE_V2: {
       const auto& page = static_cast<const parquet::DataPageV2&>(*page_);

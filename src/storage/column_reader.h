@@ -56,7 +56,8 @@ class ColumnChunkReader {
 
   const parquet::ColumnDescriptor& descriptor_;
 
-  /// Calls from load_page(): the chunk's dictionary, at most once, and then each other page's values.
+  /// Calls from load_page(): the chunk's dictionary, at most once, and then each other page's
+  /// values.
   virtual Status set_dictionary(std::span<const uint8_t> values, int32_t value_count) = 0;
   virtual Status set_values(std::span<const uint8_t> values, int32_t value_count,
                             parquet::Encoding::type encoding) = 0;
@@ -93,8 +94,8 @@ class CodedColumnReader : public ColumnChunkReader {
   /// Fills `codes`, one a row. kCorrupt when the chunk ends before.
   Status read(std::span<int32_t> codes);
 
-  /// The value of each code seen so far: the bytes of a text, or the little-endian bytes of a number.
-  /// Grows with read(); views stay valid as long as this object.
+  /// The value of each code seen so far: the bytes of a text, or the little-endian bytes of a
+  /// number. Grows with read(); views stay valid as long as this object.
   const std::vector<std::string_view>& values() const { return values_; }
 
  private:
@@ -117,8 +118,8 @@ class Int64ColumnReader : public ColumnChunkReader {
   static Result<std::unique_ptr<Int64ColumnReader>> open(RowGroupInput& row_group, int column);
   ~Int64ColumnReader() override;
 
-  /// Fills `values`, one a row, 0 where null, and `nulls` with 1 where null. Returns whether any row
-  /// was null; when not, `nulls` is not touched.
+  /// Fills `values`, one a row, 0 where null, and `nulls` with 1 where null. Returns whether any
+  /// row was null; when not, `nulls` is not touched.
   Result<bool> read(std::span<int64_t> values, std::span<uint8_t> nulls);
 
  private:

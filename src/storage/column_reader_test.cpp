@@ -1,11 +1,9 @@
 #include "storage/column_reader.h"
 
-#include <fstream>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <random>
-
-#include <unistd.h>
 
 #include <arrow/builder.h>
 #include <arrow/io/file.h>
@@ -13,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
+#include <unistd.h>
 
 #include "base/units.h"
 
@@ -54,12 +53,12 @@ std::shared_ptr<arrow::Table> to_table(const Rows& rows) {
       EXPECT_TRUE(unsigned_narrow.AppendNull().ok());
     }
   }
-  return arrow::Table::Make(arrow::schema({arrow::field("text", arrow::utf8()),
-                                           arrow::field("wide", arrow::int64()),
-                                           arrow::field("narrow", arrow::int32()),
-                                           arrow::field("unsigned", arrow::uint32())}),
-                            {text.Finish().ValueOrDie(), wide.Finish().ValueOrDie(),
-                             narrow.Finish().ValueOrDie(), unsigned_narrow.Finish().ValueOrDie()});
+  return arrow::Table::Make(
+      arrow::schema({arrow::field("text", arrow::utf8()), arrow::field("wide", arrow::int64()),
+                     arrow::field("narrow", arrow::int32()),
+                     arrow::field("unsigned", arrow::uint32())}),
+      {text.Finish().ValueOrDie(), wide.Finish().ValueOrDie(), narrow.Finish().ValueOrDie(),
+       unsigned_narrow.Finish().ValueOrDie()});
 }
 
 class ColumnReaderTest : public testing::Test {
@@ -142,9 +141,8 @@ TEST_F(ColumnReaderTest, EveryMixtureOfEncodingsGivesTheSameRows) {
     const Rows rows = random_rows(1, 20'000, 900, with_nulls);
     for (const auto version :
          {parquet::ParquetDataPageVersion::V1, parquet::ParquetDataPageVersion::V2}) {
-      for (const auto compression :
-           {parquet::Compression::UNCOMPRESSED, parquet::Compression::ZSTD,
-            parquet::Compression::SNAPPY, parquet::Compression::LZ4}) {
+      for (const auto compression : {parquet::Compression::UNCOMPRESSED, parquet::Compression::ZSTD,
+                                     parquet::Compression::SNAPPY, parquet::Compression::LZ4}) {
         // No dictionary, one that is given up in the middle of the chunk, and one for all.
         for (const int64_t dictionary_bytes : {0, 4000, 1 << 20}) {
           SCOPED_TRACE(fmt::format("nulls {} version {} compression {} dictionary {}", with_nulls,

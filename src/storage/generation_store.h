@@ -24,7 +24,8 @@ namespace tapeworks {
 //   DIR.generations/000041/            the generation before, whole
 //   DIR.generations/000042/            manifest.json, run.json, the tables
 //   DIR.generations/000043.partial/    being written; removed by the next writer after a crash
-//   DIR.generations/temp-PID-N/        spill files of a running command; likewise
+//   DIR.generations/temp-PID-N/        spill files of a running command; likewise. With --temp-dir
+//                                      this is a link to a folder over there
 //
 // docs/formats/dataset.md describes the tree for other readers.
 
@@ -52,7 +53,7 @@ class GenerationReader {
 };
 
 struct GenerationWriterOptions {
-  /// Generations younger than this are never collected.
+  /// A generation that was current less than this ago is never collected.
   std::chrono::milliseconds keep_generations_for{std::chrono::hours{1}};
 };
 
@@ -60,9 +61,9 @@ struct GenerationWriterOptions {
 ///
 /// Durability: files are synced in the background while others are being made; when publish() has
 ///   returned ok, the whole generation and the link survive a power cut.
-/// Failure: after any error, or when destroyed without publish(), the partial folder is removed and
-///   the published generation is untouched.
-/// Threads: add_file from any thread; all else from one.
+/// Failure: once a file could not be written, publish() fails too. After that, or when destroyed
+///   without publish(), the partial folder is removed and the published generation is untouched.
+/// Threads: add_file from any thread; all else from one, and manifest() while no add_file runs.
 class GenerationWriter {
  public:
   /// Takes the writer's lock, creates missing parent folders, and removes what an interrupted run
@@ -89,7 +90,9 @@ class GenerationWriter {
   Status check_free_space(uint64_t bytes) const;
 
   /// Writes one file of `table`, hands it to the background sync and notes it for the manifest.
-  /// `relative_path` is below directory(); a file is complete before this returns.
+  /// `relative_path` is below directory(); a file is complete before this returns. Names may be any
+  /// bytes, up to 208 of them. kInternal for a path that leads out or was used before; kIo when two
+  /// paths that differ only in case are one to the file system.
   Status add_file(const std::string& table, const std::string& relative_path,
                   std::span<const std::byte> content, uint64_t row_count);
 

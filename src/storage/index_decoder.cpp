@@ -49,8 +49,8 @@ bool IndexDecoder::next_run() {
   packed_ = at_;
   packed_bytes_ = std::min<uint64_t>(wanted_bytes, static_cast<uint64_t>(end_ - at_));
   packed_bit_ = 0;
-  packed_count_ =
-      bit_width_ == 0 ? count * 8
+  packed_count_ = bit_width_ == 0
+                      ? count * 8
                       : std::min(count * 8, packed_bytes_ * 8 / static_cast<uint64_t>(bit_width_));
   at_ += packed_bytes_;
   return packed_count_ > 0;

@@ -1,7 +1,5 @@
 #include "storage/memory_budget.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -9,9 +7,9 @@
 #include <string>
 #include <utility>
 
-#include <sys/resource.h>
-
 #include <arrow/status.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/units.h"
 
@@ -80,6 +78,8 @@ class BudgetPool final : public arrow::MemoryPool {
     give_back_(budget_, static_cast<uint64_t>(size));
   }
 
+  void ReleaseUnused() override { parent_->ReleaseUnused(); }
+
   int64_t bytes_allocated() const override { return parent_->bytes_allocated(); }
   int64_t total_bytes_allocated() const override { return parent_->total_bytes_allocated(); }
   int64_t num_allocations() const override { return parent_->num_allocations(); }
@@ -89,10 +89,9 @@ class BudgetPool final : public arrow::MemoryPool {
   arrow::Status reserve(int64_t size) {
     if (size >= 0 && acquire_(budget_, static_cast<uint64_t>(size))) return arrow::Status::OK();
     return arrow::Status::OutOfMemory("the memory budget of ",
-                                      format_byte_size(budget_.resident_limit_bytes()),
-                                      " has no ", format_byte_size(static_cast<uint64_t>(size)),
-                                      " left; ", format_byte_size(budget_.available_bytes()),
-                                      " are free");
+                                      format_byte_size(budget_.resident_limit_bytes()), " has no ",
+                                      format_byte_size(static_cast<uint64_t>(size)), " left; ",
+                                      format_byte_size(budget_.available_bytes()), " are free");
   }
 
   MemoryBudget& budget_;

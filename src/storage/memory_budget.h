@@ -50,7 +50,8 @@ class MemoryReclaimer {
 
 /// The one memory budget of the process (design D2). `--memory` is the limit of the resident size;
 /// what the process takes before any data is read (code, libraries, stacks) is measured when the
-/// budget is made and subtracted, together with a reserve for allocations too small to be asked for.
+/// budget is made and subtracted, together with a reserve for allocations too small to be asked
+/// for.
 ///
 /// Ownership: must outlive its reservations and the pool. Threads: any.
 class MemoryBudget {
@@ -80,8 +81,8 @@ class MemoryBudget {
   uint64_t available_bytes() const;
   uint64_t resident_limit_bytes() const { return resident_limit_bytes_; }
 
-  /// A pool for Arrow and Parquet that reserves before it allocates and answers OutOfMemory when the
-  /// budget is used up.
+  /// A pool for Arrow and Parquet that reserves before it allocates and answers OutOfMemory when
+  /// the budget is used up.
   arrow::MemoryPool* pool() { return pool_.get(); }
 
  private:

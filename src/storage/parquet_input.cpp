@@ -46,8 +46,9 @@ class ChunkPool final : public arrow::MemoryPool {
  private:
   arrow::Status check(int64_t size) const {
     if (size <= allocation_bytes_max_) return arrow::Status::OK();
-    return arrow::Status::Invalid("a page claims ", size,
-                                  " bytes, more than its whole column chunk has; the file is damaged");
+    return arrow::Status::Invalid(
+        "a page claims ", size,
+        " bytes, more than its whole column chunk has; the file is damaged");
   }
 
   arrow::MemoryPool* parent_;
@@ -160,7 +161,8 @@ Result<std::unique_ptr<RowGroupInput>> RowGroupInput::open(const ParquetInput& f
     input->row_group_reader_ = input->reader_->RowGroup(row_group);
     return input;
   });
-  if (!result) return std::unexpected(explain_page_budget(std::move(result).error(), *file.budget_));
+  if (!result)
+    return std::unexpected(explain_page_budget(std::move(result).error(), *file.budget_));
   return result;
 }
 

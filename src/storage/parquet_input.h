@@ -36,8 +36,8 @@ class ParquetInput {
   const parquet::FileMetaData& metadata() const { return *metadata_; }
   const MemoryBudget& budget() const { return *budget_; }
 
-  /// The index of a top-level column that holds plain values; kCorrupt naming the columns that there
-  /// are when it is missing, or when it is nested or repeated.
+  /// The index of a top-level column that holds plain values; kCorrupt naming the columns that
+  /// there are when it is missing, or when it is nested or repeated.
   Result<int> find_column(const std::string& name) const;
   bool has_column(const std::string& name) const;
   const parquet::ColumnDescriptor& column(int index) const;
@@ -76,8 +76,8 @@ class RowGroupInput {
   std::shared_ptr<parquet::RowGroupReader> row_group_reader_;
 };
 
-/// A page that the memory budget cannot take is the fault of the input: the error becomes kCorrupt and
-/// says which --memory would do. Other errors stay as they are.
+/// A page that the memory budget cannot take is the fault of the input: the error becomes kCorrupt
+/// and says which --memory would do. Other errors stay as they are.
 Error explain_page_budget(Error error, const MemoryBudget& budget);
 
 }  // namespace tapeworks

@@ -13,7 +13,7 @@ namespace tapeworks {
 namespace {
 
 constexpr int kZstdLevel = 1;
-/// One page a column for all but the largest symbols: fewer headers, and readers decode in one go.
+/// One page a column for all but the largest tables: fewer headers, and readers decode in one go.
 constexpr int64_t kDataPageBytes = 1024 * 1024;
 
 std::shared_ptr<parquet::WriterProperties> writer_properties(const arrow::Schema& schema,
@@ -56,8 +56,7 @@ Result<std::shared_ptr<arrow::Buffer>> encode_parquet(const arrow::Table& table,
   return catch_parquet(kWhere, [&]() -> Result<std::shared_ptr<arrow::Buffer>> {
     TW_ASSIGN(const auto sink,
               from_arrow(arrow::io::BufferOutputStream::Create(64 * 1024, pool), kWhere));
-    const auto arrow_properties =
-        parquet::ArrowWriterProperties::Builder().store_schema()->build();
+    const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
     TW_ASSIGN(const auto writer,
               from_arrow(parquet::arrow::FileWriter::Open(
                              *table.schema(), pool, sink,

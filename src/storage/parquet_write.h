@@ -11,8 +11,8 @@
 
 namespace tapeworks {
 
-/// How one of our Parquet files is made. Nothing here may depend on the run: the bytes of a file are
-/// a function of its rows and of these options.
+/// How one of our Parquet files is made. Nothing here may depend on the run: the bytes of a file
+/// are a function of its rows and of these options.
 struct ParquetWriteOptions {
   /// Goes into the file's key-value metadata, e.g. {"tapeworks.mode", "default"}.
   std::map<std::string, std::string> metadata;

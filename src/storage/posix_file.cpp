@@ -173,6 +173,11 @@ Status make_folders(const fs::path& folder) {
   if (errno != ENOENT || !folder.has_parent_path() || folder.parent_path() == folder) {
     return system_error("make folder", folder, errno);
   }
+  // Some file systems (/proc) say so of a folder that is there and takes no other.
+  std::error_code error;
+  if (fs::is_directory(folder.parent_path(), error)) {
+    return system_error("make folder", folder, ENOENT);
+  }
   TW_TRY(make_folders(folder.parent_path()));
   // Somebody else may have made it in the meantime; the second attempt then sees that it is there.
   return make_folders(folder);

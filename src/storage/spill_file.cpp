@@ -1,13 +1,12 @@
 #include "storage/spill_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
@@ -41,8 +40,7 @@ Status write_all(int descriptor, std::span<const std::byte> bytes,
 Status read_exactly(int descriptor, std::span<std::byte> bytes, uint64_t offset,
                     const std::filesystem::path& path) {
   while (!bytes.empty()) {
-    const ssize_t got =
-        ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t got = ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
       return io_error("{}: cannot read back temporary data at byte {}: {}", path.string(), offset,

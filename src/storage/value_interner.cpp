@@ -52,8 +52,8 @@ void ValueInterner::grow() {
     while (slots_[slot] != 0) slot = (slot + 1) & mask;
     slots_[slot] = number + 1;
   }
-  allocated_bytes_ = std::max<uint64_t>(
-      allocated_bytes_, slots_.size() * sizeof(uint32_t) + values_.capacity() * 24);
+  allocated_bytes_ = std::max<uint64_t>(allocated_bytes_,
+                                        slots_.size() * sizeof(uint32_t) + values_.capacity() * 24);
 }
 
 }  // namespace tapeworks

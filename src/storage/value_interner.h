@@ -7,8 +7,8 @@
 
 namespace tapeworks {
 
-/// Gives equal byte strings the same number. Copies what it has not seen before; the copies stay where
-/// they are until the interner is destroyed. Threads: one.
+/// Gives equal byte strings the same number. Copies what it has not seen before; the copies stay
+/// where they are until the interner is destroyed. Threads: one.
 class ValueInterner {
  public:
   /// The number of `value` in the order of first appearance, starting with 0.

@@ -47,7 +47,7 @@ def test_every_option_of_the_help_is_on_the_manual_page(command):
 def test_every_manual_page_has_the_same_headings(command):
     page = (ROOT / f"man/tapeworks-{command}.1").read_text()
     headings = re.findall(r'(?m)^\.SH "?([^"\n]+)"?', page)
-    for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "EXAMPLES", "SEE ALSO"):
+    for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT CODES", "MEMORY USE", "EXAMPLES", "SEE ALSO"):
         assert heading in headings, headings
 
 
@@ -81,7 +81,7 @@ USAGE_ERRORS = {
     "unknown amounts": (["etl", "x.parquet", "--amounts", "float16"], ["--amounts", "float16"]),
     "unknown bad-row policy": (["etl", "x.parquet", "--on-bad-row", "ignore"], ["--on-bad-row", "ignore"]),
     "duration without unit": (["etl", "x.parquet", "--keep-generations-for", "3"], ["--keep-generations-for"]),
-    "zone against compat": (["etl", "x.parquet", "--compat", "v1", "--day-zone", "UTC"], ["--compat"]),
+    "zone against compat": (["etl", "x.parquet", "--compat", "v1", "--day-zone", "+09:00"], ["--compat"]),
     "amounts against compat": (["etl", "x.parquet", "--compat", "v2", "--amounts", "float64"], ["--compat"]),
     "as-of against compat": (["pnl", "--compat", "v1", "--as-of", "2023-01-05"], ["--compat"]),
     "no years": (["rolling"], ["--years"]),
@@ -162,7 +162,7 @@ def test_top_and_sort(data):
 
 def test_query_shows_the_broker_and_its_symbols(data):
     [record] = tapeworks("query", "1440", "--data", data).records()
-    assert record["broker"] == "1440" and record["broker_name"] == "name of 1440"
+    assert record["broker"] == "1440" and record["name"] == "name of 1440"
     assert {row["symbol_id"] for row in tapeworks("query", "1440", "--data", data, "--breakdown").records()
             if "symbol_id" in row} == {"2330"}
 

@@ -229,6 +229,5 @@ def test_pnl_without_its_inputs_names_the_command_to_run(data, tmp_path):
 
 @pytest.mark.parametrize("reader", [*READERS, ["verify"], ["path"], ["generations"], ["pnl"]], ids=lambda reader: reader[0])
 def test_a_data_directory_that_does_not_exist(data, reader):
-    outcome = tapeworks(*reader, "--data", data, expect=2)
-    assert_clear_error(outcome, "data")
+    assert_clear_error(tapeworks(*reader, "--data", data, expect=2))
     assert not data.exists() and not generations_folder(data).exists()

@@ -47,7 +47,7 @@ def offences_of(path: Path, source_root: Path) -> list[str]:
     layer = relative.parts[0]
     if layer not in MAY_INCLUDE:
         return [f"{relative}: the folder src/{layer} is not in the table of tests/support/check_includes.py; add it there"]
-    is_test = path.stem.endswith(("_test", "_fuzz", "_bench"))
+    is_test = path.stem.endswith(("_test", "_fuzz", "_bench", "_test_support"))
     raw = path.read_text()
     code = without_comments(raw)
     found = []

@@ -40,7 +40,8 @@ def check_stays_in_control(path: Path, data: Path) -> None:
     """etl of a damaged file publishes something whole, or says one sentence and publishes nothing."""
     outcome = tapeworks("etl", path, "--data", data, "--memory", "256MiB", "--threads", 2, expect=(0, 3), timeout=60)
     if outcome.exit_code == 3:
-        assert_clear_error(outcome, path.name)
+        # A flip in a count may make a sum overflow, which names its group: a sum has no single file.
+        assert_clear_error(outcome, *([] if "do not fit" in outcome.error else [path.name]))
         assert not data.exists(), f"published something: {outcome}"
     assert not leftovers(data), f"left behind {leftovers(data)}: {outcome}"
     if not SANITIZERS:

@@ -1,0 +1,146 @@
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include "pipeline/price_columns.h"
+#include "pipeline/verify_context_internal.h"
+#include "storage/parquet_read.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr const char* kPricePath = "price/close_prices.parquet";
+constexpr double kDatesWithoutCloseWarned = 0.01;
+
+/// Reads the closes one row group at a time and keeps their dates.
+class PriceReader {
+ public:
+  explicit PriceReader(VerifyContext& context) : context_(context) {}
+
+  Status read() {
+    const auto path = context_.path_of(kPricePath);
+    arrow::MemoryPool* pool = context_.budget.pool();
+    TW_ASSIGN(const ParquetInfo info, read_parquet_info(path, pool));
+    TW_TRY(check_types(*info.schema));
+    for (size_t i = 0; i < info.row_group_rows.size(); ++i) {
+      TW_ASSIGN(const auto table,
+                read_parquet_row_group(path, static_cast<int>(i),
+                                       {"symbol_id", "date", "close_price"}, pool));
+      arrow::TableBatchReader parts(*table);
+      std::shared_ptr<arrow::RecordBatch> part;
+      while (parts.ReadNext(&part).ok() && part != nullptr) TW_TRY(add(*part));
+    }
+    return {};
+  }
+
+  uint64_t row_count() const { return row_count_; }
+  const std::set<Day>& days() const { return days_; }
+
+ private:
+  Status check_types(const arrow::Schema& schema) const {
+    const auto& options = context_.manifest().find("price")->options;
+    const auto width = options.find("amounts");
+    const auto close = schema.GetFieldByName("close_price");
+    if (close == nullptr || width == options.end()) return {};
+    const bool wide = close->type()->id() == arrow::Type::DOUBLE;
+    if (wide == (width->second == "float64")) return {};
+    return corrupt("{}: closes are of type {} and the manifest says {}", kPricePath,
+                   close->type()->ToString(), width->second);
+  }
+
+  Status add(const arrow::RecordBatch& part) {
+    for (const auto& status :
+         {check_symbol_type(*part.column(0)->type()), check_date_type(*part.column(1)->type()),
+          check_close_type(*part.column(2)->type())}) {
+      if (!status) return corrupt("{}: {}", kPricePath, status.error().message);
+    }
+    const auto days = days_of(*part.column(1), std::chrono::hours{0});
+    if (!days) {
+      return corrupt("{}: row {}: {}", kPricePath, row_count_ + days.error().index,
+                     days.error().reason);
+    }
+    const auto closes = closes_of(*part.column(2), AmountWidth::kFloat64);
+    Status status;
+    visit_text(*part.column(0), [&](int64_t i, std::optional<std::string_view> symbol) {
+      if (status) status = add_row(symbol, (*days)[i], closes[i]);
+    });
+    return status;
+  }
+
+  Status add_row(std::optional<std::string_view> symbol, Day day, const CloseValue& close) {
+    if (!symbol || symbol->empty() || day == kNullDay) {
+      return corrupt("{}: row {} has no symbol or no date", kPricePath, row_count_);
+    }
+    if (row_count_ != 0 &&
+        (*symbol < last_symbol_ || (*symbol == last_symbol_ && day <= last_day_))) {
+      return corrupt("{}: row {} is not behind the one before it", kPricePath, row_count_);
+    }
+    const bool good =
+        close.kind == CloseKind::kNumber && std::isfinite(close.value) && close.value > 0;
+    if (!is_compat(context_.mode) && close.kind != CloseKind::kMissing && !good) {
+      return corrupt("{}: row {}: the close is no positive number", kPricePath, row_count_);
+    }
+    if (last_symbol_ != *symbol) last_symbol_ = *symbol;
+    if (last_day_ != day) days_.insert(day);
+    last_day_ = day;
+    ++row_count_;
+    return {};
+  }
+
+  VerifyContext& context_;
+  uint64_t row_count_ = 0;
+  std::string last_symbol_;
+  Day last_day_ = kNullDay;
+  std::set<Day> days_;
+};
+
+CheckResult compare_dates(const VerifyContext& context, const std::set<Day>& priced) {
+  uint64_t missing = 0;
+  std::optional<Day> first;
+  for (const Day day : context.trade_days) {
+    if (priced.contains(day)) continue;
+    if (!first) first = day;
+    ++missing;
+  }
+  const double limit = kDatesWithoutCloseWarned * static_cast<double>(context.trade_days.size());
+  Findings findings;
+  if (static_cast<double>(missing) > limit) {
+    findings.add(0,
+                 fmt::format("of {} trade dates these are no dates of the closes, the first {}; is "
+                             "the day rule right?",
+                             context.trade_days.size(), to_string(*first)),
+                 missing);
+  }
+  return findings.result("trade_dates",
+                         fmt::format("{} trade dates, {} of them without any close",
+                                     context.trade_days.size(), missing),
+                         CheckStatus::kWarning);
+}
+
+}  // namespace
+
+Result<std::vector<CheckResult>> check_prices(VerifyContext& context) {
+  if (context.manifest().find("price") == nullptr || !context.is_whole(kPricePath)) {
+    return std::vector{not_checked("price", "there is no whole table price")};
+  }
+  PriceReader prices(context);
+  Findings findings;
+  const Status read = prices.read();
+  if (!read) {
+    if (stops_verification(read.error())) return std::unexpected(read.error());
+    findings.add(0, read.error().message);
+  }
+  std::vector<CheckResult> results{
+      findings.result("price", fmt::format("{} rows in order", prices.row_count()))};
+  if (read && !context.trade_days.empty()) {
+    results.push_back(compare_dates(context, prices.days()));
+  }
+  return results;
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,234 @@
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include "pipeline/account_rows_internal.h"
+#include "pipeline/pnl_tables.h"
+#include "pipeline/query_rows.h"
+#include "pipeline/ranking.h"
+#include "pipeline/verify_context_internal.h"
+#include "storage/arrow_status_internal.h"
+#include "storage/parquet_read.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr const char* kAccountsPath = "derived/symbol_broker.parquet";
+constexpr const char* kRankingPath = "derived/broker_ranking.parquet";
+
+std::vector<std::string> ranking_columns(Mode mode) {
+  std::vector<std::string> names = AccountRows::money_names(mode);
+  const auto sell = std::ranges::find(names, "total_sell_amount");
+  names.insert(sell + 1, "total_amount");
+  return names;
+}
+
+/// One broker's row of the ranking.
+struct RankedBroker {
+  std::optional<std::string> broker;
+  std::vector<double> money;
+};
+
+std::vector<RankedBroker> ranked_brokers(const AccountRows& rows) {
+  std::vector<RankedBroker> brokers;
+  for (int64_t row = 0; row < rows.count(); ++row) {
+    RankedBroker broker{std::optional<std::string>(rows.broker(row)), {}};
+    for (size_t i = 0; i < rows.money_count(); ++i) broker.money.push_back(rows.money(i, row));
+    brokers.push_back(std::move(broker));
+  }
+  return brokers;
+}
+
+/// Reads symbol_broker one row group at a time: sums per symbol for the comparison with the files
+/// of the symbols, and the ranking of the brokers anew.
+class AccountReader {
+ public:
+  explicit AccountReader(VerifyContext& context) : context_(context) {}
+
+  Status read() {
+    const auto path = context_.path_of(kAccountsPath);
+    TW_ASSIGN(const ParquetInfo info, read_parquet_info(path, pool()));
+    for (size_t i = 0; i < info.row_group_rows.size(); ++i) {
+      TW_ASSIGN(const auto stored, read_parquet_row_group(path, static_cast<int>(i), {}, pool()));
+      TW_ASSIGN(const auto table, plain_table(*stored, kAccountsPath, pool()));
+      TW_TRY(add_sums(*table));
+      TW_TRY(add_to_ranking(table));
+    }
+    if (rest_ != nullptr) TW_TRY(rank(*rest_));
+    return {};
+  }
+
+  const std::map<std::string, RowSums, std::less<>>& by_symbol() const { return by_symbol_; }
+  uint64_t row_count() const { return row_count_; }
+
+  /// The ranking that these accounts give.
+  std::vector<RankedBroker> take_ranking() {
+    std::ranges::stable_sort(ranking_, [mode = context_.mode](const auto& a, const auto& b) {
+      if (ranks_above(a.money[0], b.money[0], mode)) return true;
+      return !ranks_above(b.money[0], a.money[0], mode) && a.broker < b.broker;
+    });
+    return std::move(ranking_);
+  }
+
+ private:
+  arrow::MemoryPool* pool() const { return context_.budget.pool(); }
+
+  Status add_sums(const arrow::Table& table) {
+    TW_ASSIGN(const auto symbols, text_column(table, "symbol_id"));
+    TW_ASSIGN(
+        const AccountRows rows,
+        AccountRows::of(table, AccountRows::money_names(context_.mode), kAccountsPath, pool()));
+    for (int64_t row = 0; row < rows.count(); ++row, ++row_count_) {
+      const auto symbol = text_at(*symbols, row);
+      if (!symbol) return corrupt("{}: row {} has no symbol", kAccountsPath, row_count_);
+      TW_TRY(check_order(rows.broker(row), *symbol));
+      RowSums& sums = by_symbol_[std::string(*symbol)];
+      ++sums.row_count;
+      sums.brokers += rows.broker_hash(row);
+      sums.rows += rows.row_hash(row);
+    }
+    return {};
+  }
+
+  Status check_order(std::optional<std::string_view> broker, std::string_view symbol) {
+    const bool in_order =
+        row_count_ == 0 || std::optional<std::string_view>(last_broker_) < broker ||
+        (std::optional<std::string_view>(last_broker_) == broker && last_symbol_ < symbol);
+    if (!in_order) {
+      return corrupt("{}: row {} is not behind the one before it", kAccountsPath, row_count_);
+    }
+    last_broker_ = broker;
+    last_symbol_ = symbol;
+    return {};
+  }
+
+  /// Ranks the brokers that are complete and keeps the rows of the last one, which may go on.
+  Status add_to_ranking(std::shared_ptr<arrow::Table> table) {
+    if (rest_ != nullptr) {
+      TW_ASSIGN(const auto joined,
+                from_arrow(arrow::ConcatenateTables({rest_, table}), kAccountsPath));
+      TW_ASSIGN(table, plain_table(*joined, kAccountsPath, pool()));
+    }
+    if (table->num_rows() == 0) return {};
+    TW_ASSIGN(const auto brokers, text_column(*table, "broker"));
+    int64_t begin = table->num_rows() - 1;
+    while (begin > 0 && text_at(*brokers, begin - 1) == text_at(*brokers, begin)) --begin;
+    rest_ = table->Slice(begin);
+    if (begin == 0) return {};
+    return rank(*table->Slice(0, begin));
+  }
+
+  Status rank(const arrow::Table& accounts) {
+    TW_ASSIGN(const auto ranking, broker_ranking_table(accounts, context_.mode, pool()));
+    TW_ASSIGN(const AccountRows rows,
+              AccountRows::of(*ranking, ranking_columns(context_.mode), kRankingPath, pool()));
+    std::ranges::move(ranked_brokers(rows), std::back_inserter(ranking_));
+    return {};
+  }
+
+  VerifyContext& context_;
+  std::map<std::string, RowSums, std::less<>> by_symbol_;
+  uint64_t row_count_ = 0;
+  std::optional<std::string> last_broker_;
+  std::string last_symbol_;
+  std::shared_ptr<arrow::Table> rest_;
+  std::vector<RankedBroker> ranking_;
+};
+
+void compare_accounts(const VerifyContext& context, const AccountReader& accounts,
+                      Findings& findings) {
+  size_t order = 0;
+  for (const auto& [symbol, expected] : context.symbols) {
+    ++order;
+    if (symbol.empty()) continue;
+    const auto found = accounts.by_symbol().find(symbol);
+    const RowSums sums = found == accounts.by_symbol().end() ? RowSums{} : found->second;
+    if (expected.summary_read && (sums.row_count != expected.summary.row_count ||
+                                  sums.brokers != expected.summary.brokers)) {
+      findings.add(order,
+                   fmt::format("{} has {} accounts there and {} brokers in daily_summary, or "
+                               "others",
+                               symbol, sums.row_count, expected.summary.row_count));
+    } else if (expected.pnl_read && sums != expected.pnl) {
+      findings.add(
+          order, fmt::format("the accounts of {} are not those of pnl/{}.parquet", symbol, symbol));
+    }
+  }
+  for (const auto& [symbol, sums] : accounts.by_symbol()) {
+    if (!context.symbols.contains(symbol)) {
+      findings.add(order + 1, fmt::format("{} is not in daily_summary", symbol));
+    }
+  }
+}
+
+Status compare_ranking(const VerifyContext& context, const std::vector<RankedBroker>& expected) {
+  arrow::MemoryPool* pool = context.budget.pool();
+  const std::vector<std::string> columns = ranking_columns(context.mode);
+  TW_ASSIGN(const auto stored, read_parquet(context.path_of(kRankingPath), {}, pool));
+  TW_ASSIGN(const AccountRows rows, AccountRows::of(*stored, columns, kRankingPath, pool));
+  TW_TRY(check_rank_order(*stored, rows, context.mode, kRankingPath));
+  if (static_cast<size_t>(rows.count()) != expected.size()) {
+    return corrupt("{}: it has {} brokers and symbol_broker has {}", kRankingPath, rows.count(),
+                   expected.size());
+  }
+  for (int64_t row = 0; row < rows.count(); ++row) {
+    const RankedBroker& broker = expected[static_cast<size_t>(row)];
+    if (rows.broker(row) != std::optional<std::string_view>(broker.broker)) {
+      return corrupt("{}: rank {} belongs to another broker, {}", kRankingPath, row + 1,
+                     broker.broker.value_or("null"));
+    }
+    for (size_t i = 0; i < columns.size(); ++i) {
+      if (!same_bits(rows.money(i, row), broker.money[i])) {
+        return corrupt("{}: {} of broker {} is {} and the sum over its symbols {}", kRankingPath,
+                       columns[i], broker.broker.value_or("null"), rows.money(i, row),
+                       broker.money[i]);
+      }
+    }
+  }
+  return {};
+}
+
+/// Ok, or a finding; what stops the verification is returned.
+Status note_failure(const Status& status, Findings& findings) {
+  if (status) return {};
+  if (stops_verification(status.error())) return status;
+  findings.add(0, status.error().message);
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<CheckResult>> check_ranking(VerifyContext& context) {
+  const auto usable = [&](const char* table, const char* path) {
+    return context.manifest().find(table) != nullptr && context.is_whole(path);
+  };
+  if (!usable("symbol_broker", kAccountsPath)) {
+    return std::vector{not_checked("accounts", "there is no whole table symbol_broker"),
+                       not_checked("broker_ranking", "there is no whole table symbol_broker")};
+  }
+  AccountReader accounts(context);
+  Findings account_findings;
+  const Status read = accounts.read();
+  TW_TRY(note_failure(read, account_findings));
+  const bool current = context.current_table("symbol_broker") != nullptr;
+  if (read && current) compare_accounts(context, accounts, account_findings);
+  std::vector<CheckResult> results{account_findings.result(
+      "accounts", fmt::format("{} accounts in order{}", accounts.row_count(),
+                              current ? ", the same as in the files of the symbols" : ""))};
+  if (!read || !usable("broker_ranking", kRankingPath)) {
+    results.push_back(not_checked("broker_ranking", "there are no whole tables to compare"));
+    return results;
+  }
+  Findings ranking_findings;
+  const auto expected = accounts.take_ranking();
+  TW_TRY(note_failure(compare_ranking(context, expected), ranking_findings));
+  results.push_back(ranking_findings.result(
+      "broker_ranking",
+      fmt::format("{} brokers, the sums of their accounts bit for bit", expected.size())));
+  return results;
+}
+
+}  // namespace tapeworks
