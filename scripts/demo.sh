@@ -18,6 +18,7 @@ show() { printf '$ %s\n' "$*"; "$@"; }
 # The first value of a column of a command's JSON lines.
 first_value() { .venv/bin/python -c 'import json, sys; print(json.loads(sys.stdin.readline())[sys.argv[1]])' "$1"; }
 
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1  # clones share what they compiled
 scripts/setup.sh demo
 if [[ ! -f build/release/build.ninja ]]; then
   cmake --preset release -DTAPEWORKS_TESTS=OFF >/dev/null

@@ -22,6 +22,9 @@ for argument in "$@"; do
 done
 ((${#presets[@]} > 0)) || presets=(dev)
 
+# Clones in different folders share what they compiled: paths are hashed relative to the clone.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 scripts/setup.sh tests
 for preset in "${presets[@]}"; do
   if [[ $preset == clang ]]; then scripts/setup.sh lint; fi

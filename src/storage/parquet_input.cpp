@@ -96,6 +96,8 @@ int64_t ParquetInput::row_count() const {
   return rows;
 }
 
+int ParquetInput::column_count() const { return metadata_->num_columns(); }
+
 bool ParquetInput::has_column(const std::string& name) const {
   return metadata_->schema()->group_node()->FieldIndex(name) >= 0;
 }

@@ -40,6 +40,8 @@ class ParquetInput {
   /// there are when it is missing, or when it is nested or repeated.
   Result<int> find_column(const std::string& name) const;
   bool has_column(const std::string& name) const;
+  /// Leaf columns, nested ones included.
+  int column_count() const;
   const parquet::ColumnDescriptor& column(int index) const;
 
  private:
