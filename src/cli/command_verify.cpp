@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/pipeline_options.h"
 #include "cli/work_options.h"
 #include "pipeline/verify.h"
 
@@ -17,11 +18,16 @@ class VerifyCommand : public Command {
     data_.describe(app);
     app.add_flag("--full", options_.full,
                  "Also compute the profit and loss of every symbol again and compare");
+    app.add_option("--input", options_.inputs,
+                   "Also sum these transactions again and compare: files, folders, patterns")
+        ->type_name("INPUT");
+    describe_columns(app, options_.columns);
     work_.describe(app);
   }
 
   Status check() override {
     options_.data_dir = data_.data_dir;
+    options_.temp_dir = work_.temp_dir;
     options_.thread_count = work_.thread_count();
     return work_.check();
   }

@@ -67,6 +67,22 @@ WorkPlace JobOptions::place() const {
   return place;
 }
 
+void describe_columns(CLI::App& app, TransactionColumnNames& columns) {
+  const auto column = [&](const char* name, std::string& target) {
+    app.add_option(name, target, "Name of this column in the input")
+        ->type_name("NAME")
+        ->capture_default_str()
+        ->group("Columns");
+  };
+  column("--column-symbol", columns.symbol);
+  column("--column-date", columns.date);
+  column("--column-broker", columns.broker);
+  column("--column-broker-name", columns.broker_name);
+  column("--column-price", columns.price);
+  column("--column-buy", columns.buy);
+  column("--column-sell", columns.sell);
+}
+
 void EtlArguments::describe(CLI::App& app) {
   app.add_option("INPUT", inputs, "Parquet files, folders of them, or patterns")->required();
   app.add_option(
@@ -87,19 +103,7 @@ void EtlArguments::describe(CLI::App& app) {
   app.add_option("--amounts", amounts, "Width of the amounts in the files: float32 or float64")
       ->type_name("WIDTH")
       ->capture_default_str();
-  const auto column = [&](const char* name, std::string& target) {
-    app.add_option(name, target, "Name of this column in the input")
-        ->type_name("NAME")
-        ->capture_default_str()
-        ->group("Columns");
-  };
-  column("--column-symbol", columns.symbol);
-  column("--column-date", columns.date);
-  column("--column-broker", columns.broker);
-  column("--column-broker-name", columns.broker_name);
-  column("--column-price", columns.price);
-  column("--column-buy", columns.buy);
-  column("--column-sell", columns.sell);
+  describe_columns(app, columns);
 }
 
 Result<EtlOptions> EtlArguments::resolve(const JobOptions& job) const {

@@ -25,6 +25,9 @@ struct JobOptions {
   WorkPlace place() const;
 };
 
+/// The options that rename the columns of the transactions.
+void describe_columns(CLI::App& app, TransactionColumnNames& columns);
+
 /// Options of `etl`, also taken by `run`.
 struct EtlArguments {
   std::vector<std::string> inputs;

@@ -48,7 +48,7 @@ class SeriesCollector {
   static void put_in_order(PriceSeries& series) {
     std::vector<size_t> order(series.date.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::ranges::stable_sort(order, {}, [&](size_t row) { return series.date[row]; });
+    std::ranges::sort(order, {}, [&](size_t row) { return std::pair(series.date[row], row); });
     PriceSeries sorted;
     for (const size_t row : order) {
       if (!sorted.date.empty() && sorted.date.back() == series.date[row]) {

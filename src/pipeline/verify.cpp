@@ -140,14 +140,16 @@ CheckResult manifest_result(const Manifest& manifest) {
 }
 
 /// What no option makes this command look at.
-std::vector<CheckResult> limits_of(bool full) {
+std::vector<CheckResult> limits_of(const VerifyOptions& options) {
   std::vector<CheckResult> limits;
-  if (!full) {
+  if (!options.full) {
     limits.push_back(
         not_checked("recomputed_pnl", "profit and loss is not computed again; --full does that"));
   }
-  limits.push_back(not_checked(
-      "input", "whether daily_summary is what the transactions say; run etl again to compare"));
+  if (options.inputs.empty()) {
+    limits.push_back(not_checked(
+        "input", "whether daily_summary is what the transactions say; --input compares"));
+  }
   limits.push_back(not_checked("price_source", "whether the closes are those of the market"));
   return limits;
 }
@@ -213,7 +215,11 @@ Result<std::vector<CheckResult>> verify_generation(const VerifyOptions& options,
     TW_ASSIGN(auto more, check(context));
     append(results, std::move(more));
   }
-  append(results, limits_of(options.full));
+  if (!options.inputs.empty()) {
+    TW_ASSIGN(CheckResult input, check_input(context));
+    results.push_back(std::move(input));
+  }
+  append(results, limits_of(options));
   return results;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "pipeline/transaction_source.h"
 #include "storage/memory_budget.h"
 
 namespace tapeworks {
@@ -43,6 +44,10 @@ struct VerifyOptions {
   size_t thread_count = 1;
   /// Also computes the P&L of every symbol anew and compares it with the files.
   bool full = false;
+  /// When not empty: also sums the transactions of these inputs again and compares.
+  std::vector<std::string> inputs = {};
+  TransactionColumnNames columns = {};  ///< of the inputs
+  std::filesystem::path temp_dir = {};  ///< for what does not fit in memory; empty: the system's
 };
 
 /// Checks the current generation against its manifest and its tables against each other, in a fixed

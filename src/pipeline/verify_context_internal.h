@@ -93,4 +93,7 @@ Result<std::vector<CheckResult>> check_prices(VerifyContext& context);
 /// derived/symbol_broker against the files of the symbols, and derived/broker_ranking against it.
 Result<std::vector<CheckResult>> check_ranking(VerifyContext& context);
 
+/// daily_summary against the transactions, summed again.
+Result<CheckResult> check_input(const VerifyContext& context);
+
 }  // namespace tapeworks

@@ -18,9 +18,9 @@ constexpr const char* kPricePath = "price/close_prices.parquet";
 constexpr double kDatesWithoutCloseWarned = 0.01;
 
 /// Reads the closes one row group at a time and keeps their dates.
-class PriceReader {
+class PriceTableCheck {
  public:
-  explicit PriceReader(VerifyContext& context) : context_(context) {}
+  explicit PriceTableCheck(VerifyContext& context) : context_(context) {}
 
   Status read() {
     const auto path = context_.path_of(kPricePath);
@@ -128,7 +128,7 @@ Result<std::vector<CheckResult>> check_prices(VerifyContext& context) {
   if (context.manifest().find("price") == nullptr || !context.is_whole(kPricePath)) {
     return std::vector{not_checked("price", "there is no whole table price")};
   }
-  PriceReader prices(context);
+  PriceTableCheck prices(context);
   Findings findings;
   const Status read = prices.read();
   if (!read) {

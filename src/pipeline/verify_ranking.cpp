@@ -66,7 +66,7 @@ class AccountReader {
 
   /// The ranking that these accounts give.
   std::vector<RankedBroker> take_ranking() {
-    std::ranges::stable_sort(ranking_, [mode = context_.mode](const auto& a, const auto& b) {
+    std::ranges::sort(ranking_, [mode = context_.mode](const auto& a, const auto& b) {
       if (ranks_above(a.money[0], b.money[0], mode)) return true;
       return !ranks_above(b.money[0], a.money[0], mode) && a.broker < b.broker;
     });

@@ -1,0 +1,96 @@
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <set>
+
+#include "pipeline/daily_summary_file.h"
+#include "pipeline/input_files.h"
+#include "pipeline/summary_reduce.h"
+#include "pipeline/table_writer.h"
+#include "pipeline/transaction_scan.h"
+#include "pipeline/verify_context_internal.h"
+#include "storage/scratch_folder.h"
+
+namespace tapeworks {
+namespace {
+
+/// The options that made daily_summary, as far as they decide its rows.
+Result<ScanOptions> scan_options_of(const VerifyContext& context, const Table& summary) {
+  ScanOptions scan;
+  scan.mode = context.mode;
+  scan.columns = context.options.columns;
+  scan.thread_count = context.options.thread_count;
+  scan.on_bad_row = OnBadRow::kSkip;
+  scan.bad_rows_max = ~uint64_t{0};
+  const auto option = [&](const char* name) {
+    const auto found = summary.options.find(name);
+    return found == summary.options.end() ? std::string{} : found->second;
+  };
+  if (option("amounts") == "float64") scan.amounts = AmountWidth::kFloat64;
+  if (!option("day_zone").empty()) {
+    TW_ASSIGN(scan.days.day_zone, FixedZone::parse(option("day_zone")));
+  }
+  if (!option("naive_zone").empty()) {
+    TW_ASSIGN(scan.days.naive_zone, FixedZone::parse(option("naive_zone")));
+  }
+  return scan;
+}
+
+/// Bit for bit: NaN equals NaN, and 0 is not -0.
+bool same_amounts(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::ranges::equal(a, b, [](double x, double y) {
+    return std::bit_cast<uint64_t>(x) == std::bit_cast<uint64_t>(y);
+  });
+}
+
+bool same_rows(const DailySummary& a, const DailySummary& b) {
+  return a.brokers == b.brokers && a.has_null_broker == b.has_null_broker &&
+         a.broker_index == b.broker_index && a.date == b.date && a.buy_shares == b.buy_shares &&
+         a.sell_shares == b.sell_shares && same_amounts(a.buy_amount, b.buy_amount) &&
+         same_amounts(a.sell_amount, b.sell_amount);
+}
+
+}  // namespace
+
+Result<CheckResult> check_input(const VerifyContext& context) {
+  static constexpr const char* kName = "input";
+  const Table* summary = context.manifest().find("daily_summary");
+  if (summary == nullptr) return not_checked(kName, context.why_not("daily_summary"));
+  TW_ASSIGN(const auto files, expand_inputs(context.options.inputs));
+  TW_ASSIGN(const ScanOptions scan, scan_options_of(context, *summary));
+  TW_ASSIGN(const ScratchFolder temp, ScratchFolder::make(context.options.temp_dir));
+  TW_ASSIGN(TransactionRuns runs, scan_transactions(files, scan, context.budget, temp.path()));
+
+  Findings findings;
+  std::atomic<uint64_t> group_count{0};
+  const auto compare = [&](uint32_t symbol, const DailySummary& expected) -> Status {
+    const std::string path = symbol_file_path("daily_summary", expected.symbol);
+    if (!context.is_whole(path)) return {};
+    const auto found = read_daily_summary(context.path_of(path), context.budget.pool());
+    if (!found) {
+      if (stops_verification(found.error())) return std::unexpected(found.error());
+      findings.add(symbol, found.error().message);
+    } else if (!same_rows(expected, *found)) {
+      findings.add(symbol, path + " is not the sum of the input's rows");
+    }
+    group_count.fetch_add(expected.row_count(), std::memory_order_relaxed);
+    return {};
+  };
+  TW_TRY(reduce_to_summaries(runs, {scan.mode, scan.amounts, scan.thread_count}, context.budget,
+                             compare));
+  std::set<std::string> in_input;
+  for (size_t symbol = 0; symbol < runs.symbols.size(); ++symbol) {
+    if (runs.records_by_symbol[symbol] > 0) {
+      in_input.insert(symbol_file_path("daily_summary", runs.symbols[symbol]));
+    }
+  }
+  for (const TableFile& file : summary->files) {
+    if (!in_input.contains(file.path)) {
+      findings.add(runs.symbols.size(), file.path + " has no row in the input");
+    }
+  }
+  return findings.result(
+      kName, fmt::format("{} groups of {} rows read again", group_count.load(), runs.row_count));
+}
+
+}  // namespace tapeworks
