@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -17,7 +18,8 @@ TEST(RadixSort, SortsLikeAStableSortOfTheLowBits) {
     std::vector<KeyedIndex> items(random() % 3000);
     for (uint32_t i = 0; i < items.size(); ++i) items[i] = {random() & mask & random(), i};
     std::vector<KeyedIndex> expected = items;
-    std::ranges::stable_sort(expected, {}, &KeyedIndex::key);
+    std::ranges::sort(expected, {},
+                      [](const KeyedIndex& item) { return std::pair(item.key, item.index); });
     std::vector<KeyedIndex> scratch;
     radix_sort(items, scratch, bits);
     for (size_t i = 0; i < items.size(); ++i) {

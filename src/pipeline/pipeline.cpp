@@ -75,8 +75,8 @@ const std::set<std::string> kEtlTables{"daily_summary", "broker_names"};
 const std::set<std::string> kPnlTables{"pnl", "pnl_daily", "fifo_state", "symbol_broker",
                                        "broker_ranking"};
 
-/// Room for the new files, and for the runs as far as the budget will not hold them: measured at
-/// full scale with some to spare (docs/formats/runs.md).
+/// Room for the new files, and for the runs as far as the budget will not hold them: an estimate from
+/// the size of the input (docs/formats/runs.md); a disk that fills in spite of it is exit 4 as well.
 Status check_room(const GenerationWriter& generation,
                   const std::vector<std::filesystem::path>& inputs, const WorkPlace& place,
                   const MemoryBudget& budget) {
