@@ -33,12 +33,35 @@ struct RecordSums {
 /// Sums, two keys for sorting, and the finished row with its copy on the way into the file.
 constexpr uint64_t kBytesPerRecord = sizeof(RecordSums) + 2 * sizeof(KeyedIndex) + 64;
 
+/// A sum that left 64 bits must not come back into 32 bits by wrapping around.
+int64_t add_saturated(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
+}
+
 /// Hands out memory to the threads; who cannot have it waits until another one gives back.
 class MemoryGate {
  public:
   explicit MemoryGate(MemoryBudget& budget) : budget_(budget) {}
 
-  Result<Reservation> enter(uint64_t bytes, const std::string& what) {
+  /// Memory and a place inside; both are given back when it is destroyed, also by an exception.
+  class Ticket {
+   public:
+    Ticket(MemoryGate& gate, Reservation memory) : gate_(&gate), memory_(std::move(memory)) {}
+    Ticket(Ticket&& other) noexcept
+        : gate_(std::exchange(other.gate_, nullptr)), memory_(std::move(other.memory_)) {}
+    Ticket& operator=(Ticket&&) = delete;
+    ~Ticket() {
+      if (gate_ != nullptr) gate_->leave(memory_);
+    }
+
+   private:
+    MemoryGate* gate_;
+    Reservation memory_;
+  };
+
+  Result<Ticket> enter(uint64_t bytes, const std::string& what) {
     std::unique_lock lock(mutex_);
     Reservation memory;
     while (!budget_.try_reserve(bytes, memory)) {
@@ -50,17 +73,17 @@ class MemoryGate {
       left_.wait(lock);
     }
     ++inside_;
-    return memory;
+    return Ticket(*this, std::move(memory));
   }
 
-  void leave(Reservation memory) {
+ private:
+  void leave(Reservation& memory) {
     memory.release();
     const std::scoped_lock lock(mutex_);
     --inside_;
     left_.notify_all();
   }
 
- private:
   MemoryBudget& budget_;
   std::mutex mutex_;
   std::condition_variable left_;
@@ -194,8 +217,8 @@ class PartitionPass {
     RecordSums total = sums_[keys_[begin].index];
     for (size_t i = begin + 1; i < end; ++i) {
       const RecordSums& part = sums_[keys_[i].index];
-      total.buy_shares += part.buy_shares;
-      total.sell_shares += part.sell_shares;
+      total.buy_shares = add_saturated(total.buy_shares, part.buy_shares);
+      total.sell_shares = add_saturated(total.sell_shares, part.sell_shares);
       total.buy_units += part.buy_units;
       total.sell_units += part.sell_units;
       total.specials |= part.specials;
@@ -339,17 +362,12 @@ Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
             chosen.push_back(symbols[next++]);
           }
           const size_t chosen_count = chosen.size();
-          TW_ASSIGN(Reservation memory,
+          TW_ASSIGN(const MemoryGate::Ticket ticket,
                     gate.enter(record_count * kBytesPerRecord,
                                fmt::format("symbol {}", runs.symbols[chosen.front()])));
-          Status status;
-          {
-            PartitionPass pass(shared, std::move(chosen));
-            status = pass.load(partition);
-            if (status) status = pass.emit();
-          }
-          gate.leave(std::move(memory));
-          TW_TRY(status);
+          PartitionPass pass(shared, std::move(chosen));
+          TW_TRY(pass.load(partition));
+          TW_TRY(pass.emit());
           progress.add(chosen_count);
         }
         runs.runs->drop(partition);

@@ -17,6 +17,7 @@ namespace tapeworks {
 namespace {
 
 constexpr uint64_t kBadRowsCounted = 1000;
+constexpr std::string_view kTooManyBadRows = "too many bad rows";
 /// What the pages of seven columns and their dictionaries may take in one thread.
 constexpr uint64_t kDecodeBytesPerThread = 24 * kMiB;
 
@@ -179,11 +180,13 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
         progress.add(static_cast<uint64_t>(files[task.file].input.row_group_rows(task.row_group)));
         if (options.on_bad_row == OnBadRow::kFail && shared.bad_rows.count() >= kBadRowsCounted) {
           too_many_bad_rows.store(true, std::memory_order_relaxed);
-          return corrupt("too many bad rows");
+          return corrupt("{}", kTooManyBadRows);
         }
         return {};
       });
-  if (!scanned && !too_many_bad_rows.load(std::memory_order_relaxed)) {
+  // Only the stop that we asked for gives way to the judgement of the bad rows.
+  if (!scanned && !(too_many_bad_rows.load(std::memory_order_relaxed) &&
+                    scanned.error().message == kTooManyBadRows)) {
     return std::unexpected(scanned.error());
   }
   TW_TRY(judge_bad_rows(shared.bad_rows, files, static_cast<uint64_t>(row_count), options));
