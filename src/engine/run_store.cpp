@@ -13,10 +13,12 @@ constexpr uint64_t kSpillBufferBytes = 2 * (kBlockBytes + RunStore::kChunkBytesM
 }  // namespace
 
 RunStore::RunStore(size_t partition_count, MemoryBudget& budget, std::filesystem::path temp_folder)
-    : budget_(budget), temp_folder_(std::move(temp_folder)), partitions_(partition_count) {
+    : budget_(budget),
+      temp_folder_(std::move(temp_folder)),
+      partitions_(partition_count),
+      chunk_memory_(budget) {
   // Without this much there is no budget to speak of; the first append will say so.
   (void)budget_.try_reserve(kSpillBufferBytes, spill_buffers_);
-  (void)budget_.try_reserve(0, chunk_memory_);
   budget_.set_reclaimer(this);
 }
 
@@ -35,6 +37,12 @@ Status RunStore::append(size_t partition, std::vector<std::byte> chunk) {
   if (spill_error_) return std::unexpected(*spill_error_);
   partitions_[partition].chunks.push_back(std::move(chunk));
   chunk_memory_.absorb(std::move(memory));
+  return {};
+}
+
+Status RunStore::status() const {
+  const std::scoped_lock lock(mutex_);
+  if (spill_error_) return std::unexpected(*spill_error_);
   return {};
 }
 

@@ -40,6 +40,9 @@ class RunStore final : public MemoryReclaimer {
   Status for_each_chunk(size_t partition,
                         const std::function<Status(std::span<const std::byte>)>& visit);
 
+  /// The first failure of spilling, which is why memory may be short: look here before saying so.
+  Status status() const;
+
   /// Frees the partition's memory.
   void drop(size_t partition);
 

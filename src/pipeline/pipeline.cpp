@@ -75,8 +75,9 @@ const std::set<std::string> kEtlTables{"daily_summary", "broker_names"};
 const std::set<std::string> kPnlTables{"pnl", "pnl_daily", "fifo_state", "symbol_broker",
                                        "broker_ranking"};
 
-/// Room for the new files, and for the runs as far as the budget will not hold them: an estimate from
-/// the size of the input (docs/formats/runs.md); a disk that fills in spite of it is exit 4 as well.
+/// Room for the new files, and for the runs as far as the budget will not hold them: an estimate
+/// from the size of the input (docs/formats/runs.md); a disk that fills in spite of it is exit 4 as
+/// well.
 Status check_room(const GenerationWriter& generation,
                   const std::vector<std::filesystem::path>& inputs, const WorkPlace& place,
                   const MemoryBudget& budget) {
@@ -105,8 +106,9 @@ Status check_room(const GenerationWriter& generation,
 
 void warn_about_balance(const SummaryWriter& summaries) {
   if (summaries.unbalanced_symbol_days() != 0) {
-    warn("on {} symbol-days the shares bought by all brokers are not the shares sold",
-         summaries.unbalanced_symbol_days());
+    const uint64_t count = summaries.unbalanced_symbol_days();
+    warn("on {} symbol-day{} the shares bought by all brokers are not the shares sold", count,
+         count == 1 ? "" : "s");
   }
 }
 
@@ -151,6 +153,14 @@ PnlOptions symbol_options(const PnlRunOptions& pnl, Day last_day) {
   options.as_of = pnl.as_of.value_or(last_day);
   options.daily = pnl.daily;
   return options;
+}
+
+/// Kept for as long as the closes are.
+Result<Reservation> reserve_prices(const ClosePrices& prices, MemoryBudget& budget) {
+  Reservation memory;
+  if (budget.try_reserve(prices.byte_count(), memory)) return memory;
+  return over_budget("the closing prices need {} of memory; give more --memory",
+                     format_byte_size(prices.byte_count()));
 }
 
 struct EtlPhase {
@@ -250,6 +260,7 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
   TW_ASSIGN(
       const ClosePrices prices,
       load_close_prices(generation.base_path() / "price/close_prices.parquet", budget.pool()));
+  TW_ASSIGN(const Reservation price_memory, reserve_prices(prices, budget));
 
   PhaseTimer timer("pnl");
   const PnlOptions options = symbol_options(pnl, files.last_day);
@@ -274,6 +285,7 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
                const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
+  TW_ASSIGN(const Reservation price_memory, reserve_prices(prices.prices, budget));
   TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
 
   const TableWriter writer(generation, etl.scan.mode, budget);

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/interrupt.h"
+#include "base/units.h"
 
 namespace tapeworks {
 namespace {
@@ -72,6 +73,16 @@ uint32_t partition_of(std::string_view symbol, size_t partition_count) {
   return static_cast<uint32_t>(XXH3_64bits(symbol.data(), symbol.size()) % partition_count);
 }
 
+Status ScanShared::reserve_dictionaries() {
+  // Once more beside them: the texts are copied when the scan ends.
+  const uint64_t bytes =
+      2 * (symbols.allocated_bytes() + brokers.allocated_bytes() + broker_names.allocated_bytes());
+  const std::scoped_lock lock(memory_mutex);
+  if (bytes <= memory.bytes() || memory.resize(bytes)) return {};
+  return over_budget("the symbols, brokers and names of the input need {}; give more --memory",
+                     format_byte_size(bytes));
+}
+
 struct RowGroupScanner::Readers {
   std::unique_ptr<CodedColumnReader> symbol, date, broker, price, name;  // name may be null
   std::unique_ptr<Int64ColumnReader> buy, sell;
@@ -101,9 +112,11 @@ struct RowGroupScanner::Readers {
   }
 };
 
-RowGroupScanner::RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes)
+RowGroupScanner::RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes,
+                                 MemoryBudget& budget)
     : shared_(shared),
       collector_(runs, chunk_bytes),
+      table_memory_(budget),
       symbol_codes_(kBatchRows),
       broker_codes_(kBatchRows),
       day_codes_(kBatchRows),
@@ -118,7 +131,7 @@ Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int
   const std::vector<int> columns = file.columns();
   TW_ASSIGN(const auto input, RowGroupInput::open(file.input, row_group, columns));
   TW_ASSIGN(Readers readers, Readers::open(*input, file));
-  start_chunk(readers, file);
+  TW_TRY(start_chunk(readers, file));
   const int64_t row_count = input->row_count();
   for (int64_t row = 0; row < row_count;) {
     const auto count = static_cast<size_t>(std::min<int64_t>(kBatchRows, row_count - row));
@@ -133,7 +146,7 @@ Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int
                                                         std::span(sell_nulls_).first(count)));
     if (!buy_nulls) std::fill_n(buy_nulls_.begin(), sell_nulls ? count : 0, uint8_t{0});
     if (!sell_nulls) std::fill_n(sell_nulls_.begin(), buy_nulls ? count : 0, uint8_t{0});
-    extend_tables(readers, file);
+    TW_TRY(extend_tables(readers, file));
     scan_batch(count, RowPlace{file_index, row_group, row}, readers, file, buy_nulls || sell_nulls);
     TW_TRY(collector_.status());
     TW_TRY(check_interrupt());
@@ -144,7 +157,7 @@ Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int
   return readers.expect_end();
 }
 
-void RowGroupScanner::start_chunk(Readers& readers, const TransactionFile& file) {
+Status RowGroupScanner::start_chunk(Readers& readers, const TransactionFile& file) {
   const bool compat = is_compat(shared_.mode);
   symbols_.value.assign(1, 0);
   symbols_.problem.assign(1, compat ? RowProblem::kNullSymbolDropped : RowProblem::kNullSymbol);
@@ -156,7 +169,8 @@ void RowGroupScanner::start_chunk(Readers& readers, const TransactionFile& file)
   prices_.problem.assign(1, RowProblem::kNullPrice);
   name_ids_.assign(1, kNoName);
   if (readers.name == nullptr) std::ranges::fill(name_codes_, -1);
-  extend_tables(readers, file);
+  table_values_ = 0;
+  return extend_tables(readers, file);
 }
 
 void RowGroupScanner::add_symbol(std::string_view text) {
@@ -177,7 +191,7 @@ void RowGroupScanner::add_broker(std::string_view text) {
   brokers_.problem.push_back(good ? RowProblem::kNone : RowProblem::kBadBroker);
 }
 
-void RowGroupScanner::extend_tables(Readers& readers, const TransactionFile& file) {
+Status RowGroupScanner::extend_tables(Readers& readers, const TransactionFile& file) {
   const auto for_new_values = [](const CodedColumnReader& reader, size_t known, auto&& add) {
     const auto& values = reader.values();
     for (size_t i = known - 1; i < values.size(); ++i) add(values[i]);
@@ -195,10 +209,29 @@ void RowGroupScanner::extend_tables(Readers& readers, const TransactionFile& fil
     prices_.value.push_back(file.price_reader.read(bytes));
     prices_.problem.push_back(price_problem(prices_.value.back().kind));
   });
-  if (readers.name == nullptr) return;
-  for_new_values(*readers.name, name_ids_.size(), [&](std::string_view text) {
-    name_ids_.push_back(is_utf8(text) ? shared_.broker_names.intern(text) : kNoName);
-  });
+  if (readers.name != nullptr) {
+    for_new_values(*readers.name, name_ids_.size(), [&](std::string_view text) {
+      name_ids_.push_back(is_utf8(text) ? shared_.broker_names.intern(text) : kNoName);
+    });
+  }
+  const size_t value_count = symbols_.value.size() + brokers_.value.size() + days_.value.size() +
+                             prices_.value.size() + name_ids_.size();
+  if (value_count == table_values_) return {};
+  table_values_ = value_count;
+  return reserve_tables(file);
+}
+
+Status RowGroupScanner::reserve_tables(const TransactionFile& file) {
+  const auto bytes_of = [](const auto& table) {
+    return table.value.capacity() * sizeof(table.value[0]) + table.problem.capacity();
+  };
+  const uint64_t bytes = bytes_of(symbols_) + bytes_of(brokers_) + bytes_of(days_) +
+                         bytes_of(prices_) + name_ids_.capacity() * sizeof(uint32_t);
+  if (!table_memory_.resize(bytes)) {
+    return over_budget("{}: the distinct values of a row group need {}; give more --memory",
+                       file.input.path().string(), format_byte_size(bytes));
+  }
+  return shared_.reserve_dictionaries();
 }
 
 void RowGroupScanner::scan_batch(size_t row_count, const RowPlace& place, const Readers& readers,

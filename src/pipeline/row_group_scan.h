@@ -31,6 +31,10 @@ class SharedDictionary {
     const std::scoped_lock lock(mutex_);
     return {interner_.values().begin(), interner_.values().end()};
   }
+  uint64_t allocated_bytes() const {
+    const std::scoped_lock lock(mutex_);
+    return interner_.allocated_bytes();
+  }
 
  private:
   mutable std::mutex mutex_;
@@ -43,18 +47,25 @@ uint32_t partition_of(std::string_view symbol, size_t partition_count);
 
 /// What all scanning threads share.
 struct ScanShared {
+  explicit ScanShared(MemoryBudget& budget) : memory(budget) {}
+
+  /// Asks for what the dictionaries have grown to. kMemoryBudget when there is not that much.
+  Status reserve_dictionaries();
+
   Mode mode = Mode::kDefault;
   size_t partition_count = 1;
   SharedDictionary symbols;
   SharedDictionary brokers;  ///< its number 0 stands for the null broker
   SharedDictionary broker_names;
   BadRowLog bad_rows;
+  std::mutex memory_mutex;
+  Reservation memory;  ///< of the dictionaries; guarded by memory_mutex
 };
 
 /// The scan of one thread: reads row groups and adds their rows to its collector. Threads: one.
 class RowGroupScanner {
  public:
-  RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes);
+  RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes, MemoryBudget& budget);
 
   /// `file_index` names the file in the bad-row log.
   Status scan(const TransactionFile& file, size_t file_index, int row_group);
@@ -85,8 +96,9 @@ class RowGroupScanner {
   };
 
   struct Readers;
-  void start_chunk(Readers& readers, const TransactionFile& file);
-  void extend_tables(Readers& readers, const TransactionFile& file);
+  Status start_chunk(Readers& readers, const TransactionFile& file);
+  Status extend_tables(Readers& readers, const TransactionFile& file);
+  Status reserve_tables(const TransactionFile& file);
   void add_symbol(std::string_view text);
   void add_broker(std::string_view text);
   void scan_batch(size_t row_count, const RowPlace& place, const Readers& readers,
@@ -108,6 +120,8 @@ class RowGroupScanner {
   CodeTable<Day> days_;
   CodeTable<Price> prices_;
   std::vector<uint32_t> name_ids_;
+  size_t table_values_ = 0;   // of all code tables
+  Reservation table_memory_;  // of the code tables
 
   std::vector<int32_t> symbol_codes_, broker_codes_, day_codes_, price_codes_, name_codes_;
   std::vector<int64_t> buys_, sells_;

@@ -348,8 +348,8 @@ Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
       budget.capacity_bytes() / 2 / options.thread_count / kBytesPerRecord;
   MemoryGate gate(budget);
   Progress progress("writing", runs.symbols.size());
-  return run_tasks(
-      partitions.size(), options.thread_count, [&](size_t partition, size_t) -> Status {
+  const Status reduced =
+      run_tasks(partitions.size(), options.thread_count, [&](size_t partition, size_t) -> Status {
         const auto& symbols = partitions[partition];
         size_t next = 0;
         while (next < symbols.size()) {
@@ -373,6 +373,9 @@ Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
         runs.runs->drop(partition);
         return {};
       });
+  // Memory is short because spilling failed: then that is what has to be said.
+  if (!reduced && reduced.error().kind == ErrorKind::kMemoryBudget) TW_TRY(runs.runs->status());
+  return reduced;
 }
 
 }  // namespace tapeworks

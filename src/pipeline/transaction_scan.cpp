@@ -84,8 +84,8 @@ Status judge_bad_rows(const BadRowLog& log, const std::vector<TransactionFile>& 
   }
   const uint64_t allowed = options.bad_rows_max.value_or(row_count / 10'000);
   if (count > allowed) {
-    return corrupt("{}; {} bad rows of {} are more than the {} that --max-bad-rows allows", what,
-                   count, row_count, allowed);
+    return corrupt("{}; of {} rows {} {} bad, more than the {} that --max-bad-rows allows", what,
+                   row_count, count, count == 1 ? "is" : "are", allowed);
   }
   warn("{} bad row{} skipped; the first: {}", count, count == 1 ? " was" : "s were", what);
   return {};
@@ -162,13 +162,13 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
     return over_budget("the scan needs {} for its tables; give more --memory",
                        format_byte_size(collector_bytes));
   }
-  ScanShared shared;
+  ScanShared shared(budget);
   shared.mode = options.mode;
   shared.partition_count = plan.partition_count;
   auto runs = std::make_unique<RunStore>(plan.partition_count, budget, temp_folder);
   std::vector<std::unique_ptr<RowGroupScanner>> scanners;
   for (size_t i = 0; i < plan.thread_count; ++i) {
-    scanners.push_back(std::make_unique<RowGroupScanner>(shared, *runs, plan.chunk_bytes));
+    scanners.push_back(std::make_unique<RowGroupScanner>(shared, *runs, plan.chunk_bytes, budget));
   }
 
   Progress progress("reading", static_cast<uint64_t>(row_count));
@@ -187,6 +187,8 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
   // Only the stop that we asked for gives way to the judgement of the bad rows.
   if (!scanned && !(too_many_bad_rows.load(std::memory_order_relaxed) &&
                     scanned.error().message == kTooManyBadRows)) {
+    // Memory is short because spilling failed: then that is what has to be said.
+    if (scanned.error().kind == ErrorKind::kMemoryBudget) TW_TRY(runs->status());
     return std::unexpected(scanned.error());
   }
   TW_TRY(judge_bad_rows(shared.bad_rows, files, static_cast<uint64_t>(row_count), options));

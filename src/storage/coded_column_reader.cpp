@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/units.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/column_reader.h"
 #include "storage/plain_values_internal.h"
@@ -115,7 +116,9 @@ class CodedColumnReader::PlainValues {
 };
 
 CodedColumnReader::CodedColumnReader(RowGroupInput& row_group, int column)
-    : ColumnChunkReader(row_group, column), plain_(std::make_unique<PlainValues>()) {}
+    : ColumnChunkReader(row_group, column),
+      plain_(std::make_unique<PlainValues>()),
+      values_memory_(budget()) {}
 
 CodedColumnReader::~CodedColumnReader() = default;
 
@@ -140,6 +143,7 @@ Status CodedColumnReader::set_dictionary(std::span<const uint8_t> bytes, int32_t
   const size_t least_bytes = width == 0 ? 4 : width;
   if (count > bytes.size() / least_bytes) return too_short();
   values_.reserve(count);
+  TW_TRY(reserve_values());
   for (size_t i = 0; i < count; ++i) {
     size_t length = width;
     if (width == 0) {
@@ -186,8 +190,16 @@ Status CodedColumnReader::intern_values(std::span<int32_t> codes) {
     values_.insert(values_.end(),
                    interned.begin() + static_cast<ptrdiff_t>(values_.size() - dictionary_size_),
                    interned.end());
-    return {};
+    return reserve_values();
   });
+}
+
+Status CodedColumnReader::reserve_values() {
+  const uint64_t bytes =
+      interner_.allocated_bytes() + values_.capacity() * sizeof(std::string_view);
+  if (values_memory_.resize(bytes)) return {};
+  return over_budget("{}: its {} distinct values need {} of memory; give more --memory", where(),
+                     values_.size(), format_byte_size(bytes));
 }
 
 }  // namespace tapeworks

@@ -50,6 +50,8 @@ class ColumnChunkReader {
   bool page_is_dictionary_encoded() const { return dictionary_encoded_; }
   /// The next indices of a dictionary-encoded page, each below `dictionary_size`.
   Status decode_indices(std::span<int32_t> indices, size_t dictionary_size);
+  /// What the chunk's tables take is asked for here.
+  MemoryBudget& budget() const { return row_group_.file().budget(); }
   /// Where a failure happened: file, row group and column.
   std::string where() const { return place_of(row_group_, column_); }
   static std::string place_of(const RowGroupInput& row_group, int column);
@@ -95,7 +97,8 @@ class CodedColumnReader : public ColumnChunkReader {
   Status read(std::span<int32_t> codes);
 
   /// The value of each code seen so far: the bytes of a text, or the little-endian bytes of a
-  /// number. Grows with read(); views stay valid as long as this object.
+  /// number. Grows with read(); views stay valid as long as this object. Its memory is reserved
+  /// from the input's budget.
   const std::vector<std::string_view>& values() const { return values_; }
 
  private:
@@ -104,12 +107,14 @@ class CodedColumnReader : public ColumnChunkReader {
   Status set_values(std::span<const uint8_t> bytes, int32_t value_count,
                     parquet::Encoding::type encoding) override;
   Status intern_values(std::span<int32_t> codes);
+  Status reserve_values();
 
   class PlainValues;
   std::unique_ptr<PlainValues> plain_;
   std::vector<std::string_view> values_;
   size_t dictionary_size_ = 0;
   ValueInterner interner_;
+  Reservation values_memory_;  // of interner_ and values_
 };
 
 /// Reads an INT32 or INT64 column as 64-bit integers.

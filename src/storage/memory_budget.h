@@ -17,6 +17,8 @@ class MemoryBudget;
 class Reservation {
  public:
   Reservation() = default;
+  /// An empty one of `budget`, to grow by resize().
+  explicit Reservation(MemoryBudget& budget) : budget_(&budget) {}
   Reservation(Reservation&& other) noexcept { *this = std::move(other); }
   Reservation& operator=(Reservation&& other) noexcept;
   Reservation(const Reservation&) = delete;

@@ -34,7 +34,7 @@ class ParquetInput {
   int64_t row_group_rows(int row_group) const;
   int64_t row_count() const;
   const parquet::FileMetaData& metadata() const { return *metadata_; }
-  const MemoryBudget& budget() const { return *budget_; }
+  MemoryBudget& budget() const { return *budget_; }
 
   /// The index of a top-level column that holds plain values; kCorrupt naming the columns that
   /// there are when it is missing, or when it is nested or repeated.

@@ -33,7 +33,7 @@ std::string_view ValueInterner::copy(std::string_view value) {
   if (value.size() > block_left_) {
     const size_t size = std::max(kBlockBytes, value.size());
     blocks_.push_back(std::make_unique_for_overwrite<char[]>(size));
-    allocated_bytes_ += size;
+    block_bytes_ += size;
     block_at_ = blocks_.back().get();
     block_left_ = size;
   }
@@ -52,8 +52,6 @@ void ValueInterner::grow() {
     while (slots_[slot] != 0) slot = (slot + 1) & mask;
     slots_[slot] = number + 1;
   }
-  allocated_bytes_ = std::max<uint64_t>(allocated_bytes_,
-                                        slots_.size() * sizeof(uint32_t) + values_.capacity() * 24);
 }
 
 }  // namespace tapeworks

@@ -15,7 +15,11 @@ class ValueInterner {
   uint32_t intern(std::string_view value);
 
   const std::vector<std::string_view>& values() const { return values_; }
-  uint64_t allocated_bytes() const { return allocated_bytes_; }
+  /// What the values and the tables over them take.
+  uint64_t allocated_bytes() const {
+    return block_bytes_ + values_.capacity() * sizeof(std::string_view) +
+           hashes_.capacity() * sizeof(uint64_t) + slots_.capacity() * sizeof(uint32_t);
+  }
 
  private:
   std::string_view copy(std::string_view value);
@@ -27,7 +31,7 @@ class ValueInterner {
   std::vector<std::unique_ptr<char[]>> blocks_;
   char* block_at_ = nullptr;
   size_t block_left_ = 0;
-  uint64_t allocated_bytes_ = 0;
+  uint64_t block_bytes_ = 0;
 };
 
 }  // namespace tapeworks
