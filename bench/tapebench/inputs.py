@@ -33,12 +33,17 @@ class Shape:
 
 def shape_of(rows: int, *, symbols: int | None = None, brokers: int | None = None, days: int | None = None,
              order: str = "date", seed: int = 1) -> Shape:
-    """As many rows a day as the full data has; when that leaves too few days, fewer symbols."""
+    """As many rows a day and symbol as the full data has.
+
+    Without `days` all symbols are kept and the days are fewer; with it, or when that leaves too few days, the symbols
+    are fewer.
+    """
     natural_days = round(FULL_DAYS * rows / FULL_ROWS)
+    keeps_symbols = days is None and natural_days >= LEAST_DAYS
     days = days or max(LEAST_DAYS, natural_days)
     if symbols is None:
         rows_a_day_and_symbol = FULL_ROWS / FULL_DAYS / FULL_SYMBOLS
-        symbols = FULL_SYMBOLS if natural_days >= LEAST_DAYS else round(rows / days / rows_a_day_and_symbol)
+        symbols = FULL_SYMBOLS if keeps_symbols else min(FULL_SYMBOLS, round(rows / days / rows_a_day_and_symbol))
     return Shape(rows, max(10, min(symbols, 20_000)), brokers or FULL_BROKERS, days, order, seed)
 
 

@@ -20,15 +20,11 @@ size_t slot_of(const GroupRecord& record) {
 }  // namespace
 
 GroupCollector::GroupCollector(RunStore& runs, size_t chunk_bytes)
-    : runs_(runs),
-      chunk_bytes_(chunk_bytes),
-      slots_(kSlotCount),
-      packers_(runs.partition_count()),
-      chunks_(runs.partition_count()) {}
+    : runs_(runs), chunk_bytes_(chunk_bytes), slots_(kSlotCount), chunks_(runs.partition_count()) {}
 
 uint64_t GroupCollector::memory_bytes(size_t partition_count, size_t chunk_bytes) {
   return kSlotCount * sizeof(Slot) +
-         partition_count * (chunk_bytes + kPackedRecordBytesMax + sizeof(RecordPacker));
+         partition_count * (chunk_bytes + kPackedRecordBytesMax + sizeof(Chunk));
 }
 
 void GroupCollector::set_partition(uint32_t symbol, uint32_t partition) {
@@ -51,37 +47,62 @@ void GroupCollector::add(const GroupRecord& record) {
     group.sell_units += record.sell_units;
     return;
   }
-  if (slot.used) evict(group, nullptr);
+  if (slot.used) evict(group);
   slot.used = true;
   group = record;
 }
 
 void GroupCollector::add_wide(const GroupRecord& record, const WideRow& wide) {
-  evict(record, &wide);
+  const size_t partition = partition_of_symbol_[record.symbol];
+  ++records_by_symbol_[record.symbol];
+  std::vector<std::byte> packed;
+  chunks_[partition].packer.pack_wide(packed, record, wide);
+  const size_t room = chunk_bytes_ + kPackedRecordBytesMax;
+  if (chunks_[partition].used + packed.size() > room) flush(partition);
+  if (packed.size() > room) return hand_over(partition, std::move(packed));
+  Chunk& chunk = open_chunk(partition);
+  std::ranges::copy(packed, chunk.bytes.begin() + static_cast<ptrdiff_t>(chunk.used));
+  chunk.used += packed.size();
+  if (chunk.used >= chunk_bytes_) flush(partition);
 }
 
-void GroupCollector::evict(const GroupRecord& record, const WideRow* wide) {
+GroupCollector::Chunk& GroupCollector::open_chunk(size_t partition) {
+  Chunk& chunk = chunks_[partition];
+  if (chunk.bytes.empty()) chunk.bytes.resize(chunk_bytes_ + kPackedRecordBytesMax);
+  return chunk;
+}
+
+void GroupCollector::evict(const GroupRecord& record) {
   const size_t partition = partition_of_symbol_[record.symbol];
-  auto& chunk = chunks_[partition];
-  if (chunk.capacity() == 0) chunk.reserve(chunk_bytes_ + kPackedRecordBytesMax);
-  packers_[partition].append(chunk, record, wide);
+  Chunk& chunk = open_chunk(partition);
+  std::byte* const begin = chunk.bytes.data();
+  const std::byte* const end = chunk.packer.pack(begin + chunk.used, record, chunk.used == 0);
+  chunk.used = static_cast<size_t>(end - begin);
   ++records_by_symbol_[record.symbol];
-  if (chunk.size() >= chunk_bytes_) flush(partition);
+  if (chunk.used >= chunk_bytes_) flush(partition);
 }
 
 void GroupCollector::flush(size_t partition) {
-  if (chunks_[partition].empty()) return;
-  auto status = runs_.append(partition, std::exchange(chunks_[partition], {}));
+  Chunk& chunk = chunks_[partition];
+  chunk.bytes.resize(std::exchange(chunk.used, 0));
+  hand_over(partition, std::exchange(chunk.bytes, {}));
+}
+
+void GroupCollector::hand_over(size_t partition, std::vector<std::byte> bytes) {
+  if (bytes.empty()) return;
+  auto status = runs_.append(partition, std::move(bytes));
   if (!status && status_) status_ = std::move(status);
 }
 
 Status GroupCollector::finish() {
   for (Slot& slot : slots_) {
-    if (slot.used) evict(slot.group, nullptr);
+    if (slot.used) evict(slot.group);
     slot.used = false;
   }
   for (size_t partition = 0; partition < chunks_.size(); ++partition) {
-    chunks_[partition].shrink_to_fit();
+    Chunk& chunk = chunks_[partition];
+    chunk.bytes.resize(chunk.used);
+    chunk.bytes.shrink_to_fit();
     flush(partition);
   }
   return status_;

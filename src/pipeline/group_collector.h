@@ -46,14 +46,22 @@ class GroupCollector {
     bool used = false;
   };
 
-  void evict(const GroupRecord& record, const WideRow* wide);
+  /// The open chunk of a partition: `bytes` is as long as it may get, `used` of them are taken.
+  struct Chunk {
+    std::vector<std::byte> bytes;
+    size_t used = 0;
+    RecordPacker packer;
+  };
+
+  void evict(const GroupRecord& record);
+  Chunk& open_chunk(size_t partition);
   void flush(size_t partition);
+  void hand_over(size_t partition, std::vector<std::byte> bytes);
 
   RunStore& runs_;
   size_t chunk_bytes_;
   std::vector<Slot> slots_;
-  std::vector<RecordPacker> packers_;           // by partition
-  std::vector<std::vector<std::byte>> chunks_;  // by partition
+  std::vector<Chunk> chunks_;  // by partition
   std::vector<uint32_t> partition_of_symbol_;
   std::vector<uint64_t> records_by_symbol_;
   Status status_;

@@ -1,5 +1,7 @@
 #include "pipeline/group_record.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -8,126 +10,191 @@ namespace {
 
 constexpr uint8_t kHasBuy = 1;
 constexpr uint8_t kHasSell = 2;
-constexpr uint8_t kHasSpecials = 4;
-constexpr uint8_t kHasWideRow = 8;
-/// Starts a chunk within a spilled block: chunks are joined there, and days start again from 0.
-constexpr uint8_t kChunkStart = 128;
+constexpr uint8_t kWideNumbers = 4;
+constexpr uint8_t kAbsoluteDay = 8;
+constexpr uint8_t kHasSpecials = 16;
+constexpr uint8_t kHasWideRow = 32;
+
+/// In the lower half of a side's sizes: the amount has 16 bytes.
+constexpr unsigned kLargeAmount = 15;
+
+/// Unpacking loads eight bytes at a time, so near its end a chunk is read from a copy with room.
+constexpr size_t kLoadBytesMax = 8;
+
+static_assert(std::endian::native == std::endian::little, "records are packed little-endian");
 
 uint64_t zigzag_of(int64_t value) {
   return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
 }
 
-uint8_t* put_varint(uint8_t* at, uint64_t value) {
-  while (value >= 0x80) {
-    *at++ = static_cast<uint8_t>(value | 0x80);
-    value >>= 7;
-  }
-  *at++ = static_cast<uint8_t>(value);
-  return at;
+int64_t from_zigzag(uint64_t value) {
+  return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
 }
 
-uint8_t* put_amount(uint8_t* at, Int128 amount) {
-  const auto bits = static_cast<Uint128>(amount);
-  const auto low = static_cast<uint64_t>(bits);
-  const auto high = static_cast<uint64_t>(bits >> 64);
-  const int zeros = low != 0 ? std::countr_zero(low) : high != 0 ? 64 + std::countr_zero(high) : 0;
+unsigned byte_count_of(uint64_t value) {
+  return (static_cast<unsigned>(std::bit_width(value)) + 7) / 8;
+}
+
+template <typename Number>
+uint8_t* put(uint8_t* at, Number value) {
+  std::memcpy(at, &value, sizeof value);
+  return at + sizeof value;
+}
+
+template <typename Number>
+Number take(const uint8_t*& at) {
+  Number value{};
+  std::memcpy(&value, at, sizeof value);
+  at += sizeof value;
+  return value;
+}
+
+/// The next `byte_count` bytes, at most eight; eight must be readable.
+uint64_t take_bytes(const uint8_t*& at, unsigned byte_count) {
+  static constexpr std::array<uint64_t, 9> kMasks = [] {
+    std::array<uint64_t, 9> masks{};
+    for (unsigned i = 1; i < masks.size(); ++i) masks[i] = masks[i - 1] << 8 | 0xff;
+    return masks;
+  }();
+  uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  at += byte_count;
+  return word & kMasks[byte_count];
+}
+
+int trailing_zeros(Int128 value) {
+  const auto low = static_cast<uint64_t>(static_cast<Uint128>(value));
+  if (low != 0) return std::countr_zero(low);
+  const auto high = static_cast<uint64_t>(static_cast<Uint128>(value) >> 64);
+  return high == 0 ? 0 : 64 + std::countr_zero(high);
+}
+
+uint8_t* put_side(uint8_t* at, int64_t shares, Int128 units) {
+  const int zeros = trailing_zeros(units);
+  const Int128 shifted = units >> zeros;
+  const auto odd = static_cast<int64_t>(shifted);
+  const bool is_large = shifted != odd;
+  const uint64_t share_bits = zigzag_of(shares);
+  const unsigned share_bytes = byte_count_of(share_bits);
+  const uint64_t odd_bits = zigzag_of(odd);
+  const unsigned odd_bytes = is_large ? kLargeAmount : byte_count_of(odd_bits);
+  *at++ = static_cast<uint8_t>(share_bytes << 4 | odd_bytes);
   *at++ = static_cast<uint8_t>(zeros);
-  const Int128 odd = amount >> zeros;
-  Uint128 value = (static_cast<Uint128>(odd) << 1) ^ static_cast<Uint128>(odd >> 127);
-  while (value >= 0x80) {
-    *at++ = static_cast<uint8_t>(static_cast<uint8_t>(value) | 0x80);
-    value >>= 7;
+  put(at, share_bits);
+  at += share_bytes;
+  if (is_large) return put(at, units);
+  put(at, odd_bits);
+  return at + odd_bytes;
+}
+
+void take_side(const uint8_t*& at, DecodedSide& side) {
+  const unsigned sizes = *at++;
+  side.zeros = *at++;
+  side.shares = from_zigzag(take_bytes(at, sizes >> 4));
+  side.is_large = (sizes & 15) == kLargeAmount;
+  if (side.is_large) [[unlikely]] {
+    side.large = take<Int128>(at);
+    side.odd = 0;
+  } else {
+    side.odd = from_zigzag(take_bytes(at, sizes & 15));
   }
-  *at++ = static_cast<uint8_t>(value);
+}
+
+void clear_side(DecodedSide& side) {
+  side.shares = 0;
+  side.odd = 0;
+  side.zeros = 0;
+  side.is_large = false;
+}
+
+/// Reads one record, all of it but a wide row. `at` must have kPackedRecordBytesMax readable bytes.
+const uint8_t* unpack_group(const uint8_t* at, int32_t& previous_day, DecodedRecord& record) {
+  const uint8_t flags = *at++;
+  if ((flags & kWideNumbers) != 0) [[unlikely]] {
+    record.symbol = take<uint32_t>(at);
+    record.broker = take<uint32_t>(at);
+  } else {
+    record.symbol = take<uint16_t>(at);
+    record.broker = take<uint16_t>(at);
+  }
+  if ((flags & kAbsoluteDay) != 0) {
+    previous_day = take<int32_t>(at);
+  } else {
+    previous_day += take<int8_t>(at);
+  }
+  record.day = Day{previous_day};
+  if ((flags & kHasBuy) != 0) {
+    take_side(at, record.buy);
+  } else {
+    clear_side(record.buy);
+  }
+  if ((flags & kHasSell) != 0) {
+    take_side(at, record.sell);
+  } else {
+    clear_side(record.sell);
+  }
+  record.specials = (flags & kHasSpecials) != 0 ? *at++ : uint8_t{0};
+  record.has_wide_row = (flags & kHasWideRow) != 0;
   return at;
 }
 
 }  // namespace
 
-void RecordPacker::append(std::vector<std::byte>& chunk, const GroupRecord& group,
-                          const WideRow* wide) {
+uint8_t* RecordPacker::pack_group(uint8_t* at, const GroupRecord& group, bool is_first,
+                                  bool has_wide_row) {
   const bool has_buy = group.buy_shares != 0 || group.buy_units != 0;
   const bool has_sell = group.sell_shares != 0 || group.sell_units != 0;
-  uint8_t buffer[kPackedRecordBytesMax];
-  uint8_t* at = buffer;
-  *at++ =
-      static_cast<uint8_t>((has_buy ? kHasBuy : 0) | (has_sell ? kHasSell : 0) |
-                           (group.specials != 0 ? kHasSpecials : 0) |
-                           (wide != nullptr ? kHasWideRow : 0) | (chunk.empty() ? kChunkStart : 0));
-  if (chunk.empty()) previous_day_ = 0;
-  at = put_varint(at, group.symbol);
-  at = put_varint(at, group.broker);
-  at = put_varint(at, zigzag_of(int64_t{group.day.days_since_epoch} - previous_day_));
+  const bool wide_numbers = (group.symbol | group.broker) > 0xffff;
+  const int64_t day_difference = int64_t{group.day.days_since_epoch} - previous_day_;
+  const bool absolute_day = is_first || day_difference != static_cast<int8_t>(day_difference);
   previous_day_ = group.day.days_since_epoch;
-  if (has_buy) {
-    at = put_varint(at, zigzag_of(group.buy_shares));
-    at = put_amount(at, group.buy_units);
+  *at++ = static_cast<uint8_t>(
+      (has_buy ? kHasBuy : 0) | (has_sell ? kHasSell : 0) | (wide_numbers ? kWideNumbers : 0) |
+      (absolute_day ? kAbsoluteDay : 0) | (group.specials != 0 ? kHasSpecials : 0) |
+      (has_wide_row ? kHasWideRow : 0));
+  if (wide_numbers) {
+    at = put(put(at, group.symbol), group.broker);
+  } else {
+    at = put(put(at, static_cast<uint16_t>(group.symbol)), static_cast<uint16_t>(group.broker));
   }
-  if (has_sell) {
-    at = put_varint(at, zigzag_of(group.sell_shares));
-    at = put_amount(at, group.sell_units);
-  }
+  at = absolute_day ? put(at, group.day.days_since_epoch)
+                    : put(at, static_cast<int8_t>(day_difference));
+  if (has_buy) at = put_side(at, group.buy_shares, group.buy_units);
+  if (has_sell) at = put_side(at, group.sell_shares, group.sell_units);
   if (group.specials != 0) *at++ = group.specials;
-  if (wide != nullptr) {
-    at = put_varint(at, zigzag_of(wide->buy_shares));
-    at = put_varint(at, zigzag_of(wide->sell_shares));
-    at = put_varint(at, wide->price_text.size());
-  }
-  const auto* const bytes = reinterpret_cast<const std::byte*>(buffer);
-  chunk.insert(chunk.end(), bytes, bytes + (at - buffer));
-  if (wide != nullptr) {
-    const auto text = std::as_bytes(std::span(wide->price_text));
-    chunk.insert(chunk.end(), text.begin(), text.end());
-  }
+  return at;
 }
 
-uint64_t RecordUnpacker::varint() {
-  uint64_t value = 0;
-  for (int shift = 0;; shift += 7) {
-    const uint8_t byte = *at_++;
-    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
+std::byte* RecordPacker::pack(std::byte* at, const GroupRecord& group, bool is_first) {
+  return reinterpret_cast<std::byte*>(
+      pack_group(reinterpret_cast<uint8_t*>(at), group, is_first, false));
 }
 
-Uint128 RecordUnpacker::wide_varint() {
-  Uint128 value = 0;
-  for (int shift = 0;; shift += 7) {
-    const uint8_t byte = *at_++;
-    value |= static_cast<Uint128>(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-}
-
-int64_t RecordUnpacker::zigzag() {
-  const uint64_t value = varint();
-  return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
+void RecordPacker::pack_wide(std::vector<std::byte>& out, const GroupRecord& group,
+                             const WideRow& wide) {
+  std::array<uint8_t, 2 * kPackedRecordBytesMax> buffer;
+  uint8_t* at = pack_group(buffer.data(), group, true, true);
+  at = put(put(at, wide.buy_shares), wide.sell_shares);
+  at = put(at, static_cast<uint32_t>(wide.price_text.size()));
+  const auto record = std::as_bytes(std::span(buffer.data(), at));
+  const auto text = std::as_bytes(std::span(wide.price_text));
+  out.insert(out.end(), record.begin(), record.end());
+  out.insert(out.end(), text.begin(), text.end());
 }
 
 void RecordUnpacker::next(DecodedRecord& record) {
-  GroupRecord& group = record.group;
-  const auto amount = [&]() -> Int128 {
-    const int zeros = *at_++;
-    const Uint128 value = wide_varint();
-    const Int128 odd = static_cast<Int128>(value >> 1) ^ -static_cast<Int128>(value & 1);
-    return static_cast<Int128>(static_cast<Uint128>(odd) << zeros);
-  };
-  const uint8_t flags = *at_++;
-  if ((flags & kChunkStart) != 0) previous_day_ = 0;
-  group.symbol = static_cast<uint32_t>(varint());
-  group.broker = static_cast<uint32_t>(varint());
-  previous_day_ = static_cast<int32_t>(previous_day_ + zigzag());
-  group.day = Day{previous_day_};
-  group.buy_shares = (flags & kHasBuy) != 0 ? zigzag() : 0;
-  group.buy_units = (flags & kHasBuy) != 0 ? amount() : 0;
-  group.sell_shares = (flags & kHasSell) != 0 ? zigzag() : 0;
-  group.sell_units = (flags & kHasSell) != 0 ? amount() : 0;
-  group.specials = (flags & kHasSpecials) != 0 ? *at_++ : uint8_t{0};
-  record.has_wide_row = (flags & kHasWideRow) != 0;
+  const auto left = static_cast<size_t>(end_ - at_);
+  if (left >= kPackedRecordBytesMax + kLoadBytesMax) [[likely]] {
+    at_ = unpack_group(at_, previous_day_, record);
+  } else {
+    std::array<uint8_t, kPackedRecordBytesMax + kLoadBytesMax> copy{};
+    std::copy(at_, end_, copy.begin());
+    at_ += unpack_group(copy.data(), previous_day_, record) - copy.data();
+  }
   if (!record.has_wide_row) return;
-  record.wide.buy_shares = zigzag();
-  record.wide.sell_shares = zigzag();
-  const size_t length = varint();
+  record.wide.buy_shares = take<int64_t>(at_);
+  record.wide.sell_shares = take<int64_t>(at_);
+  const auto length = take<uint32_t>(at_);
   record.wide.price_text.assign(reinterpret_cast<const char*>(at_), length);
   at_ += length;
 }

@@ -41,36 +41,60 @@ struct WideRow {
   std::string price_text;
 };
 
+/// The shares and the amount of one side as they come back from a run: units = odd << zeros. An
+/// amount that 64 bits cannot hold so is in `large`.
+struct DecodedSide {
+  int64_t shares = 0;
+  int64_t odd = 0;
+  uint8_t zeros = 0;
+  bool is_large = false;
+  Int128 large = 0;
+
+  Int128 units() const {
+    return is_large ? large : static_cast<Int128>(static_cast<Uint128>(Int128{odd}) << zeros);
+  }
+};
+
 /// A record as it comes back from a run.
 struct DecodedRecord {
-  GroupRecord group;
+  uint32_t symbol = 0;
+  uint32_t broker = 0;
+  Day day;
+  uint8_t specials = 0;
   bool has_wide_row = false;
+  DecodedSide buy;
+  DecodedSide sell;
   WideRow wide;
 };
 
-// The packed form, in the order of its fields (docs/formats/runs.md):
+// The packed form, in the order of its fields (docs/formats/runs.md). Numbers are little-endian.
 //
-//   flags u8              1: a buy side, 2: a sell side, 4: specials, 8: a wide row,
-//                         128: the first record of a chunk
-//   symbol, broker        varint each
-//   day                   zigzag varint, the difference to the day of the record before (first: to
-//   0) per side present      shares zigzag varint; trailing zero bits of the amount u8; the amount
-//                         without them, zigzag varint of up to 128 bits
+//   flags u8              1: a buy side, 2: a sell side, 4: numbers of 32 bits, 8: the day itself,
+//                         16: specials, 32: a wide row
+//   symbol, broker        u16 each (flag 4: u32)
+//   day                   i8, the difference to the record before (flag 8: i32, the day)
+//   per side present      sizes u8: bytes of the shares << 4 | bytes of the amount, where 15 means
+//                         an amount of 16 bytes; trailing zero bits of the amount u8; the shares;
+//                         the amount without those zeros; both zigzag, but not the 16 bytes
 //   specials              u8
-//   wide row              buy shares, sell shares zigzag varint; text length varint; text
+//   wide row              buy shares, sell shares i64; text length u32; text
+//
+// The first record of a chunk has flag 8, so chunks may be joined.
 
 /// No packed record without a wide row is longer.
-inline constexpr size_t kPackedRecordBytesMax = 128;
+inline constexpr size_t kPackedRecordBytesMax = 80;
 
-/// Packs records one after the other into a chunk of bytes.
+/// Packs records one after the other. Threads: one.
 class RecordPacker {
  public:
-  void append(std::vector<std::byte>& chunk, const GroupRecord& group) {
-    append(chunk, group, nullptr);
-  }
-  void append(std::vector<std::byte>& chunk, const GroupRecord& group, const WideRow* wide);
+  /// Writes at most kPackedRecordBytesMax bytes to `at` and returns the end. `is_first` in a chunk.
+  std::byte* pack(std::byte* at, const GroupRecord& group, bool is_first);
+  /// Appends a record with a wide row, which may stand anywhere in a chunk.
+  void pack_wide(std::vector<std::byte>& out, const GroupRecord& group, const WideRow& wide);
 
  private:
+  uint8_t* pack_group(uint8_t* at, const GroupRecord& group, bool is_first, bool has_wide_row);
+
   int32_t previous_day_ = 0;
 };
 
@@ -85,10 +109,6 @@ class RecordUnpacker {
   void next(DecodedRecord& record);
 
  private:
-  uint64_t varint();
-  Uint128 wide_varint();
-  int64_t zigzag();
-
   const uint8_t* at_;
   const uint8_t* end_;
   int32_t previous_day_ = 0;

@@ -24,10 +24,10 @@ using SummarySink = std::function<Status(uint32_t symbol, const DailySummary& su
 /// records by (symbol, broker, day), adds up those of one group, rounds each sum once.
 ///
 /// A partition that is too large for the budget is read several times, a part of its symbols each
-/// time. Its runs are dropped when it is done.
+/// time, or of one symbol a part of its brokers. Its runs are dropped when it is done.
 /// Errors: kCorrupt when a sum of shares does not fit in 32 bits (names symbol, broker, date), or
-/// an amount not in its width in the default mode; kMemoryBudget when one symbol alone is too
-/// large; what `sink` returns.
+/// an amount not in its width in the default mode; kMemoryBudget when the rows of one symbol alone
+/// are too many; what `sink` returns.
 Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
                            MemoryBudget& budget, const SummarySink& sink);
 

@@ -30,14 +30,14 @@ struct ScanPlan {
 
 ScanPlan plan_scan(int64_t row_count, size_t threads_wanted, const MemoryBudget& budget) {
   // A partition is reduced in one piece: a few hundred thousand groups, at 3.6 rows a group.
-  constexpr int64_t kRowsPerPartition = 1'000'000;
+  constexpr int64_t kRowsPerPartition = 100'000;
   ScanPlan plan;
   plan.partition_count = std::bit_ceil(
       static_cast<uint64_t>(std::clamp<int64_t>(row_count / kRowsPerPartition, 8, 1024)));
   const uint64_t capacity = budget.capacity_bytes();
   plan.thread_count = std::clamp<size_t>(capacity / 2 / kDecodeBytesPerThread, 1, threads_wanted);
   plan.chunk_bytes = std::clamp<size_t>(capacity / 8 / (plan.thread_count * plan.partition_count),
-                                        2 * kKiB, 64 * kKiB);
+                                        2 * kKiB, 16 * kKiB);
   return plan;
 }
 

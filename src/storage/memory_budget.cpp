@@ -32,7 +32,7 @@ constexpr uint64_t kMinimumCapacityBytes = 80 * kMiB;
 /// system when freed, each time such a block is freed; up to 32 MiB then stay in the heap.
 void return_large_blocks_at_once() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
 #endif
 }
 

@@ -1,0 +1,1 @@
+"""The benches, one file each: its options, its cells, its tables."""

@@ -1,0 +1,2 @@
+"""`compare.py x`: later."""
+def add_options(p): pass
