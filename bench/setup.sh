@@ -11,8 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 say() { printf '%s\n' "bench/setup: $*" >&2; }
 give_up() { say "$*"; exit 1; }
 
-# The packages without which nothing can be made, compared or drawn; the others are peers.
-needed=(numpy pyarrow matplotlib)
+# The packages without which nothing can be made, compared or drawn. The others are peers.
+needed=(numpy pyarrow matplotlib duckdb-extension-tpch)
 
 make_environment() { # FOLDER
   "$1/bin/python" -c '' 2>/dev/null && return
@@ -20,20 +20,14 @@ make_environment() { # FOLDER
   python3 -m venv --clear "$1" || give_up "python3 -m venv failed; on Debian install python3-venv."
 }
 
-install() { "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" >&2; }
-
-pinned() { # REQUIREMENTS NAME
-  grep -E "^$2==" "$1" || give_up "$1 does not pin $2."
-}
+install() { "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" >&2 </dev/null; }
 
 install_one_by_one() { # FOLDER REQUIREMENTS; true when nothing is missing
-  local line name missing=0
-  for name in "${needed[@]}"; do
-    install "$1" "$(pinned "$2" "$name")" || give_up "$name could not be installed; nothing works without it."
-  done
+  local line missing=0
   while read -r line; do
     [[ -n $line && $line != \#* ]] || continue
     install "$1" "$line" && continue
+    [[ " ${needed[*]} " != *" ${line%%=*} "* ]] || give_up "$line could not be installed; nothing works without it."
     say "MISSING: $line could not be installed; the bench runs without it."
     missing=1
   done <"$2"

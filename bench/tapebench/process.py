@@ -115,7 +115,7 @@ def _reason_to_stop(poll: _TreePoll, begin: float, limits: Limits) -> str:
     if limits.resident_bytes is not None and poll.last_rss_bytes > limits.resident_bytes:
         return f"memory above {limits.resident_bytes / 2**30:.1f} GiB"
     if limits.wall_seconds is not None and time.perf_counter() - begin > limits.wall_seconds:
-        return f"longer than {limits.wall_seconds:.0f} s"
+        return f"longer than {limits.wall_seconds:g} s"
     return ""
 
 

@@ -114,24 +114,25 @@ def condense(places: Places, entrant: Entrant, output: Path, sample_symbols: int
     run_helper("digest", output, *digest_paths(places, entrant), sample_symbols)
 
 
-def announce(entrant: Entrant, record: dict[str, object], rounds: int) -> None:
-    where = ", ".join(f"{name} {value}" for name, value in entrant.cell.items())
+def announce(entrant: Entrant, record: dict[str, object], rounds: int, varying: set[str]) -> None:
+    where = ", ".join(f"{name} {value}" for name, value in entrant.cell.items() if name in varying)
     cost = record.get("failure") or (f"{show_seconds(record['durable_seconds'])}, "
                                      f"{show_seconds(record['cpu_seconds'])} CPU, {show_bytes(record['peak_rss_bytes'])}")
-    print(f"  {record['round'] + 1}/{rounds} {entrant.contender.title:<34} {where}: {cost}", flush=True)
+    print(f"  {record['round'] + 1}/{rounds} {entrant.contender.title:<34} {where}{': ' if where else ''}{cost}", flush=True)
 
 
 def run_rounds(places: Places, entrants: list[Entrant], options: LoopOptions) -> list[dict[str, object]]:
     """All runs. Who failed once is not asked again."""
     records: list[dict[str, object]] = []
     out: set[str] = set()
+    varying = {name for entrant in entrants for name, value in entrant.cell.items() if value != entrants[0].cell[name]}
     for round_number in range(options.repeat):
         turn = round_number % len(entrants)
         for entrant in entrants[turn:] + entrants[:turn]:
             if entrant.key in out:
                 continue
             record = measure(places, entrant, round_number, options)
-            announce(entrant, record, options.repeat)
+            announce(entrant, record, options.repeat, varying)
             records.append(record)
             if "failure" in record:
                 out.add(entrant.key)

@@ -1,5 +1,6 @@
 """Tables for the terminal that are Markdown at the same time."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -31,10 +32,15 @@ def times(value: float | None, base: float | None) -> str:
     return f"{value / base:.2f}x" if value is not None and base else "-"
 
 
+def brief(failure: str) -> str:
+    """The words of an error message that say most."""
+    return re.split(r"(?:Exception|Error): ", failure)[-1][:60].replace("|", "/")
+
+
 def verdict_of(check: dict[str, object] | None, summary: Summary) -> str:
     """What the comparison of the outputs found."""
     if summary.failure:
-        return f"failed: {summary.failure[:60]}"
+        return f"failed: {brief(summary.failure)}"
     if check is None:
         return "reference" if summary.contender == TAPEWORKS else "not compared"
     if not check["agrees"]:
@@ -75,7 +81,7 @@ def by_cell(found: list[Summary], axes: Sequence[str], base: Summary | None) -> 
         rate = summary.cell["rows"] / summary.durable_seconds if summary.durable_seconds else None
         rows.append((
             *(show_cell(axis, summary.cell.get(axis)) for axis in axes), summary.title,
-            summary.failure[:60] or show_seconds(summary.durable_seconds), show_seconds(summary.cpu_seconds),
+            brief(summary.failure) or show_seconds(summary.durable_seconds), show_seconds(summary.cpu_seconds),
             show_count(rate) if rate else "-", show_bytes(summary.peak_rss_bytes), show_bytes(summary.output_bytes),
             show_bytes(summary.written_bytes), show_bytes(summary.spilled_bytes),
             times(summary.durable_seconds, base.durable_seconds if base else None)))

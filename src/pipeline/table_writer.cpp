@@ -1,11 +1,8 @@
 #include "pipeline/table_writer.h"
 
-#include <span>
+#include <utility>
 
-#include <arrow/buffer.h>
 #include <arrow/table.h>
-
-#include "storage/parquet_write.h"
 
 namespace tapeworks {
 
@@ -18,10 +15,25 @@ Status TableWriter::add(const std::string& table, const std::string& relative_pa
   ParquetWriteOptions options;
   options.metadata = {{"tapeworks.mode", std::string(to_string(mode_))}};
   options.row_group_rows_max = row_group_rows_max;
-  TW_ASSIGN(const auto bytes, encode_parquet(content, options, pool()));
-  const std::span data(bytes->data(), static_cast<size_t>(bytes->size()));
-  return generation_.add_file(table, relative_path, std::as_bytes(data),
-                              static_cast<uint64_t>(content.num_rows()));
+  auto encoder = take_encoder();
+  TW_ASSIGN(const auto bytes, encoder->encode(content, options));
+  TW_TRY(
+      generation_.add_file(table, relative_path, bytes, static_cast<uint64_t>(content.num_rows())));
+  return_encoder(std::move(encoder));
+  return {};
+}
+
+std::unique_ptr<ParquetEncoder> TableWriter::take_encoder() const {
+  const std::scoped_lock lock(mutex_);
+  if (idle_encoders_.empty()) return std::make_unique<ParquetEncoder>(pool());
+  auto encoder = std::move(idle_encoders_.back());
+  idle_encoders_.pop_back();
+  return encoder;
+}
+
+void TableWriter::return_encoder(std::unique_ptr<ParquetEncoder> encoder) const {
+  const std::scoped_lock lock(mutex_);
+  idle_encoders_.push_back(std::move(encoder));
 }
 
 }  // namespace tapeworks

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include <arrow/type_fwd.h>
 
@@ -9,13 +12,15 @@
 #include "pipeline/mode.h"
 #include "storage/generation_store.h"
 #include "storage/memory_budget.h"
+#include "storage/parquet_write.h"
 
 namespace tapeworks {
 
 /// The columns of some symbol as one file of a table: "pnl", "2330" -> pnl/2330.parquet.
 std::string symbol_file_path(const std::string& table, const std::string& symbol);
 
-/// Encodes Arrow tables and adds them to the generation being written. Threads: any.
+/// Encodes Arrow tables and adds them to the generation being written. Keeps as many encoders as
+/// were at work at once. Threads: any.
 class TableWriter {
  public:
   TableWriter(GenerationWriter& generation, Mode mode, MemoryBudget& budget)
@@ -34,7 +39,12 @@ class TableWriter {
  private:
   GenerationWriter& generation_;
   Mode mode_;
+  std::unique_ptr<ParquetEncoder> take_encoder() const;
+  void return_encoder(std::unique_ptr<ParquetEncoder> encoder) const;
+
   MemoryBudget& budget_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<ParquetEncoder>> idle_encoders_;  // guarded by mutex_
 };
 
 }  // namespace tapeworks

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include <arrow/type_fwd.h>
@@ -20,12 +22,35 @@ struct ParquetWriteOptions {
   int64_t row_group_rows_max = 4 * 1024 * 1024;
 };
 
-/// Encodes the rows as one complete Parquet file in memory: zstd level 1; text and dictionary
-/// columns with a dictionary page, dates and integer keys DELTA_BINARY_PACKED, other numbers
-/// BYTE_STREAM_SPLIT (docs/formats/dataset.md has the measurements). The Arrow schema is stored, so
-/// that a dictionary column comes back as one.
+/// Makes Parquet files in memory, one after the other, with buffers and a compression context that
+/// it keeps. The pages are built here, because the generic writer copies every value several times;
+/// headers and footer are the library's.
 ///
-/// Errors: kMemoryBudget when `pool` refuses; kInternal for a type that no table of ours has.
+/// zstd level 1; text and dictionary columns with a dictionary page, dates and integer keys
+/// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT (docs/formats/dataset.md has the
+/// measurements). The Arrow schema is stored, so that a dictionary column comes back as one.
+/// Threads: one at a time.
+class ParquetEncoder {
+ public:
+  /// `pool` must outlive the encoder.
+  explicit ParquetEncoder(arrow::MemoryPool* pool);
+  ~ParquetEncoder();
+  ParquetEncoder(const ParquetEncoder&) = delete;
+  ParquetEncoder& operator=(const ParquetEncoder&) = delete;
+
+  /// One complete file with the rows of `table`; the bytes stay until the next call. A schema is
+  /// prepared once as long as tables share the object.
+  /// Columns: dictionary(int32, utf8), utf8, date32, int32, uint32, int64, float32, float64, bool.
+  /// Errors: kMemoryBudget when the pool refuses; kInternal for a type that no table of ours has.
+  Result<std::span<const std::byte>> encode(const arrow::Table& table,
+                                            const ParquetWriteOptions& options);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// One file by an encoder of its own.
 Result<std::shared_ptr<arrow::Buffer>> encode_parquet(const arrow::Table& table,
                                                       const ParquetWriteOptions& options,
                                                       arrow::MemoryPool* pool);

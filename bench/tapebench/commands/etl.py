@@ -30,11 +30,11 @@ def tables_of(results: dict[str, object]) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
+    wanted = chosen(options.only, peers_and(TAPEWORKS, TAPEWORKS_RUN))
     places = places_of(options)
     results = begin("etl", places, options)
+    contenders, results["missing_peers"] = without_missing(wanted, results["machine"])
     trades = trades_of(places, options)
-    contenders, results["missing_peers"] = without_missing(
-        chosen(options.only, peers_and(TAPEWORKS, TAPEWORKS_RUN)), results["machine"])
     if trades.prices is None:
         contenders = [contender for contender in contenders if contender.name != TAPEWORKS_RUN]
     results["inputs"] = [trades.described()]

@@ -33,20 +33,22 @@ def variants_of(options: argparse.Namespace) -> list[str]:
 def tables_of(results: dict[str, object]) -> str:
     found = summaries(results["runs"])
     sizes = {item["variant"]: item["bytes"] for item in results["inputs"]}
-    lines = "\n".join(f"{name}: {size / results['inputs'][0]['rows']:.2f} bytes a row" for name, size in sizes.items())
-    return by_cell(found, ["variant"], find(found, variant=OURSELVES)) + "\n\nInputs:\n" + lines
+    lines = "\n".join(f"- {name}: {size / results['inputs'][0]['rows']:.2f} bytes a row" for name, size in sizes.items())
+    return by_cell(found, ["variant"], find(found, variant=OURSELVES)) + "\n\nInputs:\n\n" + lines
 
 
 def run(options: argparse.Namespace) -> int:
+    wanted = chosen(options.only, (TAPEWORKS,))
     places = places_of(options)
+    variants = variants_of(options)
     results = begin("formats", places, options)
     own = trades_of(places, options)
-    inputs = {OURSELVES: own} | {name: rewritten(places, own, name) for name in variants_of(options)}
+    inputs = {OURSELVES: own} | {name: rewritten(places, own, name) for name in variants}
     results["inputs"] = [trades.described() | {"variant": name} for name, trades in inputs.items()]
     entrants = [
         Entrant({"variant": name, "rows": own.rows}, contender,
                 Setting(TRADES, trades, options.threads, options.memory_bytes, None))
-        for contender in chosen(options.only, (TAPEWORKS,)) for name, trades in inputs.items()
+        for contender in wanted for name, trades in inputs.items()
     ]
     results["runs"] = run_rounds(places, entrants, loop_options(options, results["machine"]))
     if options.sample_symbols:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tapebench.contenders import OURS, TAPEWORKS, TAPEWORKS_RUN, Contender, Setting
 from tapebench.inputs import Trades, generated, rewritten, shape_of
 from tapebench.jobs import TRADES
-from tapebench.places import Places
+from tapebench.places import BenchError, Places
 from tapebench.results import Summary, save, summaries
 from tapebench.rounds import Entrant, check, run_rounds
 from tapebench.session import (add_common_options, add_shape_options, begin, chosen, finish, loop_options, peers_and,
@@ -113,11 +113,14 @@ def tables_of(results: dict[str, object]) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
+    wanted = chosen(options.only, peers_and(TAPEWORKS, TAPEWORKS_RUN))
+    axes = AXES if options.axis == "all" else options.axis.split(",")
+    if unknown := set(axes) - set(AXES):
+        raise BenchError(f"no axis is called {', '.join(sorted(unknown))}; there are {', '.join(AXES)}")
     places = places_of(options)
     results = begin("growth", places, options)
-    contenders, results["missing_peers"] = without_missing(
-        chosen(options.only, peers_and(TAPEWORKS, TAPEWORKS_RUN)), results["machine"])
-    for axis in AXES if options.axis == "all" else options.axis.split(","):
+    contenders, results["missing_peers"] = without_missing(wanted, results["machine"])
+    for axis in axes:
         entrants = [entrant for point in points_of(axis, options)
                     for entrant in entrants_at(places, point, contenders, options)]
         results["inputs"] += [entrant.setting.trades.described() for entrant in entrants

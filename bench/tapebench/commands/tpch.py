@@ -46,11 +46,12 @@ def tables_of(results: dict[str, object]) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
+    wanted = chosen(options.only, (TAPEWORKS, *PEERS))
     places = places_of(options)
     results = begin("tpch", places, options)
     trades = lineitem(places, options.rows, options.source)
     results["inputs"] = [trades.described()]
-    contenders, results["missing_peers"] = without_missing(chosen(options.only, (TAPEWORKS, *PEERS)), results["machine"])
+    contenders, results["missing_peers"] = without_missing(wanted, results["machine"])
     setting = Setting(LINEITEM, trades, options.threads, options.memory_bytes,
                       options.peer_memory_bytes or options.memory_bytes)
     entrants = [Entrant({"rows": trades.rows}, contender, setting) for contender in contenders]
