@@ -4,10 +4,12 @@
 #include <utility>
 
 #include <arrow/array.h>
+#include <arrow/buffer.h>
 #include <arrow/builder.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include "base/hot_loop.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/parquet_read.h"
 
@@ -16,40 +18,47 @@ namespace {
 
 constexpr std::string_view kWhere = "daily summary";
 
-template <typename Builder, typename Values, typename Convert>
-arrow::Result<std::shared_ptr<arrow::Array>> make_array(const Values& values,
-                                                        arrow::MemoryPool* pool,
-                                                        Convert&& convert) {
-  Builder builder(pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(values.size())));
-  for (const auto& value : values) builder.UnsafeAppend(convert(value));
-  return builder.Finish();
+/// The values as they lie in the summary, without a copy.
+template <typename ArrowType, typename Value>
+std::shared_ptr<arrow::Array> view_of(const std::vector<Value>& values) {
+  static_assert(sizeof(Value) == sizeof(typename ArrowType::c_type));
+  const auto length = static_cast<int64_t>(values.size());
+  auto bytes = arrow::Buffer::Wrap(values);
+  return arrow::MakeArray(arrow::ArrayData::Make(arrow::TypeTraits<ArrowType>::type_singleton(),
+                                                 length, {nullptr, std::move(bytes)}, 0));
+}
+
+arrow::Result<std::shared_ptr<arrow::Array>> make_broker_indices(const DailySummary& summary,
+                                                                 arrow::MemoryPool* pool) {
+  if (!summary.has_null_broker) return view_of<arrow::Int32Type>(summary.broker_index);
+  // A null broker is a null index and has no entry of its own.
+  arrow::Int32Builder indices(pool);
+  ARROW_RETURN_NOT_OK(indices.Reserve(static_cast<int64_t>(summary.row_count())));
+  for (const uint32_t index : summary.broker_index) {
+    if (index == 0) {
+      indices.UnsafeAppendNull();
+    } else {
+      indices.UnsafeAppend(static_cast<int32_t>(index - 1));
+    }
+  }
+  return indices.Finish();
 }
 
 arrow::Result<std::shared_ptr<arrow::Array>> make_broker_array(const DailySummary& summary,
                                                                arrow::MemoryPool* pool) {
-  // A null broker is a null index and has no entry of its own.
-  const size_t skipped = summary.has_null_broker ? 1 : 0;
   arrow::StringBuilder texts(pool);
-  for (size_t i = skipped; i < summary.brokers.size(); ++i) {
+  for (size_t i = summary.has_null_broker ? 1 : 0; i < summary.brokers.size(); ++i) {
     ARROW_RETURN_NOT_OK(texts.Append(summary.brokers[i]));
   }
-  arrow::Int32Builder indices(pool);
-  ARROW_RETURN_NOT_OK(indices.Reserve(static_cast<int64_t>(summary.row_count())));
-  for (const uint32_t index : summary.broker_index) {
-    if (index < skipped) {
-      indices.UnsafeAppendNull();
-    } else {
-      indices.UnsafeAppend(static_cast<int32_t>(index - skipped));
-    }
-  }
   ARROW_ASSIGN_OR_RAISE(auto dictionary, texts.Finish());
-  ARROW_ASSIGN_OR_RAISE(auto index_array, indices.Finish());
-  return arrow::DictionaryArray::FromArrays(index_array, dictionary);
+  ARROW_ASSIGN_OR_RAISE(auto indices, make_broker_indices(summary, pool));
+  return std::make_shared<arrow::DictionaryArray>(arrow::dictionary(arrow::int32(), arrow::utf8()),
+                                                  indices, dictionary);
 }
 
 arrow::Result<std::shared_ptr<arrow::Array>> make_date_array(const std::vector<Day>& days,
                                                              arrow::MemoryPool* pool) {
+  if (std::ranges::find(days, kNullDay) == days.end()) return view_of<arrow::Date32Type>(days);
   arrow::Date32Builder builder(pool);
   ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(days.size())));
   for (const Day day : days) {
@@ -62,39 +71,49 @@ arrow::Result<std::shared_ptr<arrow::Array>> make_date_array(const std::vector<D
   return builder.Finish();
 }
 
+TW_HOT_LOOP void narrow(const double* values, size_t count, float* out) {
+  for (size_t i = 0; i < count; ++i) out[i] = static_cast<float>(values[i]);
+}
+
 arrow::Result<std::shared_ptr<arrow::Array>> make_amount_array(const std::vector<double>& amounts,
                                                                AmountWidth width,
                                                                arrow::MemoryPool* pool) {
-  if (width == AmountWidth::kFloat64) {
-    return make_array<arrow::DoubleBuilder>(amounts, pool, [](double value) { return value; });
-  }
-  return make_array<arrow::FloatBuilder>(amounts, pool,
-                                         [](double value) { return static_cast<float>(value); });
+  if (width == AmountWidth::kFloat64) return view_of<arrow::DoubleType>(amounts);
+  const auto length = static_cast<int64_t>(amounts.size());
+  ARROW_ASSIGN_OR_RAISE(auto bytes,
+                        arrow::AllocateBuffer(length * static_cast<int64_t>(sizeof(float)), pool));
+  narrow(amounts.data(), amounts.size(), reinterpret_cast<float*>(bytes->mutable_data()));
+  return std::make_shared<arrow::FloatArray>(length, std::move(bytes));
+}
+
+/// One object for all files, so that an encoder prepares it once.
+std::shared_ptr<arrow::Schema> daily_summary_schema(AmountWidth width) {
+  const auto make = [](const std::shared_ptr<arrow::DataType>& amount_type) {
+    return arrow::schema({
+        arrow::field("broker", arrow::dictionary(arrow::int32(), arrow::utf8())),
+        arrow::field("date", arrow::date32()),
+        arrow::field("buy_shares", arrow::int32()),
+        arrow::field("sell_shares", arrow::int32()),
+        arrow::field("buy_amount", amount_type),
+        arrow::field("sell_amount", amount_type),
+    });
+  };
+  static const auto narrow_schema = make(arrow::float32());
+  static const auto wide_schema = make(arrow::float64());
+  return width == AmountWidth::kFloat64 ? wide_schema : narrow_schema;
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> make_table(const DailySummary& summary,
                                                         AmountWidth width,
                                                         arrow::MemoryPool* pool) {
-  const auto shares = [](int32_t value) { return value; };
   ARROW_ASSIGN_OR_RAISE(auto broker, make_broker_array(summary, pool));
   ARROW_ASSIGN_OR_RAISE(auto date, make_date_array(summary.date, pool));
-  ARROW_ASSIGN_OR_RAISE(auto buy_shares,
-                        make_array<arrow::Int32Builder>(summary.buy_shares, pool, shares));
-  ARROW_ASSIGN_OR_RAISE(auto sell_shares,
-                        make_array<arrow::Int32Builder>(summary.sell_shares, pool, shares));
   ARROW_ASSIGN_OR_RAISE(auto buy_amount, make_amount_array(summary.buy_amount, width, pool));
   ARROW_ASSIGN_OR_RAISE(auto sell_amount, make_amount_array(summary.sell_amount, width, pool));
-  const auto amount_type = width == AmountWidth::kFloat64 ? arrow::float64() : arrow::float32();
-  const auto schema = arrow::schema({
-      arrow::field("broker", arrow::dictionary(arrow::int32(), arrow::utf8())),
-      arrow::field("date", arrow::date32()),
-      arrow::field("buy_shares", arrow::int32()),
-      arrow::field("sell_shares", arrow::int32()),
-      arrow::field("buy_amount", amount_type),
-      arrow::field("sell_amount", amount_type),
-  });
-  return arrow::Table::Make(schema,
-                            {broker, date, buy_shares, sell_shares, buy_amount, sell_amount});
+  return arrow::Table::Make(
+      daily_summary_schema(width),
+      {broker, date, view_of<arrow::Int32Type>(summary.buy_shares),
+       view_of<arrow::Int32Type>(summary.sell_shares), buy_amount, sell_amount});
 }
 
 /// Reads columns back; every row group is a chunk, with a dictionary of its own.

@@ -14,7 +14,7 @@ namespace tapeworks {
 
 /// The columns of daily_summary/{symbol}.parquet: broker dictionary<int32, utf8>, date date32,
 /// buy_shares and sell_shares int32, buy_amount and sell_amount float32 or float64.
-/// The table copies what it needs from `summary`.
+/// The table refers to the arrays of `summary`, which must stay as they are while it lives.
 Result<std::shared_ptr<arrow::Table>> daily_summary_table(const DailySummary& summary,
                                                           AmountWidth amounts,
                                                           arrow::MemoryPool* pool);

@@ -10,6 +10,10 @@ namespace {
 constexpr unsigned kSlotBits = 13;
 constexpr size_t kSlotCount = size_t{1} << kSlotBits;
 
+/// The table pays off when at least one record in so many finds its group there.
+constexpr size_t kRecordsPerHitMax = 16;
+constexpr size_t kWindowRecords = 4 * kSlotCount;
+
 size_t slot_of(const GroupRecord& record) {
   const uint64_t account = uint64_t{record.symbol} << 32 | record.broker;
   const uint64_t mixed = (account ^ (account >> 29)) * 0x9e3779b97f4a7c15ULL +
@@ -35,11 +39,22 @@ void GroupCollector::set_partition(uint32_t symbol, uint32_t partition) {
   partition_of_symbol_[symbol] = partition;
 }
 
+void GroupCollector::look_at_hits() {
+  // A window with the table tells whether it is worth it; without, eight times as long.
+  use_table_ = !use_table_ || hits_ >= kWindowRecords / kRecordsPerHitMax;
+  window_left_ = use_table_ ? kWindowRecords : 8 * kWindowRecords;
+  hits_ = 0;
+}
+
 void GroupCollector::add(const GroupRecord& record) {
+  if (window_left_ == 0) look_at_hits();
+  --window_left_;
+  if (!use_table_) return evict(record);
   Slot& slot = slots_[slot_of(record)];
   GroupRecord& group = slot.group;
   if (slot.used && group.symbol == record.symbol && group.broker == record.broker &&
       group.day == record.day) {
+    ++hits_;
     group.specials |= record.specials;
     group.buy_shares += record.buy_shares;
     group.sell_shares += record.sell_shares;

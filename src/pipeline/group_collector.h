@@ -13,8 +13,8 @@ namespace tapeworks {
 /// Pre-aggregation of one scanning thread: a direct-mapped table of groups in front of the runs.
 ///
 /// Each group has one slot; a group that finds another one there evicts it into the run of its
-/// partition, packed. Input ordered by date meets each group once and streams through; shuffled
-/// input still collapses what comes close together.
+/// partition, packed. Where groups hardly ever meet again (input in perfect order, or in none) the
+/// table is passed by, and tried again from time to time.
 ///
 /// Ownership: the run store must outlive the collector. Threads: one.
 class GroupCollector {
@@ -53,6 +53,7 @@ class GroupCollector {
     RecordPacker packer;
   };
 
+  void look_at_hits();
   void evict(const GroupRecord& record);
   Chunk& open_chunk(size_t partition);
   void flush(size_t partition);
@@ -61,6 +62,9 @@ class GroupCollector {
   RunStore& runs_;
   size_t chunk_bytes_;
   std::vector<Slot> slots_;
+  size_t hits_ = 0;         // of the records that went to the table in this window
+  size_t window_left_ = 1;  // records until the hits are looked at
+  bool use_table_ = true;
   std::vector<Chunk> chunks_;  // by partition
   std::vector<uint32_t> partition_of_symbol_;
   std::vector<uint64_t> records_by_symbol_;

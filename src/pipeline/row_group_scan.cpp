@@ -147,12 +147,17 @@ Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int
     if (!buy_nulls) std::fill_n(buy_nulls_.begin(), sell_nulls ? count : 0, uint8_t{0});
     if (!sell_nulls) std::fill_n(sell_nulls_.begin(), buy_nulls ? count : 0, uint8_t{0});
     TW_TRY(extend_tables(readers, file));
-    scan_batch(count, RowPlace{file_index, row_group, row}, readers, file, buy_nulls || sell_nulls);
+    const RowPlace place{file_index, row_group, row};
+    if (file.price_reader.unit() == AmountUnit::kBinary60) {
+      scan_batch<true>(count, place, readers, file, buy_nulls || sell_nulls);
+    } else {
+      scan_batch<false>(count, place, readers, file, buy_nulls || sell_nulls);
+    }
     TW_TRY(collector_.status());
     TW_TRY(check_interrupt());
     row += static_cast<int64_t>(count);
   }
-  flush_run();
+  flush_run(run_);
   run_ = Run{};
   return readers.expect_end();
 }
@@ -167,6 +172,8 @@ Status RowGroupScanner::start_chunk(Readers& readers, const TransactionFile& fil
   days_.problem.assign(1, compat ? RowProblem::kNone : RowProblem::kNullDate);
   prices_.value.assign(1, Price{});
   prices_.problem.assign(1, RowProblem::kNullPrice);
+  price_units_.assign(1, kNoUnits);
+  price_shifts_.assign(1, 0);
   name_ids_.assign(1, kNoName);
   if (readers.name == nullptr) std::ranges::fill(name_codes_, -1);
   table_values_ = 0;
@@ -207,7 +214,10 @@ Status RowGroupScanner::extend_tables(Readers& readers, const TransactionFile& f
   });
   for_new_values(*readers.price, prices_.value.size(), [&](std::string_view bytes) {
     prices_.value.push_back(file.price_reader.read(bytes));
-    prices_.problem.push_back(price_problem(prices_.value.back().kind));
+    const Price& price = prices_.value.back();
+    prices_.problem.push_back(price_problem(price.kind));
+    price_units_.push_back(price.kind == PriceKind::kExact ? price.units : kNoUnits);
+    price_shifts_.push_back(price.shift);
   });
   if (readers.name != nullptr) {
     for_new_values(*readers.name, name_ids_.size(), [&](std::string_view text) {
@@ -226,7 +236,8 @@ Status RowGroupScanner::reserve_tables(const TransactionFile& file) {
     return table.value.capacity() * sizeof(table.value[0]) + table.problem.capacity();
   };
   const uint64_t bytes = bytes_of(symbols_) + bytes_of(brokers_) + bytes_of(days_) +
-                         bytes_of(prices_) + name_ids_.capacity() * sizeof(uint32_t);
+                         bytes_of(prices_) + price_units_.capacity() * (sizeof(int64_t) + 1) +
+                         name_ids_.capacity() * sizeof(uint32_t);
   if (!table_memory_.resize(bytes)) {
     return over_budget("{}: the distinct values of a row group need {}; give more --memory",
                        file.input.path().string(), format_byte_size(bytes));
@@ -234,60 +245,67 @@ Status RowGroupScanner::reserve_tables(const TransactionFile& file) {
   return shared_.reserve_dictionaries();
 }
 
+template <bool kShifted>
 void RowGroupScanner::scan_batch(size_t row_count, const RowPlace& place, const Readers& readers,
                                  const TransactionFile& file, bool counts_have_nulls) {
   // Code -1 is null and stands in front.
   const RowProblem* const symbol_problem_of = symbols_.problem.data() + 1;
   const RowProblem* const broker_problem_of = brokers_.problem.data() + 1;
   const RowProblem* const day_problem_of = days_.problem.data() + 1;
-  const RowProblem* const price_problem_of = prices_.problem.data() + 1;
-  const Price* const price_of = prices_.value.data() + 1;
+  const int64_t* const units_of = price_units_.data() + 1;
+  const uint8_t* const shift_of = price_shifts_.data() + 1;
+  // A copy, so that it can stay in registers.
+  Run run = run_;
   for (size_t row = 0; row < row_count; ++row) {
     const int32_t symbol = symbol_codes_[row];
     const int32_t broker = broker_codes_[row];
     const int32_t day = day_codes_[row];
-    const int32_t price_code = price_codes_[row];
+    const int32_t name = name_codes_[row];
     const int64_t buy = buys_[row];
     const int64_t sell = sells_[row];
-    const unsigned problems = static_cast<unsigned>(symbol_problem_of[symbol]) |
-                              static_cast<unsigned>(broker_problem_of[broker]) |
-                              static_cast<unsigned>(day_problem_of[day]) |
-                              static_cast<unsigned>(price_problem_of[price_code]);
+    const int32_t price = price_codes_[row];
+    const int64_t units = units_of[price];
     // Negative counts have their high bits set as well.
-    if (problems != 0 || ((static_cast<uint64_t>(buy) | static_cast<uint64_t>(sell)) >> 31) != 0)
-        [[unlikely]] {
-      flush_run();
-      scan_slow_row(row, place, readers, file, counts_have_nulls);
-      continue;
+    bool slow = units == kNoUnits ||
+                ((static_cast<uint64_t>(buy) | static_cast<uint64_t>(sell)) >> 31) != 0;
+    const bool same_group = symbol == run.symbol_code && broker == run.broker_code &&
+                            day == run.day_code && name == run.name_code;
+    if (!same_group || slow) {
+      flush_run(run);
+      run = Run{};
+      slow = slow || (static_cast<unsigned>(symbol_problem_of[symbol]) |
+                      static_cast<unsigned>(broker_problem_of[broker]) |
+                      static_cast<unsigned>(day_problem_of[day])) != 0;
+      if (slow) [[unlikely]] {
+        scan_slow_row(row, place, readers, file, counts_have_nulls);
+        continue;
+      }
+      run.symbol_code = symbol;
+      run.broker_code = broker;
+      run.day_code = day;
+      run.name_code = name;
     }
-    if (symbol != run_.symbol_code || broker != run_.broker_code || day != run_.day_code ||
-        name_codes_[row] != run_.name_code || !run_.open) {
-      flush_run();
-      run_.open = true;
-      run_.symbol_code = symbol;
-      run_.broker_code = broker;
-      run_.day_code = day;
-      run_.name_code = name_codes_[row];
-    }
-    const Price& price = price_of[price_code];
-    GroupRecord& sums = run_.sums;
-    sums.buy_shares += buy;
-    sums.sell_shares += sell;
-    sums.buy_units += amount_of(buy, price);
-    sums.sell_units += amount_of(sell, price);
+    run.buy_shares += buy;
+    run.sell_shares += sell;
+    const unsigned shift = kShifted ? shift_of[price] : 0;
+    run.buy_units += static_cast<Int128>(buy) * units << shift;
+    run.sell_units += static_cast<Int128>(sell) * units << shift;
   }
+  run_ = run;
 }
 
-void RowGroupScanner::flush_run() {
-  if (!run_.open) return;
-  GroupRecord& sums = run_.sums;
-  sums.symbol = symbols_.value[static_cast<size_t>(run_.symbol_code + 1)];
-  sums.broker = brokers_.value[static_cast<size_t>(run_.broker_code + 1)];
-  sums.day = days_.value[static_cast<size_t>(run_.day_code + 1)];
-  collector_.add(sums);
-  note_name(sums.broker, sums.day, name_ids_[static_cast<size_t>(run_.name_code + 1)]);
-  sums = GroupRecord{};
-  run_.open = false;
+void RowGroupScanner::flush_run(const Run& run) {
+  if (run.symbol_code == kNoCode) return;
+  GroupRecord record;
+  record.symbol = symbols_.value[static_cast<size_t>(run.symbol_code + 1)];
+  record.broker = brokers_.value[static_cast<size_t>(run.broker_code + 1)];
+  record.day = days_.value[static_cast<size_t>(run.day_code + 1)];
+  record.buy_shares = run.buy_shares;
+  record.sell_shares = run.sell_shares;
+  record.buy_units = run.buy_units;
+  record.sell_units = run.sell_units;
+  collector_.add(record);
+  note_name(record.broker, record.day, name_ids_[static_cast<size_t>(run.name_code + 1)]);
 }
 
 void RowGroupScanner::note_name(uint32_t broker, Day day, uint32_t name) {

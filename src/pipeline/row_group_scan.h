@@ -96,16 +96,19 @@ class RowGroupScanner {
   };
 
   struct Readers;
+  struct Run;
   Status start_chunk(Readers& readers, const TransactionFile& file);
   Status extend_tables(Readers& readers, const TransactionFile& file);
   Status reserve_tables(const TransactionFile& file);
   void add_symbol(std::string_view text);
   void add_broker(std::string_view text);
+  /// kShifted: prices have shifts (AmountUnit::kBinary60).
+  template <bool kShifted>
   void scan_batch(size_t row_count, const RowPlace& place, const Readers& readers,
                   const TransactionFile& file, bool counts_have_nulls);
   void scan_slow_row(size_t row, const RowPlace& place, const Readers& readers,
                      const TransactionFile& file, bool counts_have_nulls);
-  void flush_run();
+  void flush_run(const Run& run);
   void note_name(uint32_t broker, Day day, uint32_t name);
 
   ScanShared& shared_;
@@ -119,6 +122,10 @@ class RowGroupScanner {
   CodeTable<uint32_t> brokers_;
   CodeTable<Day> days_;
   CodeTable<Price> prices_;
+  /// Per price code what one share adds to an amount, units << shift; kNoUnits sends the row the
+  /// slow way.
+  std::vector<int64_t> price_units_;
+  std::vector<uint8_t> price_shifts_;
   std::vector<uint32_t> name_ids_;
   size_t table_values_ = 0;   // of all code tables
   Reservation table_memory_;  // of the code tables
@@ -127,12 +134,14 @@ class RowGroupScanner {
   std::vector<int64_t> buys_, sells_;
   std::vector<uint8_t> buy_nulls_, sell_nulls_;
 
-  // The run of consecutive rows of one group that is being summed.
+  // The run of consecutive rows of one group that is being summed. No row has kNoCode.
+  static constexpr int32_t kNoCode = -2;
   struct Run {
-    int32_t symbol_code = -2, broker_code = -2, day_code = -2, name_code = -2;
-    bool open = false;
-    GroupRecord sums;
+    int32_t symbol_code = kNoCode, broker_code = kNoCode, day_code = kNoCode, name_code = kNoCode;
+    int64_t buy_shares = 0, sell_shares = 0;
+    Int128 buy_units = 0, sell_units = 0;
   };
+  static constexpr int64_t kNoUnits = INT64_MIN;
   Run run_;
 };
 

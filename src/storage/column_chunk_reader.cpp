@@ -4,8 +4,6 @@
 #include <arrow/buffer.h>
 #include <arrow/memory_pool.h>
 #include <parquet/column_page.h>
-#include <parquet/column_reader.h>
-#include <parquet/file_reader.h>
 #include <parquet/schema.h>
 
 #include "storage/arrow_status_internal.h"
@@ -17,7 +15,8 @@ ColumnChunkReader::ColumnChunkReader(RowGroupInput& row_group, int column)
     : descriptor_(row_group.file().column(column)),
       row_group_(row_group),
       column_(column),
-      pages_(row_group.row_group_reader_->GetColumnPageReader(column)) {}
+      pages_({row_group.descriptor_, row_group.file().metadata(), row_group.row_group(), column,
+              row_group.pool_.get(), &row_group.decompressor_}) {}
 
 ColumnChunkReader::~ColumnChunkReader() = default;
 
@@ -61,9 +60,10 @@ Status ColumnChunkReader::expect_end() {
 Status ColumnChunkReader::load_page() {
   page_rows_ = 0;
   page_cursor_ = 0;
-  page_ = pages_->NextPage();
+  auto next = pages_.next();
+  page_ = std::move(next.header);
   if (page_ == nullptr) return {};
-  const std::span bytes(page_->data(), static_cast<size_t>(std::max(page_->size(), 0)));
+  const std::span<const uint8_t> bytes = next.bytes;
   switch (page_->type()) {
     case parquet::PageType::DICTIONARY_PAGE: {
       const auto& page = static_cast<const parquet::DictionaryPage&>(*page_);
@@ -76,7 +76,9 @@ Status ColumnChunkReader::load_page() {
       if (page.num_values() < 0) return corrupt("{}: a dictionary has a negative size", where());
       // The library reuses the page's memory for the next one, and the values point into it.
       TW_ASSIGN(dictionary_bytes_,
-                from_arrow(arrow::AllocateBuffer(page.size(), row_group_.pool_.get()), where()));
+                from_arrow(arrow::AllocateBuffer(static_cast<int64_t>(bytes.size()),
+                                                 row_group_.pool_.get()),
+                           where()));
       std::ranges::copy(bytes, dictionary_bytes_->mutable_data());
       return set_dictionary(std::span(dictionary_bytes_->data(), bytes.size()), page.num_values());
     }
@@ -161,11 +163,10 @@ Status ColumnChunkReader::read_levels(std::span<const uint8_t> encoded, int32_t 
 }
 
 Status ColumnChunkReader::decode_indices(std::span<int32_t> indices, size_t dictionary_size) {
-  if (!index_decoder_.decode(indices)) {
+  uint32_t largest = 0;
+  if (!index_decoder_.decode(indices, largest)) {
     return corrupt("{}: the indices of a page end before its values", where());
   }
-  uint32_t largest = 0;
-  for (const int32_t index : indices) largest = std::max(largest, static_cast<uint32_t>(index));
   if (!indices.empty() && largest >= dictionary_size) {
     return corrupt("{}: a page has the index {} in a dictionary of {} values", where(), largest,
                    dictionary_size);

@@ -15,11 +15,6 @@
 #include "storage/parquet_input.h"
 #include "storage/value_interner.h"
 
-namespace parquet {
-class Page;
-class PageReader;
-}  // namespace parquet
-
 namespace tapeworks {
 
 /// Walks over the data pages of one column chunk. The base of the two readers below.
@@ -74,10 +69,10 @@ class ColumnChunkReader {
 
   RowGroupInput& row_group_;
   int column_;
-  std::unique_ptr<parquet::PageReader> pages_;
+  ColumnPages pages_;
   std::shared_ptr<arrow::Buffer> dictionary_bytes_;
-  std::shared_ptr<parquet::Page> page_;
-  std::vector<int32_t> page_levels_;  // empty when no row of the page is null
+  std::shared_ptr<parquet::Page> page_;  // null behind the last one
+  std::vector<int32_t> page_levels_;     // empty when no row of the page is null
   size_t page_rows_ = 0;
   size_t page_cursor_ = 0;
   bool dictionary_encoded_ = false;

@@ -1,5 +1,5 @@
-// Feeds arbitrary bytes to the page reader as a Parquet file. Whatever the bytes say, reading ends in
-// data or in an Error: no crash, no memory beyond the budget, no read outside a page.
+// Feeds arbitrary bytes to the page reader as a Parquet file. Whatever the bytes say, reading ends
+// in data or in an Error: no crash, no memory beyond the budget, no read outside a page.
 //
 //   build/clang/src/storage/column_reader_fuzz -max_total_time=600 CORPUS tests/data/bad_parquet
 

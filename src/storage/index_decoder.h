@@ -24,6 +24,9 @@ class IndexDecoder {
   /// The next values.size() values; false when the stream ends before, or is malformed.
   [[nodiscard]] bool decode(std::span<int32_t> values);
 
+  /// The same, and the largest of them (as unsigned numbers) into `largest` if it is larger.
+  [[nodiscard]] bool decode(std::span<int32_t> values, uint32_t& largest);
+
   /// Whether the stream, from its beginning, starts with one run of at least `count` times `value`.
   /// Reads nothing away.
   bool starts_with_run(int32_t value, uint64_t count) const {
@@ -35,6 +38,7 @@ class IndexDecoder {
   bool next_run();
   /// The next packed values of the current run; there are that many.
   void unpack(std::span<int32_t> values);
+  void unpack_some(std::span<int32_t> values);
 
   const uint8_t* at_ = nullptr;
   const uint8_t* end_ = nullptr;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/hot_loop.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/column_reader.h"
 #include "storage/plain_values_internal.h"
@@ -19,6 +20,12 @@ Integer load_little_endian(const uint8_t* bytes) {
     for (size_t i = sizeof value; i-- > 0;) value = static_cast<Integer>(value << 8 | bytes[i]);
   }
   return value;
+}
+
+/// All indices are within the dictionary.
+TW_HOT_LOOP void look_up(const int64_t* dictionary, std::span<const int32_t> indices,
+                         int64_t* values) {
+  for (size_t i = 0; i < indices.size(); ++i) values[i] = dictionary[indices[i]];
 }
 
 }  // namespace
@@ -115,8 +122,7 @@ Status Int64ColumnReader::decode_dense(std::span<int64_t> values) {
   }
   indices_.resize(values.size());
   TW_TRY(decode_indices(indices_, dictionary_.size()));
-  const int64_t* const dictionary = dictionary_.data();
-  for (size_t i = 0; i < values.size(); ++i) values[i] = dictionary[indices_[i]];
+  look_up(dictionary_.data(), indices_, values.data());
   return {};
 }
 

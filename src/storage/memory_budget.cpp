@@ -33,6 +33,8 @@ constexpr uint64_t kMinimumCapacityBytes = 80 * kMiB;
 void return_large_blocks_at_once() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 8 * 1024 * 1024);
+  mallopt(M_TOP_PAD, 1024 * 1024);
 #endif
 }
 

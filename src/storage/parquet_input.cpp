@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include <arrow/io/file.h>
+#include <fcntl.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/schema.h>
@@ -54,6 +54,20 @@ class ChunkPool final : public arrow::MemoryPool {
   arrow::MemoryPool* parent_;
   int64_t allocation_bytes_max_;
 };
+
+/// Tells the system that a chunk will be read. A hint only: where it fails, reading will say why.
+void announce(const FileDescriptor& file, const parquet::ColumnChunkMetaData& chunk) {
+#ifdef POSIX_FADV_WILLNEED
+  const int64_t start = chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0
+                            ? chunk.dictionary_page_offset()
+                            : chunk.data_page_offset();
+  if (start < 0 || chunk.total_compressed_size() <= 0) return;
+  (void)::posix_fadvise(file.get(), start, chunk.total_compressed_size(), POSIX_FADV_WILLNEED);
+#else
+  (void)file;
+  (void)chunk;
+#endif
+}
 
 }  // namespace
 
@@ -133,39 +147,23 @@ int64_t RowGroupInput::row_count() const { return file_.row_group_rows(row_group
 Result<std::unique_ptr<RowGroupInput>> RowGroupInput::open(const ParquetInput& file, int row_group,
                                                            std::span<const int> columns) {
   const std::string where = fmt::format("{}: row group {}", file.path().string(), row_group);
-  const auto source = arrow::io::ReadableFile::Open(file.path().string(), file.budget_->pool());
-  if (!source.ok()) return io_error("{}", source.status().message());
-  auto result = catch_parquet(where, [&]() -> Result<std::unique_ptr<RowGroupInput>> {
+  TW_ASSIGN(FileDescriptor descriptor, open_file(file.path(), O_RDONLY));
+  return catch_parquet(where, [&]() -> Result<std::unique_ptr<RowGroupInput>> {
     std::unique_ptr<RowGroupInput> input(new RowGroupInput(file, row_group));
+    input->descriptor_ = std::move(descriptor);
     const auto metadata = file.metadata().RowGroup(row_group);
     int64_t chunk_bytes_max = kReadBufferBytes;
-    std::vector<arrow::io::ReadRange> ranges;
     for (const int column : columns) {
       const auto chunk = metadata->ColumnChunk(column);
       chunk_bytes_max = std::max(
           {chunk_bytes_max, chunk->total_compressed_size(), chunk->total_uncompressed_size()});
-      const int64_t start = chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0
-                                ? chunk->dictionary_page_offset()
-                                : chunk->data_page_offset();
-      if (start >= 0 && chunk->total_compressed_size() > 0) {
-        ranges.push_back({start, chunk->total_compressed_size()});
-      }
+      announce(input->descriptor_, *chunk);
     }
-    // A hint only: where it fails, reading will say why.
-    (void)(*source)->WillNeed(ranges);
     input->pool_ = std::make_unique<ChunkPool>(
         file.budget_->pool(),
         std::min(chunk_bytes_max, INT64_MAX - kAllocationSlackBytes) + kAllocationSlackBytes);
-    parquet::ReaderProperties properties(input->pool_.get());
-    properties.enable_buffered_stream();
-    properties.set_buffer_size(kReadBufferBytes);
-    input->reader_ = parquet::ParquetFileReader::Open(*source, properties, file.metadata_);
-    input->row_group_reader_ = input->reader_->RowGroup(row_group);
     return input;
   });
-  if (!result)
-    return std::unexpected(explain_page_budget(std::move(result).error(), *file.budget_));
-  return result;
 }
 
 }  // namespace tapeworks

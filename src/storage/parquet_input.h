@@ -9,13 +9,13 @@
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
+#include "storage/column_pages.h"
 #include "storage/memory_budget.h"
+#include "storage/posix_file.h"
 
 namespace parquet {
 class ColumnDescriptor;
 class FileMetaData;
-class ParquetFileReader;
-class RowGroupReader;
 }  // namespace parquet
 
 namespace tapeworks {
@@ -74,8 +74,8 @@ class RowGroupInput {
   const ParquetInput& file_;
   int row_group_;
   std::unique_ptr<arrow::MemoryPool> pool_;
-  std::unique_ptr<parquet::ParquetFileReader> reader_;
-  std::shared_ptr<parquet::RowGroupReader> row_group_reader_;
+  FileDescriptor descriptor_;
+  PageDecompressor decompressor_;
 };
 
 /// A page that the memory budget cannot take is the fault of the input: the error becomes kCorrupt

@@ -1,0 +1,13 @@
+#pragma once
+
+/// Marks a function whose loops are worth compiling twice on x86-64: once for the baseline that every
+/// machine has, once for AVX2. The dynamic linker takes the fitting one when the program starts, so
+/// one binary serves all machines. Elsewhere, and under sanitizers (whose runtime starts after the
+/// linker has chosen), there is only the plain one. Results are the same bits: floating-point
+/// contraction is off everywhere.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(TAPEWORKS_SANITIZED)
+#define TW_HOT_LOOP __attribute__((target_clones("avx2", "default")))
+#else
+#define TW_HOT_LOOP
+#endif
