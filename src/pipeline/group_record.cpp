@@ -8,12 +8,10 @@
 namespace tapeworks {
 namespace {
 
-constexpr uint8_t kHasBuy = 1;
-constexpr uint8_t kHasSell = 2;
-constexpr uint8_t kWideNumbers = 4;
-constexpr uint8_t kAbsoluteDay = 8;
-constexpr uint8_t kHasSpecials = 16;
-constexpr uint8_t kHasWideRow = 32;
+constexpr uint8_t kWideNumbers = 1;
+constexpr uint8_t kAbsoluteDay = 2;
+constexpr uint8_t kHasSpecials = 4;
+constexpr uint8_t kHasWideRow = 8;
 
 /// In the lower half of a side's sizes: the amount has 16 bytes.
 constexpr unsigned kLargeAmount = 15;
@@ -69,7 +67,8 @@ int trailing_zeros(Int128 value) {
   return high == 0 ? 0 : 64 + std::countr_zero(high);
 }
 
-uint8_t* put_side(uint8_t* at, int64_t shares, Int128 units) {
+/// Whether a side is empty is as good as random, so nothing here branches on it.
+uint8_t* put_side(uint8_t* at, uint8_t& sizes, int64_t shares, Int128 units) {
   const int zeros = trailing_zeros(units);
   const Int128 shifted = units >> zeros;
   const auto odd = static_cast<int64_t>(shifted);
@@ -78,18 +77,21 @@ uint8_t* put_side(uint8_t* at, int64_t shares, Int128 units) {
   const unsigned share_bytes = byte_count_of(share_bits);
   const uint64_t odd_bits = zigzag_of(odd);
   const unsigned odd_bytes = is_large ? kLargeAmount : byte_count_of(odd_bits);
-  *at++ = static_cast<uint8_t>(share_bytes << 4 | odd_bytes);
-  *at++ = static_cast<uint8_t>(zeros);
+  sizes = static_cast<uint8_t>(share_bytes << 4 | odd_bytes);
+  *at = static_cast<uint8_t>(zeros);
+  at += sizes != 0 ? 1 : 0;
   put(at, share_bits);
   at += share_bytes;
-  if (is_large) return put(at, units);
+  if (is_large) [[unlikely]]
+    return put(at, units);
   put(at, odd_bits);
   return at + odd_bytes;
 }
 
-void take_side(const uint8_t*& at, DecodedSide& side) {
-  const unsigned sizes = *at++;
-  side.zeros = *at++;
+void take_side(const uint8_t*& at, unsigned sizes, DecodedSide& side) {
+  const bool present = sizes != 0;
+  side.zeros = static_cast<uint8_t>(present ? *at : 0);
+  at += present ? 1 : 0;
   side.shares = from_zigzag(take_bytes(at, sizes >> 4));
   side.is_large = (sizes & 15) == kLargeAmount;
   if (side.is_large) [[unlikely]] {
@@ -100,16 +102,11 @@ void take_side(const uint8_t*& at, DecodedSide& side) {
   }
 }
 
-void clear_side(DecodedSide& side) {
-  side.shares = 0;
-  side.odd = 0;
-  side.zeros = 0;
-  side.is_large = false;
-}
-
 /// Reads one record, all of it but a wide row. `at` must have kPackedRecordBytesMax readable bytes.
 const uint8_t* unpack_group(const uint8_t* at, int32_t& previous_day, DecodedRecord& record) {
   const uint8_t flags = *at++;
+  const unsigned buy_sizes = *at++;
+  const unsigned sell_sizes = *at++;
   if ((flags & kWideNumbers) != 0) [[unlikely]] {
     record.symbol = take<uint32_t>(at);
     record.broker = take<uint32_t>(at);
@@ -117,22 +114,14 @@ const uint8_t* unpack_group(const uint8_t* at, int32_t& previous_day, DecodedRec
     record.symbol = take<uint16_t>(at);
     record.broker = take<uint16_t>(at);
   }
-  if ((flags & kAbsoluteDay) != 0) {
+  if ((flags & kAbsoluteDay) != 0) [[unlikely]] {
     previous_day = take<int32_t>(at);
   } else {
     previous_day += take<int8_t>(at);
   }
   record.day = Day{previous_day};
-  if ((flags & kHasBuy) != 0) {
-    take_side(at, record.buy);
-  } else {
-    clear_side(record.buy);
-  }
-  if ((flags & kHasSell) != 0) {
-    take_side(at, record.sell);
-  } else {
-    clear_side(record.sell);
-  }
+  take_side(at, buy_sizes, record.buy);
+  take_side(at, sell_sizes, record.sell);
   record.specials = (flags & kHasSpecials) != 0 ? *at++ : uint8_t{0};
   record.has_wide_row = (flags & kHasWideRow) != 0;
   return at;
@@ -142,16 +131,15 @@ const uint8_t* unpack_group(const uint8_t* at, int32_t& previous_day, DecodedRec
 
 uint8_t* RecordPacker::pack_group(uint8_t* at, const GroupRecord& group, bool is_first,
                                   bool has_wide_row) {
-  const bool has_buy = group.buy_shares != 0 || group.buy_units != 0;
-  const bool has_sell = group.sell_shares != 0 || group.sell_units != 0;
   const bool wide_numbers = (group.symbol | group.broker) > 0xffff;
   const int64_t day_difference = int64_t{group.day.days_since_epoch} - previous_day_;
   const bool absolute_day = is_first || day_difference != static_cast<int8_t>(day_difference);
   previous_day_ = group.day.days_since_epoch;
   *at++ = static_cast<uint8_t>(
-      (has_buy ? kHasBuy : 0) | (has_sell ? kHasSell : 0) | (wide_numbers ? kWideNumbers : 0) |
-      (absolute_day ? kAbsoluteDay : 0) | (group.specials != 0 ? kHasSpecials : 0) |
-      (has_wide_row ? kHasWideRow : 0));
+      (wide_numbers ? kWideNumbers : 0) | (absolute_day ? kAbsoluteDay : 0) |
+      (group.specials != 0 ? kHasSpecials : 0) | (has_wide_row ? kHasWideRow : 0));
+  uint8_t* const sizes = at;
+  at += 2;
   if (wide_numbers) {
     at = put(put(at, group.symbol), group.broker);
   } else {
@@ -159,8 +147,8 @@ uint8_t* RecordPacker::pack_group(uint8_t* at, const GroupRecord& group, bool is
   }
   at = absolute_day ? put(at, group.day.days_since_epoch)
                     : put(at, static_cast<int8_t>(day_difference));
-  if (has_buy) at = put_side(at, group.buy_shares, group.buy_units);
-  if (has_sell) at = put_side(at, group.sell_shares, group.sell_units);
+  at = put_side(at, sizes[0], group.buy_shares, group.buy_units);
+  at = put_side(at, sizes[1], group.sell_shares, group.sell_units);
   if (group.specials != 0) *at++ = group.specials;
   return at;
 }

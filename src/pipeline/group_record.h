@@ -69,17 +69,17 @@ struct DecodedRecord {
 
 // The packed form, in the order of its fields (docs/formats/runs.md). Numbers are little-endian.
 //
-//   flags u8              1: a buy side, 2: a sell side, 4: numbers of 32 bits, 8: the day itself,
-//                         16: specials, 32: a wide row
-//   symbol, broker        u16 each (flag 4: u32)
-//   day                   i8, the difference to the record before (flag 8: i32, the day)
-//   per side present      sizes u8: bytes of the shares << 4 | bytes of the amount, where 15 means
-//                         an amount of 16 bytes; trailing zero bits of the amount u8; the shares;
-//                         the amount without those zeros; both zigzag, but not the 16 bytes
+//   flags u8              1: numbers of 32 bits, 2: the day itself, 4: specials, 8: a wide row
+//   sizes                 u8 for the buy side and u8 for the sell side: bytes of the shares << 4 |
+//                         bytes of the amount, where 15 means 16 bytes; 0: the side is empty
+//   symbol, broker        u16 each (flag 1: u32)
+//   day                   i8, the difference to the record before (flag 2: i32, the day)
+//   per side not empty    trailing zero bits of the amount u8; the shares; the amount without those
+//                         zeros; both zigzag, but not an amount of 16 bytes
 //   specials              u8
 //   wide row              buy shares, sell shares i64; text length u32; text
 //
-// The first record of a chunk has flag 8, so chunks may be joined.
+// The first record of a chunk has flag 2, so chunks may be joined.
 
 /// No packed record without a wide row is longer.
 inline constexpr size_t kPackedRecordBytesMax = 80;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -144,25 +146,96 @@ std::string bytes_of(Value value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-/// The minimum and maximum of numbers. Floating point as the format asks: NaN does not count, and
-/// a zero is -0 as a minimum and +0 as a maximum.
 template <typename Value>
-void set_range(std::span<const Value> values, parquet::EncodedStatistics& statistics) {
-  bool found = false;
+struct Range {
   Value least{};
   Value most{};
-  for (const Value value : values) {
-    if (value != value) continue;
-    least = found ? std::min(least, value) : value;
-    most = found ? std::max(most, value) : value;
-    found = true;
+};
+
+/// Of at least one value.
+template <typename Integer>
+inline Range<Integer> integer_range(std::span<const Integer> values) {
+  Range<Integer> range{values[0], values[0]};
+  for (const Integer value : values) {
+    range.least = std::min(range.least, value);
+    range.most = std::max(range.most, value);
   }
-  if (!found) return;
+  return range;
+}
+
+TW_HOT_LOOP Range<int32_t> range_of(std::span<const int32_t> values) {
+  return integer_range(values);
+}
+TW_HOT_LOOP Range<int64_t> range_of(std::span<const int64_t> values) {
+  return integer_range(values);
+}
+TW_HOT_LOOP Range<uint32_t> range_of(std::span<const uint32_t> values) {
+  return integer_range(values);
+}
+
+/// Floating-point numbers as integers of the same order: the bits of negative ones are turned over.
+/// NaNs lie beyond the infinities.
+template <typename Integer, typename Real>
+inline Range<Integer> ordered_bits_range(std::span<const Real> values) {
+  constexpr Integer kMagnitude = std::numeric_limits<Integer>::max();
+  Range<Integer> range{kMagnitude, std::numeric_limits<Integer>::min()};
+  for (const Real value : values) {
+    const auto bits = std::bit_cast<Integer>(value);
+    const Integer ordered = bits ^ ((bits >> (8 * sizeof bits - 1)) & kMagnitude);
+    range.least = std::min(range.least, ordered);
+    range.most = std::max(range.most, ordered);
+  }
+  return range;
+}
+
+TW_HOT_LOOP Range<int32_t> bits_range_of(std::span<const float> values) {
+  return ordered_bits_range<int32_t>(values);
+}
+TW_HOT_LOOP Range<int64_t> bits_range_of(std::span<const double> values) {
+  return ordered_bits_range<int64_t>(values);
+}
+
+/// NaN does not count; nothing when there is nothing else.
+template <typename Real>
+std::optional<Range<Real>> careful_range(std::span<const Real> values) {
+  std::optional<Range<Real>> range;
+  for (const Real value : values) {
+    if (std::isnan(value)) continue;
+    if (!range) range = Range<Real>{value, value};
+    range->least = std::min(range->least, value);
+    range->most = std::max(range->most, value);
+  }
+  return range;
+}
+
+template <typename Real>
+std::optional<Range<Real>> range_of_reals(std::span<const Real> values) {
+  const auto bits = bits_range_of(values);
+  using Integer = decltype(bits.least);
+  const auto real = [](Integer ordered) {
+    constexpr Integer kMagnitude = std::numeric_limits<Integer>::max();
+    return std::bit_cast<Real>(ordered ^ ((ordered >> (8 * sizeof ordered - 1)) & kMagnitude));
+  };
+  const Range<Real> range{real(bits.least), real(bits.most)};
+  if (std::isnan(range.least) || std::isnan(range.most)) return careful_range(values);
+  return range;
+}
+
+/// The minimum and maximum for the footer. As the format asks, a zero is -0 as a minimum and +0 as
+/// a maximum.
+template <typename Value>
+void set_range(std::span<const Value> values, parquet::EncodedStatistics& statistics) {
+  if (values.empty()) return;
   if constexpr (std::is_floating_point_v<Value>) {
-    if (least == 0) least = -Value{0};
-    if (most == 0) most = Value{0};
+    auto range = range_of_reals(values);
+    if (!range) return;
+    if (range->least == 0) range->least = -Value{0};
+    if (range->most == 0) range->most = Value{0};
+    statistics.set_min(bytes_of(range->least)).set_max(bytes_of(range->most));
+  } else {
+    const auto range = range_of(values);
+    statistics.set_min(bytes_of(range.least)).set_max(bytes_of(range.most));
   }
-  statistics.set_min(bytes_of(least)).set_max(bytes_of(most));
 }
 
 /// All first bytes, then all second bytes, and so on. One pass a byte: with constant distances the
@@ -195,8 +268,19 @@ TW_HOT_LOOP void split_bytes(std::span<const double> values, uint8_t* out) {
 /// Text columns as numbers of their distinct values, in the order of first appearance.
 struct CodedTexts {
   std::vector<std::string_view> values;
-  std::vector<int32_t> codes;  // one for every row that is not null
+  std::span<const int32_t> codes;  // one for every row that is not null
+  std::vector<int32_t> own_codes;  // behind `codes`, unless they are those of the array
 };
+
+/// Whether the indices are numbers in the order of first appearance already, and how many.
+std::optional<int32_t> count_in_order(std::span<const int32_t> indices) {
+  int32_t count = 0;
+  for (const int32_t index : indices) {
+    if (index > count || index < 0) return std::nullopt;
+    count += index == count ? 1 : 0;
+  }
+  return count;
+}
 
 }  // namespace
 
@@ -272,8 +356,15 @@ int64_t value_position(const arrow::Array& array, int64_t row) {
 CodedTexts code_dictionary(const arrow::DictionaryArray& array) {
   CodedTexts texts;
   const auto& values = static_cast<const arrow::StringArray&>(*array.dictionary());
+  const auto& indices = static_cast<const arrow::Int32Array&>(*array.indices());
+  const std::span raw(indices.raw_values(), static_cast<size_t>(indices.length()));
+  if (const auto count = array.null_count() == 0 ? count_in_order(raw) : std::nullopt) {
+    for (int64_t i = 0; i < *count; ++i) texts.values.push_back(values.GetView(i));
+    texts.codes = raw;
+    return texts;
+  }
   std::vector<int32_t> code_of(static_cast<size_t>(values.length()), -1);
-  texts.codes.reserve(static_cast<size_t>(array.length()));
+  texts.own_codes.reserve(static_cast<size_t>(array.length()));
   for (int64_t row = 0; row < array.length(); ++row) {
     if (array.IsNull(row)) continue;
     const int64_t index = array.GetValueIndex(row);
@@ -282,26 +373,28 @@ CodedTexts code_dictionary(const arrow::DictionaryArray& array) {
       code = static_cast<int32_t>(texts.values.size());
       texts.values.push_back(values.GetView(index));
     }
-    texts.codes.push_back(code);
+    texts.own_codes.push_back(code);
   }
+  texts.codes = texts.own_codes;
   return texts;
 }
 
 /// `interner` owns the values.
 CodedTexts code_texts(const arrow::StringArray& array, ValueInterner& interner) {
   CodedTexts texts;
-  texts.codes.reserve(static_cast<size_t>(array.length()));
+  texts.own_codes.reserve(static_cast<size_t>(array.length()));
   std::string_view last_text;
   for (int64_t row = 0; row < array.length(); ++row) {
     if (array.IsNull(row)) continue;
     const std::string_view text = array.GetView(row);
     // Columns are mostly sorted.
-    const bool repeated = !texts.codes.empty() && text == last_text;
-    texts.codes.push_back(repeated ? texts.codes.back()
-                                   : static_cast<int32_t>(interner.intern(text)));
+    const bool repeated = !texts.own_codes.empty() && text == last_text;
+    texts.own_codes.push_back(repeated ? texts.own_codes.back()
+                                       : static_cast<int32_t>(interner.intern(text)));
     last_text = text;
   }
   texts.values = interner.values();
+  texts.codes = texts.own_codes;
   return texts;
 }
 
@@ -571,8 +664,7 @@ arrow::Status ParquetEncoder::State::write_texts(const arrow::Array& array, Chun
     ARROW_RETURN_NOT_OK(page.append(&width, 1));
     ARROW_ASSIGN_OR_RAISE(uint8_t* const out,
                           page.room(encoded_indices_bytes_max(count, bit_width)));
-    const uint8_t* const end =
-        encode_indices(std::span(texts.codes).subspan(begin, count), bit_width, out);
+    const uint8_t* const end = encode_indices(texts.codes.subspan(begin, count), bit_width, out);
     page.set_size(page.size() + static_cast<size_t>(end - out));
     return arrow::Status::OK();
   });
@@ -581,7 +673,7 @@ arrow::Status ParquetEncoder::State::write_texts(const arrow::Array& array, Chun
 arrow::Status ParquetEncoder::State::write_plain_texts(const arrow::Array& array,
                                                        const CodedTexts& texts, Chunk& chunk) {
   return write_pages(array, Encoding::PLAIN, chunk, [&](size_t begin, size_t count) {
-    for (const int32_t code : std::span(texts.codes).subspan(begin, count)) {
+    for (const int32_t code : texts.codes.subspan(begin, count)) {
       ARROW_RETURN_NOT_OK(append_plain(texts.values[static_cast<size_t>(code)], page));
     }
     return arrow::Status::OK();
