@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,38 @@ namespace tapeworks {
 
 // What a run did, for `--stats`. The tally is one per process, because the phases that fill it lie
 // several layers below the line that prints it. Threads: any.
+
+/// What a thread is busy with. Other work is not counted.
+enum class Stage : uint8_t { kRead, kDecode, kAggregate, kSpill, kSort, kEncode, kWrite, kPnl };
+inline constexpr size_t kStageCount = 8;
+
+/// The time all threads together spent in a stage.
+struct StageStats {
+  std::string_view name;
+  double wall_seconds = 0;  ///< waiting included
+  double cpu_seconds = 0;
+};
+
+/// By stage.
+std::vector<StageStats> run_stages();
+
+/// Counts the time from its construction to its destruction for a stage, less that of stages that
+/// begin and end in between. Costs two readings of the clock, so it stands around a page or a
+/// batch, not around a row. Threads: each object one.
+class StageTimer {
+ public:
+  explicit StageTimer(Stage stage);
+  StageTimer(const StageTimer&) = delete;
+  StageTimer& operator=(const StageTimer&) = delete;
+  ~StageTimer();
+
+ private:
+  int outer_;
+};
+
+/// Adds to what went into temporary files.
+void add_spilled_bytes(uint64_t bytes);
+uint64_t run_spilled_bytes();
 
 /// One phase of the work. A phase that ran several times is one entry with the sums.
 struct PhaseStats {

@@ -101,9 +101,8 @@ struct Program {
 };
 
 void print_error(std::string_view command, std::string_view message) {
-  const std::string line =
-      fmt::format("tapeworks{}{}: {}\n", command.empty() ? "" : " ", command,
-                  printable_text(message));
+  const std::string line = fmt::format("tapeworks{}{}: {}\n", command.empty() ? "" : " ", command,
+                                       printable_text(message));
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -166,6 +165,13 @@ void print_stats(std::string_view command, double wall_seconds) {
     phases.push_back(
         {{"name", phase.name}, {"wall_seconds", phase.wall_seconds}, {"rows", phase.rows}});
   }
+  nlohmann::ordered_json stages = nlohmann::ordered_json::array();
+  for (const StageStats& stage : run_stages()) {
+    if (stage.wall_seconds == 0) continue;
+    stages.push_back({{"name", stage.name},
+                      {"wall_seconds", stage.wall_seconds},
+                      {"cpu_seconds", stage.cpu_seconds}});
+  }
   const nlohmann::ordered_json stats{
       {"command", command},
       {"rows", rows},
@@ -173,7 +179,9 @@ void print_stats(std::string_view command, double wall_seconds) {
       {"wall_seconds", wall_seconds},
       {"cpu_seconds", cpu_seconds()},
       {"peak_memory_bytes", peak_resident_bytes()},
-      {"phases", std::move(phases)}};
+      {"spilled_bytes", run_spilled_bytes()},
+      {"phases", std::move(phases)},
+      {"stages", std::move(stages)}};
   const std::string line = stats.dump() + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }

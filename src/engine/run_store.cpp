@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/run_stats.h"
+
 namespace tapeworks {
 namespace {
 
@@ -53,6 +55,7 @@ void RunStore::reclaim() {
 }
 
 Status RunStore::spill() {
+  const StageTimer timer(Stage::kSpill);
   if (chunk_memory_.bytes() == 0) return {};
   if (!file_) {
     TW_ASSIGN(file_, SpillFile::create(temp_folder_ / "runs.spill"));
@@ -68,6 +71,7 @@ Status RunStore::spill_partition(Partition& partition) {
     if (block.empty()) return {};
     TW_ASSIGN(const SpillBlock written, file_->append(block));
     partition.blocks.push_back(written);
+    add_spilled_bytes(written.compressed_bytes);
     block.clear();
     return {};
   };
@@ -106,7 +110,11 @@ Status RunStore::for_each_chunk(size_t partition,
   }
   TW_TRY(status);
   for (const SpillBlock& block : blocks) {
-    TW_ASSIGN(const std::vector<std::byte> bytes, file_->read(block));
+    std::vector<std::byte> bytes;
+    {
+      const StageTimer timer(Stage::kSpill);
+      TW_ASSIGN(bytes, file_->read(block));
+    }
     TW_TRY(visit(bytes));
   }
   return {};

@@ -116,9 +116,20 @@ void warn_about_balance(const SummaryWriter& summaries) {
 class TradeDates {
  public:
   void add(const DailySummary& summary) {
-    const std::set<Day> days(summary.date.begin(), summary.date.end());
+    if (summary.date.empty()) return;
+    const auto [first, last] = std::ranges::minmax(summary.date);
+    std::vector<bool> seen;
+    if (first != kNullDay) {
+      const auto base = first.days_since_epoch;
+      seen.resize(static_cast<size_t>(int64_t{last.days_since_epoch} - base) + 1);
+      for (const Day day : summary.date) {
+        seen[static_cast<size_t>(int64_t{day.days_since_epoch} - base)] = true;
+      }
+    }
     const std::scoped_lock lock(mutex_);
-    days_.insert(days.begin(), days.end());
+    for (size_t i = 0; i < seen.size(); ++i) {
+      if (seen[i]) days_.insert(Day{first.days_since_epoch + static_cast<int32_t>(i)});
+    }
   }
 
   void warn_about_missing(const ClosePrices& prices) const {
@@ -276,7 +287,7 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
     return results.put(index, summary);
   };
   TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
-  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of)));
+  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
   dates.warn_about_missing(prices);
   return generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", {}));
 }
@@ -301,7 +312,7 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   };
   TW_TRY(reduce_to_summaries(phase.runs, reduce_options(etl, place), budget, write_symbol));
   TW_TRY(summaries.finish(phase.runs, etl.scan));
-  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of)));
+  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
   warn_about_balance(summaries);
   dates.warn_about_missing(prices.prices);
 

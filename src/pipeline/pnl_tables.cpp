@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include <arrow/array/array_dict.h>
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
 #include <arrow/table.h>
@@ -40,68 +41,102 @@ ArrayResult column(const std::vector<Row>& rows, arrow::MemoryPool* pool, ValueO
   return builder.Finish();
 }
 
+/// Texts as indices into a dictionary; the files have plain texts.
+const std::shared_ptr<arrow::DataType>& coded_text() {
+  static const auto type = arrow::dictionary(arrow::int32(), arrow::utf8());
+  return type;
+}
+
 template <typename Row>
 ArrayResult broker_column(const DailySummary& summary, const std::vector<Row>& rows,
                           arrow::MemoryPool* pool) {
-  arrow::StringBuilder builder(pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows.size())));
+  arrow::StringBuilder texts(pool);
+  ARROW_RETURN_NOT_OK(texts.AppendValues(summary.brokers));
+  arrow::Int32Builder indices(pool);
+  ARROW_RETURN_NOT_OK(indices.Reserve(static_cast<int64_t>(rows.size())));
   for (const Row& row : rows) {
-    const bool is_null = summary.has_null_broker && row.broker_index == 0;
-    ARROW_RETURN_NOT_OK(is_null ? builder.AppendNull()
-                                : builder.Append(summary.brokers[row.broker_index]));
+    if (summary.has_null_broker && row.broker_index == 0) {
+      indices.UnsafeAppendNull();
+    } else {
+      indices.UnsafeAppend(static_cast<int32_t>(row.broker_index));
+    }
   }
-  return builder.Finish();
+  ARROW_ASSIGN_OR_RAISE(auto dictionary, texts.Finish());
+  ARROW_ASSIGN_OR_RAISE(auto index_array, indices.Finish());
+  return std::make_shared<arrow::DictionaryArray>(coded_text(), index_array, dictionary);
 }
 
 template <typename Row>
 ArrayResult side_column(const std::vector<Row>& lots, arrow::MemoryPool* pool) {
-  arrow::StringBuilder builder(pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(lots.size())));
-  for (const Row& lot : lots) {
-    ARROW_RETURN_NOT_OK(builder.Append(lot.is_long ? "long" : "short"));
-  }
-  return builder.Finish();
+  arrow::StringBuilder texts(pool);
+  ARROW_RETURN_NOT_OK(texts.AppendValues(std::vector<std::string>{"short", "long"}));
+  ARROW_ASSIGN_OR_RAISE(auto dictionary, texts.Finish());
+  ARROW_ASSIGN_OR_RAISE(auto indices, column<arrow::Int32Builder>(lots, pool, [](const Row& lot) {
+                          return lot.is_long ? 1 : 0;
+                        }));
+  return std::make_shared<arrow::DictionaryArray>(coded_text(), indices, dictionary);
 }
 
-std::vector<AccountPnl> by_rank(std::vector<AccountPnl> accounts, Mode mode) {
-  std::sort(accounts.begin(), accounts.end(),
-            [mode](const AccountPnl& left, const AccountPnl& right) {
-              if (ranks_above(left.total_pnl, right.total_pnl, mode)) return true;
-              if (ranks_above(right.total_pnl, left.total_pnl, mode)) return false;
-              return left.broker_index < right.broker_index;
-            });
-  return accounts;
+/// The accounts in the order of their ranks.
+std::vector<const AccountPnl*> by_rank(const std::vector<AccountPnl>& accounts, Mode mode) {
+  std::vector<const AccountPnl*> ranked;
+  ranked.reserve(accounts.size());
+  for (const AccountPnl& account : accounts) ranked.push_back(&account);
+  std::ranges::sort(ranked, [mode](const AccountPnl* left, const AccountPnl* right) {
+    if (ranks_above(left->total_pnl, right->total_pnl, mode)) return true;
+    if (ranks_above(right->total_pnl, left->total_pnl, mode)) return false;
+    return left->broker_index < right->broker_index;
+  });
+  return ranked;
+}
+
+/// Schemas are objects that all files of a table share, so that an encoder prepares them once.
+std::shared_ptr<arrow::Schema> make_pnl_schema(Mode mode) {
+  arrow::FieldVector fields = {arrow::field("rank", arrow::uint32()),
+                               arrow::field("broker", coded_text())};
+  for (const MoneyColumn& money : money_columns(mode)) {
+    fields.push_back(arrow::field(money.name, arrow::float64()));
+  }
+  return arrow::schema(std::move(fields));
+}
+
+std::shared_ptr<arrow::Schema> pnl_schema(Mode mode) {
+  static const auto default_schema = make_pnl_schema(Mode::kDefault);
+  static const auto compat_schema = make_pnl_schema(Mode::kCompatV1);
+  return is_compat(mode) ? compat_schema : default_schema;
 }
 
 using TableResult = arrow::Result<std::shared_ptr<arrow::Table>>;
 
+struct BrokerOfRow {
+  uint32_t broker_index = 0;
+};
+
 TableResult make_pnl_table(const DailySummary& summary, const SymbolPnl& pnl, Mode mode,
                            arrow::MemoryPool* pool) {
-  const std::vector<AccountPnl> accounts = by_rank(pnl.accounts, mode);
-  arrow::FieldVector fields = {arrow::field("rank", arrow::uint32()),
-                               arrow::field("broker", arrow::utf8())};
+  const std::vector<const AccountPnl*> ranked = by_rank(pnl.accounts, mode);
+  std::vector<BrokerOfRow> brokers;
+  brokers.reserve(ranked.size());
+  for (const AccountPnl* account : ranked) brokers.push_back({account->broker_index});
   arrow::ArrayVector arrays(2);
-  ARROW_ASSIGN_OR_RAISE(
-      arrays[0], column<arrow::UInt32Builder>(accounts, pool, [&](const AccountPnl& account) {
-        const auto index = &account - accounts.data();
-        return static_cast<uint32_t>(index + 1);
-      }));
-  ARROW_ASSIGN_OR_RAISE(arrays[1], broker_column(summary, accounts, pool));
+  uint32_t rank = 0;
+  ARROW_ASSIGN_OR_RAISE(arrays[0], column<arrow::UInt32Builder>(
+                                       ranked, pool, [&](const AccountPnl*) { return ++rank; }));
+  ARROW_ASSIGN_OR_RAISE(arrays[1], broker_column(summary, brokers, pool));
   for (const MoneyColumn& money : money_columns(mode)) {
-    fields.push_back(arrow::field(money.name, arrow::float64()));
     ARROW_ASSIGN_OR_RAISE(
-        auto array, column<arrow::DoubleBuilder>(accounts, pool, [&](const AccountPnl& account) {
-          return account.*money.value;
+        auto array, column<arrow::DoubleBuilder>(ranked, pool, [&](const AccountPnl* account) {
+          return account->*money.value;
         }));
     arrays.push_back(std::move(array));
   }
-  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays));
+  return arrow::Table::Make(pnl_schema(mode), std::move(arrays));
 }
 
 TableResult make_fifo_state_table(const DailySummary& summary, const std::vector<OpenLot>& lots,
                                   arrow::MemoryPool* pool) {
-  const auto schema = arrow::schema(
-      {arrow::field("broker", arrow::utf8()), arrow::field("side", arrow::utf8()),
+  static const auto schema = arrow::schema(
+      {arrow::field("broker", coded_text()), arrow::field("side", coded_text()),
        arrow::field("shares", arrow::int64()), arrow::field("cost_per_share", arrow::float64()),
        arrow::field("open_date", arrow::date32())});
   ARROW_ASSIGN_OR_RAISE(auto broker, broker_column(summary, lots, pool));
@@ -121,8 +156,8 @@ TableResult make_fifo_state_table(const DailySummary& summary, const std::vector
 
 TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<DailyPnl>& rows,
                                  arrow::MemoryPool* pool) {
-  const auto schema =
-      arrow::schema({arrow::field("broker", arrow::utf8()), arrow::field("date", arrow::date32()),
+  static const auto schema =
+      arrow::schema({arrow::field("broker", coded_text()), arrow::field("date", arrow::date32()),
                      arrow::field("realized_pnl", arrow::float64()),
                      arrow::field("unrealized_pnl", arrow::float64())});
   ARROW_ASSIGN_OR_RAISE(auto broker, broker_column(summary, rows, pool));

@@ -15,11 +15,15 @@ namespace {
 
 arrow::MemoryPool* pool() { return arrow::default_memory_pool(); }
 
-/// "name:type" of each column, in order.
+/// "name:type" of each column, in order, as the file has it.
 std::vector<std::string> columns_of(const arrow::Table& table) {
   std::vector<std::string> columns;
   for (const auto& field : table.schema()->fields()) {
-    columns.push_back(field->name() + ":" + field->type()->ToString());
+    // Texts are dictionaries in memory and plain in the files.
+    const bool coded = field->type()->id() == arrow::Type::DICTIONARY;
+    const auto type = coded ? static_cast<const arrow::DictionaryType&>(*field->type()).value_type()
+                            : field->type();
+    columns.push_back(field->name() + ":" + type->ToString());
   }
   return columns;
 }

@@ -4,6 +4,7 @@
 
 #include <arrow/table.h>
 
+#include "base/run_stats.h"
 #include "pipeline/pnl_tables.h"
 
 namespace tapeworks {
@@ -18,11 +19,14 @@ PnlWriter::PnlWriter(const TableWriter& writer, const ClosePrices& prices,
 Status PnlWriter::put(size_t symbol_index, const DailySummary& summary) {
   const std::string& symbol = summary.symbol;
   if (symbol.empty()) return {};
+  const StageTimer timer(Stage::kPnl);
   TW_ASSIGN(const SymbolPnl pnl, compute_symbol_pnl(summary, prices_.of(symbol), options_));
   const auto add = [&](const char* table,
                        const Result<std::shared_ptr<arrow::Table>>& content) -> Status {
     if (!content) return std::unexpected(content.error());
-    return writer_.add(table, symbol_file_path(table, symbol), **content);
+    TableWriter::Layout layout;
+    layout.store_dictionary_types = false;
+    return writer_.add(table, symbol_file_path(table, symbol), **content, layout);
   };
   TW_TRY(add("pnl", pnl_table(summary, pnl, options_.mode, writer_.pool())));
   TW_TRY(add("fifo_state", fifo_state_table(summary, pnl, writer_.pool())));
@@ -30,10 +34,12 @@ Status PnlWriter::put(size_t symbol_index, const DailySummary& summary) {
   return accounts_.put(symbol_index, summary, pnl);
 }
 
-Status PnlWriter::finish(const std::map<std::string, std::string>& options_text) {
+Status PnlWriter::finish(const std::map<std::string, std::string>& options_text,
+                         size_t thread_count) {
+  const PhaseTimer phase("account tables");
   TW_ASSIGN(const auto symbol_broker, accounts_.finish_symbol_broker());
-  TW_TRY(writer_.add("symbol_broker", "derived/symbol_broker.parquet", *symbol_broker,
-                     TableWriter::kQueriedRowGroupRows));
+  const TableWriter::Layout layout{TableWriter::kQueriedRowGroupRows, false, thread_count};
+  TW_TRY(writer_.add("symbol_broker", "derived/symbol_broker.parquet", *symbol_broker, layout));
   TW_ASSIGN(const auto ranking,
             broker_ranking_table(*symbol_broker, options_.mode, writer_.pool()));
   TW_TRY(writer_.add("broker_ranking", "derived/broker_ranking.parquet", *ranking));

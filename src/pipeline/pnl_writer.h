@@ -28,7 +28,7 @@ class PnlWriter {
   Status put(size_t symbol_index, const DailySummary& summary);
 
   /// Writes the tables over all symbols and describes all tables in the manifest.
-  Status finish(const std::map<std::string, std::string>& options_text);
+  Status finish(const std::map<std::string, std::string>& options_text, size_t thread_count);
 
  private:
   const TableWriter& writer_;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include <arrow/array/array_binary.h>
+#include <arrow/array/array_dict.h>
 #include <arrow/array/array_primitive.h>
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
@@ -68,14 +70,57 @@ Result<std::shared_ptr<ArrayType>> typed_column(const arrow::Table& table, const
   return std::static_pointer_cast<ArrayType>(array);
 }
 
+constexpr int64_t kIndexBytes = sizeof(int32_t);
+
+/// Texts as indices into a dictionary.
+std::shared_ptr<arrow::DataType> coded_text() {
+  return arrow::dictionary(arrow::int32(), arrow::utf8());
+}
+
+ArrayResult coded_column(const std::shared_ptr<arrow::Array>& indices,
+                         const std::vector<std::string_view>& texts, arrow::MemoryPool* pool) {
+  arrow::StringBuilder dictionary(pool);
+  for (const std::string_view text : texts) ARROW_RETURN_NOT_OK(dictionary.Append(text));
+  ARROW_ASSIGN_OR_RAISE(auto values, dictionary.Finish());
+  return std::make_shared<arrow::DictionaryArray>(coded_text(), indices, values);
+}
+
+/// A column of texts, as they are or as indices into a dictionary.
+class TextColumn {
+ public:
+  static Result<TextColumn> of(const arrow::Table& table, const char* name,
+                               arrow::MemoryPool* pool) {
+    TextColumn column;
+    const auto chunked = table.GetColumnByName(name);
+    if (chunked != nullptr && chunked->type()->Equals(coded_text())) {
+      TW_ASSIGN(const auto coded, typed_column<arrow::DictionaryArray>(table, name, pool));
+      column.indices_ = std::static_pointer_cast<arrow::Int32Array>(coded->indices());
+      column.texts_ = std::static_pointer_cast<arrow::StringArray>(coded->dictionary());
+      return column;
+    }
+    TW_ASSIGN(column.texts_, typed_column<arrow::StringArray>(table, name, pool));
+    return column;
+  }
+
+  int64_t length() const { return indices_ ? indices_->length() : texts_->length(); }
+  std::optional<std::string_view> at(int64_t row) const {
+    if (indices_ ? indices_->IsNull(row) : texts_->IsNull(row)) return std::nullopt;
+    return texts_->GetView(indices_ ? indices_->Value(row) : row);
+  }
+
+ private:
+  std::shared_ptr<arrow::Int32Array> indices_;  ///< null where the texts stand themselves
+  std::shared_ptr<arrow::StringArray> texts_;
+};
+
 /// What the ranking reads of a symbol_broker table.
 struct AccountColumns {
-  std::shared_ptr<arrow::StringArray> broker;
+  TextColumn broker;
   std::vector<std::shared_ptr<arrow::DoubleArray>> money;  ///< in the order of money_columns()
 
   static Result<AccountColumns> of(const arrow::Table& table, Mode mode, arrow::MemoryPool* pool) {
     AccountColumns columns;
-    TW_ASSIGN(columns.broker, typed_column<arrow::StringArray>(table, "broker", pool));
+    TW_ASSIGN(columns.broker, TextColumn::of(table, "broker", pool));
     for (const MoneyColumn& money : money_columns(mode)) {
       TW_ASSIGN(auto array, typed_column<arrow::DoubleArray>(table, money.name, pool));
       columns.money.push_back(std::move(array));
@@ -83,9 +128,7 @@ struct AccountColumns {
     return columns;
   }
 
-  std::optional<std::string_view> broker_at(int64_t row) const {
-    return broker->IsNull(row) ? std::nullopt : std::optional(broker->GetView(row));
-  }
+  std::optional<std::string_view> broker_at(int64_t row) const { return broker.at(row); }
 };
 
 struct BrokerTotals {
@@ -106,7 +149,7 @@ BrokerTotals sum_rows(const AccountColumns& columns, int64_t begin, int64_t end,
 /// One entry per broker, ascending as the table is.
 Result<std::vector<BrokerTotals>> sum_by_broker(const AccountColumns& columns, Mode mode) {
   std::vector<BrokerTotals> all;
-  const int64_t row_count = columns.broker->length();
+  const int64_t row_count = columns.broker.length();
   for (int64_t begin = 0; begin < row_count;) {
     const auto broker = columns.broker_at(begin);
     if (!all.empty() && broker < all.back().broker) {
@@ -179,10 +222,7 @@ std::vector<uint32_t> AccountCollector::broker_ids_of(const DailySummary& summar
   const std::lock_guard lock(brokers_mutex_);
   for (const AccountPnl& account : pnl.accounts) {
     const bool is_null = summary.has_null_broker && account.broker_index == 0;
-    const auto next_id = static_cast<uint32_t>(broker_ids_.size());
-    const auto found = broker_ids_.try_emplace(
-        is_null ? std::nullopt : std::optional(summary.brokers[account.broker_index]), next_id);
-    ids.push_back(found.first->second);
+    ids.push_back(is_null ? 0 : brokers_.intern(summary.brokers[account.broker_index]) + 1);
   }
   return ids;
 }
@@ -209,14 +249,23 @@ std::vector<size_t> AccountCollector::slots_by_symbol() const {
   return order;
 }
 
-std::vector<int64_t> AccountCollector::first_rows() const {
-  std::vector<int64_t> account_counts(broker_ids_.size(), 0);
+std::vector<uint32_t> AccountCollector::brokers_in_order() const {
+  const auto& texts = brokers_.values();
+  std::vector<uint32_t> order(texts.size() + 1);
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin() + 1, order.end(),
+            [&](uint32_t left, uint32_t right) { return texts[left - 1] < texts[right - 1]; });
+  return order;
+}
+
+std::vector<int64_t> AccountCollector::first_rows(const std::vector<uint32_t>& broker_order) const {
+  std::vector<int64_t> account_counts(broker_order.size(), 0);
   for (const Slot& slot : slots_) {
     for (const uint32_t id : slot.broker_ids) ++account_counts[id];
   }
-  std::vector<int64_t> first(broker_ids_.size(), 0);
+  std::vector<int64_t> first(broker_order.size(), 0);
   int64_t row = 0;
-  for (const auto& [broker, id] : broker_ids_) {
+  for (const uint32_t id : broker_order) {
     first[id] = row;
     row += account_counts[id];
   }
@@ -245,37 +294,46 @@ arrow::Result<std::shared_ptr<arrow::Array>> AccountCollector::take_money(
 
 arrow::Result<std::shared_ptr<arrow::Table>> AccountCollector::make_symbol_broker() {
   const std::vector<size_t> slot_order = slots_by_symbol();
-  const std::vector<int64_t> first = first_rows();
+  const std::vector<uint32_t> broker_order = brokers_in_order();
+  const std::vector<int64_t> first = first_rows(broker_order);
 
   // Which account stands in which row, as (broker, symbol): rows of a broker are consecutive, and
   // within it symbols come in order because the slots do.
   int64_t row_count = 0;
   for (const Slot& slot : slots_) row_count += static_cast<int64_t>(slot.broker_ids.size());
-  std::vector<uint32_t> slot_of_row(static_cast<size_t>(row_count));
+  ARROW_ASSIGN_OR_RAISE(auto symbol_of_row, arrow::AllocateBuffer(row_count * kIndexBytes, pool_));
   std::vector<int64_t> next_row = first;
+  std::vector<std::string_view> symbol_texts;
   for (const size_t slot_index : slot_order) {
+    const auto symbol = static_cast<int32_t>(symbol_texts.size());
+    symbol_texts.push_back(symbols_[slot_index]);
     for (const uint32_t id : slots_[slot_index].broker_ids) {
-      slot_of_row[static_cast<size_t>(next_row[id]++)] = static_cast<uint32_t>(slot_index);
+      symbol_of_row->mutable_data_as<int32_t>()[next_row[id]++] = symbol;
     }
   }
-  arrow::StringBuilder symbol_id(pool_);
-  ARROW_RETURN_NOT_OK(symbol_id.Reserve(row_count));
-  for (const uint32_t slot_index : slot_of_row) {
-    ARROW_RETURN_NOT_OK(symbol_id.Append(symbols_[slot_index]));
-  }
-  arrow::StringBuilder broker(pool_);
-  ARROW_RETURN_NOT_OK(broker.Reserve(row_count));
-  for (const auto& [text, id] : broker_ids_) {
-    for (int64_t row = first[id]; row < next_row[id]; ++row) {
-      ARROW_RETURN_NOT_OK(text ? broker.Append(*text) : broker.AppendNull());
+  arrow::Int32Builder broker_of_row(pool_);
+  ARROW_RETURN_NOT_OK(broker_of_row.Reserve(row_count));
+  std::vector<std::string_view> broker_texts;
+  for (const uint32_t id : broker_order) {
+    const int64_t count = next_row[id] - first[id];
+    if (id == 0) {
+      ARROW_RETURN_NOT_OK(broker_of_row.AppendNulls(count));
+      continue;
     }
+    for (int64_t i = 0; i < count; ++i) {
+      broker_of_row.UnsafeAppend(static_cast<int32_t>(broker_texts.size()));
+    }
+    broker_texts.push_back(brokers_.values()[id - 1]);
   }
-
-  arrow::FieldVector fields = {arrow::field("symbol_id", arrow::utf8()),
-                               arrow::field("broker", arrow::utf8())};
+  ARROW_ASSIGN_OR_RAISE(auto broker_indices, broker_of_row.Finish());
   arrow::ArrayVector arrays(2);
-  ARROW_ASSIGN_OR_RAISE(arrays[0], symbol_id.Finish());
-  ARROW_ASSIGN_OR_RAISE(arrays[1], broker.Finish());
+  const auto symbol_indices = std::make_shared<arrow::Int32Array>(
+      row_count, std::shared_ptr<arrow::Buffer>(std::move(symbol_of_row)));
+  ARROW_ASSIGN_OR_RAISE(arrays[0], coded_column(symbol_indices, symbol_texts, pool_));
+  ARROW_ASSIGN_OR_RAISE(arrays[1], coded_column(broker_indices, broker_texts, pool_));
+
+  arrow::FieldVector fields = {arrow::field("symbol_id", coded_text()),
+                               arrow::field("broker", coded_text())};
   const auto columns = money_columns(mode_);
   for (size_t i = 0; i < columns.size(); ++i) {
     fields.push_back(arrow::field(columns[i].name, arrow::float64()));
@@ -289,7 +347,7 @@ Result<std::shared_ptr<arrow::Table>> AccountCollector::finish_symbol_broker() {
   auto table = from_arrow(make_symbol_broker(), kSymbolBroker);
   slots_.clear();
   slots_.resize(symbols_.size());
-  broker_ids_.clear();
+  brokers_ = ValueInterner();
   return table;
 }
 

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +13,7 @@
 #include "pipeline/daily_summary.h"
 #include "pipeline/mode.h"
 #include "pipeline/symbol_pnl.h"
+#include "storage/value_interner.h"
 
 namespace tapeworks {
 
@@ -40,9 +39,9 @@ class AccountCollector {
   /// of it on top for a moment; the pool should hand ReleaseUnused() on to the allocator.
   static uint64_t estimated_bytes(uint64_t account_count, Mode mode);
 
-  /// derived/symbol_broker: symbol_id string, broker string, then money_columns(); sorted bytewise
-  /// by broker (null first), then symbol_id. Leaves the collector empty. Errors: kMemoryBudget when
-  /// the pool refuses.
+  /// derived/symbol_broker: symbol_id and broker (texts, as dictionaries in memory), then
+  /// money_columns(); sorted bytewise by broker (null first), then symbol_id. Leaves the collector
+  /// empty. Errors: kMemoryBudget when the pool refuses.
   Result<std::shared_ptr<arrow::Table>> finish_symbol_broker();
 
  private:
@@ -53,8 +52,10 @@ class AccountCollector {
 
   std::vector<uint32_t> broker_ids_of(const DailySummary& summary, const SymbolPnl& pnl);
   std::vector<size_t> slots_by_symbol() const;
+  /// The numbers of the brokers as the table has them: null first, then bytewise.
+  std::vector<uint32_t> brokers_in_order() const;
   /// Per broker number: its first row in the finished table.
-  std::vector<int64_t> first_rows() const;
+  std::vector<int64_t> first_rows(const std::vector<uint32_t>& broker_order) const;
   /// One money column in the order of the table; its slots are given back on the way.
   arrow::Result<std::shared_ptr<arrow::Array>> take_money(size_t column, int64_t row_count,
                                                           const std::vector<size_t>& slot_order,
@@ -67,9 +68,9 @@ class AccountCollector {
   std::vector<Slot> slots_;
 
   std::mutex brokers_mutex_;
-  /// The number of each broker, in order of arrival; nothing is the null broker and sorts first.
-  /// Guarded by brokers_mutex_.
-  std::map<std::optional<std::string>, uint32_t> broker_ids_;
+  /// The number of each broker, in order of arrival, starts with 1; 0 is the null broker. Guarded
+  /// by brokers_mutex_.
+  ValueInterner brokers_;
 };
 
 /// derived/broker_ranking from a symbol_broker table: rank uint32 from 1, broker string, total_pnl,

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/interrupt.h"
+#include "base/run_stats.h"
 #include "base/units.h"
 
 namespace tapeworks {
@@ -135,23 +136,14 @@ Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int
   const int64_t row_count = input->row_count();
   for (int64_t row = 0; row < row_count;) {
     const auto count = static_cast<size_t>(std::min<int64_t>(kBatchRows, row_count - row));
-    TW_TRY(readers.symbol->read(std::span(symbol_codes_).first(count)));
-    TW_TRY(readers.date->read(std::span(day_codes_).first(count)));
-    TW_TRY(readers.broker->read(std::span(broker_codes_).first(count)));
-    TW_TRY(readers.price->read(std::span(price_codes_).first(count)));
-    if (readers.name != nullptr) TW_TRY(readers.name->read(std::span(name_codes_).first(count)));
-    TW_ASSIGN(const bool buy_nulls,
-              readers.buy->read(std::span(buys_).first(count), std::span(buy_nulls_).first(count)));
-    TW_ASSIGN(const bool sell_nulls, readers.sell->read(std::span(sells_).first(count),
-                                                        std::span(sell_nulls_).first(count)));
-    if (!buy_nulls) std::fill_n(buy_nulls_.begin(), sell_nulls ? count : 0, uint8_t{0});
-    if (!sell_nulls) std::fill_n(sell_nulls_.begin(), buy_nulls ? count : 0, uint8_t{0});
+    TW_ASSIGN(const bool have_nulls, read_batch(readers, count));
+    const StageTimer timer(Stage::kAggregate);
     TW_TRY(extend_tables(readers, file));
     const RowPlace place{file_index, row_group, row};
     if (file.price_reader.unit() == AmountUnit::kBinary60) {
-      scan_batch<true>(count, place, readers, file, buy_nulls || sell_nulls);
+      scan_batch<true>(count, place, readers, file, have_nulls);
     } else {
-      scan_batch<false>(count, place, readers, file, buy_nulls || sell_nulls);
+      scan_batch<false>(count, place, readers, file, have_nulls);
     }
     TW_TRY(collector_.status());
     TW_TRY(check_interrupt());
@@ -160,6 +152,23 @@ Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int
   flush_run(run_);
   run_ = Run{};
   return readers.expect_end();
+}
+
+/// Whether counts are null somewhere.
+Result<bool> RowGroupScanner::read_batch(Readers& readers, size_t count) {
+  const StageTimer timer(Stage::kDecode);
+  TW_TRY(readers.symbol->read(std::span(symbol_codes_).first(count)));
+  TW_TRY(readers.date->read(std::span(day_codes_).first(count)));
+  TW_TRY(readers.broker->read(std::span(broker_codes_).first(count)));
+  TW_TRY(readers.price->read(std::span(price_codes_).first(count)));
+  if (readers.name != nullptr) TW_TRY(readers.name->read(std::span(name_codes_).first(count)));
+  TW_ASSIGN(const bool buy_nulls,
+            readers.buy->read(std::span(buys_).first(count), std::span(buy_nulls_).first(count)));
+  TW_ASSIGN(const bool sell_nulls, readers.sell->read(std::span(sells_).first(count),
+                                                      std::span(sell_nulls_).first(count)));
+  if (!buy_nulls) std::fill_n(buy_nulls_.begin(), sell_nulls ? count : 0, uint8_t{0});
+  if (!sell_nulls) std::fill_n(sell_nulls_.begin(), buy_nulls ? count : 0, uint8_t{0});
+  return buy_nulls || sell_nulls;
 }
 
 Status RowGroupScanner::start_chunk(Readers& readers, const TransactionFile& file) {

@@ -97,6 +97,7 @@ class RowGroupScanner {
 
   struct Readers;
   struct Run;
+  Result<bool> read_batch(Readers& readers, size_t count);
   Status start_chunk(Readers& readers, const TransactionFile& file);
   Status extend_tables(Readers& readers, const TransactionFile& file);
   Status reserve_tables(const TransactionFile& file);

@@ -131,11 +131,21 @@ class PartitionReducer {
     summary_.sell_amount.clear();
   }
 
+  Status sort(size_t partition, const SortPass& pass) {
+    const StageTimer timer(Stage::kSort);
+    return sorter_.load(partition, pass);
+  }
+
+  Status append_rows(size_t position) {
+    const StageTimer timer(Stage::kSort);
+    return sorter_.append_rows(position, summary_);
+  }
+
   Status reduce_pass(size_t partition, const SortPass& pass) {
-    TW_TRY(sorter_.load(partition, pass));
+    TW_TRY(sort(partition, pass));
     for (size_t position = 0; position < pass.symbols.size(); ++position) {
       start_summary(pass.symbols[position]);
-      TW_TRY(sorter_.append_rows(position, summary_));
+      TW_TRY(append_rows(position));
       TW_TRY(sink_(pass.symbols[position], summary_));
       TW_TRY(check_interrupt());
     }
@@ -166,8 +176,8 @@ class PartitionReducer {
                            format_byte_size(bytes),
                            (budget_.resident_limit_bytes() + bytes) / kMiB + 1);
       }
-      TW_TRY(sorter_.load(partition, pass));
-      TW_TRY(sorter_.append_rows(0, summary_));
+      TW_TRY(sort(partition, pass));
+      TW_TRY(append_rows(0));
     }
     const Status done = sink_(symbol[0], summary_);
     sorter_.release_memory();

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/double_double.h"
+#include "base/hot_loop.h"
 #include "pipeline/fifo_lots.h"
 #include "pipeline/symbol_days.h"
 #include "pipeline/timing.h"
@@ -248,13 +249,18 @@ SymbolPnl run_accounts(const DailySummary& summary, const SymbolDays& days,
   return out;
 }
 
+TW_HOT_FMA SymbolPnl run_default_accounts(const DailySummary& summary, const SymbolDays& days,
+                                          const PnlOptions& options) {
+  return run_accounts<DefaultPnl>(summary, days, options);
+}
+
 }  // namespace
 
 Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
                                      const PnlOptions& options) {
   TW_ASSIGN(const SymbolDays days, make_symbol_days(summary, prices, options));
   return is_compat(options.mode) ? run_accounts<ReferencePnl>(summary, days, options)
-                                 : run_accounts<DefaultPnl>(summary, days, options);
+                                 : run_default_accounts(summary, days, options);
 }
 
 }  // namespace tapeworks

@@ -1,8 +1,11 @@
 #include "pipeline/table_writer.h"
 
+#include <span>
 #include <utility>
 
 #include <arrow/table.h>
+
+#include "base/run_stats.h"
 
 namespace tapeworks {
 
@@ -11,12 +14,19 @@ std::string symbol_file_path(const std::string& table, const std::string& symbol
 }
 
 Status TableWriter::add(const std::string& table, const std::string& relative_path,
-                        const arrow::Table& content, int64_t row_group_rows_max) const {
+                        const arrow::Table& content, const Layout& layout) const {
   ParquetWriteOptions options;
   options.metadata = {{"tapeworks.mode", std::string(to_string(mode_))}};
-  options.row_group_rows_max = row_group_rows_max;
+  options.row_group_rows_max = layout.row_group_rows_max;
+  options.store_dictionary_types = layout.store_dictionary_types;
+  options.thread_count = layout.thread_count;
   auto encoder = take_encoder();
-  TW_ASSIGN(const auto bytes, encoder->encode(content, options));
+  std::span<const std::byte> bytes;
+  {
+    const StageTimer timer(Stage::kEncode);
+    TW_ASSIGN(bytes, encoder->encode(content, options));
+  }
+  const StageTimer timer(Stage::kWrite);
   TW_TRY(
       generation_.add_file(table, relative_path, bytes, static_cast<uint64_t>(content.num_rows())));
   return_encoder(std::move(encoder));

@@ -30,8 +30,20 @@ class TableWriter {
   static constexpr int64_t kQueriedRowGroupRows = 64 * 1024;
   static constexpr int64_t kRowGroupRows = 4 * 1024 * 1024;
 
+  /// What differs from table to table.
+  struct Layout {
+    int64_t row_group_rows_max = kRowGroupRows;
+    /// Whether readers get dictionary columns as such; else as texts.
+    bool store_dictionary_types = true;
+    size_t thread_count = 1;
+  };
+
   Status add(const std::string& table, const std::string& relative_path,
-             const arrow::Table& content, int64_t row_group_rows_max = kRowGroupRows) const;
+             const arrow::Table& content, const Layout& layout) const;
+  Status add(const std::string& table, const std::string& relative_path,
+             const arrow::Table& content) const {
+    return add(table, relative_path, content, Layout{});
+  }
 
   GenerationWriter& generation() const { return generation_; }
   arrow::MemoryPool* pool() const { return budget_.pool(); }

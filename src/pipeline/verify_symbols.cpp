@@ -2,6 +2,8 @@
 #include <optional>
 #include <utility>
 
+#include <arrow/array.h>
+#include <arrow/builder.h>
 #include <arrow/compare.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
@@ -17,6 +19,7 @@
 #include "pipeline/symbol_pnl.h"
 #include "pipeline/table_writer.h"
 #include "pipeline/verify_context_internal.h"
+#include "storage/arrow_status_internal.h"
 #include "storage/parquet_read.h"
 
 namespace tapeworks {
@@ -33,6 +36,33 @@ constexpr uint64_t kLotBytes = 64;
 /// For each row of pnl_daily, which --full makes and reads: the array, and two Arrow tables.
 constexpr uint64_t kDailyArrayBytes = 24;
 constexpr uint64_t kDailyTableBytes = 80;
+
+/// A table in memory may have texts as dictionaries where the file has them as they are.
+arrow::Result<std::shared_ptr<arrow::Table>> with_plain_texts(const arrow::Table& table,
+                                                              arrow::MemoryPool* pool) {
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  for (int i = 0; i < table.num_columns(); ++i) {
+    auto column = table.column(i);
+    if (column->type()->id() == arrow::Type::DICTIONARY) {
+      arrow::StringBuilder texts(pool);
+      for (const auto& chunk : column->chunks()) {
+        const auto& coded = static_cast<const arrow::DictionaryArray&>(*chunk);
+        const auto& values = static_cast<const arrow::StringArray&>(*coded.dictionary());
+        for (int64_t row = 0; row < coded.length(); ++row) {
+          ARROW_RETURN_NOT_OK(coded.IsNull(row)
+                                  ? texts.AppendNull()
+                                  : texts.Append(values.GetView(coded.GetValueIndex(row))));
+        }
+      }
+      ARROW_ASSIGN_OR_RAISE(auto plain, texts.Finish());
+      column = std::make_shared<arrow::ChunkedArray>(std::move(plain));
+    }
+    fields.push_back(table.field(i)->WithType(column->type()));
+    columns.push_back(std::move(column));
+  }
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), table.num_rows());
+}
 
 bool equal_tables(const arrow::Table& computed, const arrow::Table& stored) {
   return computed.Equals(
@@ -300,7 +330,9 @@ class SymbolChecker {
     const auto path = file_of(*table, name, index, symbol, recomputed_);
     if (!path) return {};
     TW_ASSIGN(const auto stored, read_parquet(context_.path_of(*path), {}, context_.budget.pool()));
-    if (!equal_tables(computed, *stored)) {
+    TW_ASSIGN(const auto plain,
+              from_arrow(with_plain_texts(computed, context_.budget.pool()), *path));
+    if (!equal_tables(*plain, *stored)) {
       recomputed_.add(index, fmt::format("{} is not what its trades and closes give", *path));
     }
     return {};

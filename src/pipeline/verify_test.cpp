@@ -84,7 +84,7 @@ class VerifyTest : public PriceFilesTest {
     for (size_t i = 0; i < summaries.size(); ++i) require(results.put(i, summaries[i]));
     std::map<std::string, std::string> text{{"start", to_string(options.start)}};
     if (!is_compat(mode_)) text["as_of"] = as_of;
-    require(results.finish(text));
+    require(results.finish(text, 2));
     require(generation.publish(std::string(to_string(mode_)), {}));
   }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/interrupt.h"
+#include "base/run_stats.h"
 
 namespace tapeworks {
 namespace {
@@ -62,7 +63,11 @@ void BulkSync::work() {
     lock.unlock();
     item_taken_.notify_one();
 
-    Status status = sync_and_close(item.file, item.path);
+    Status status;
+    {
+      const StageTimer timer(Stage::kWrite);
+      status = sync_and_close(item.file, item.path);
+    }
 
     lock.lock();
     --syncing_count_;

@@ -21,6 +21,8 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "base/run_stats.h"
+
 namespace tapeworks {
 namespace {
 
@@ -166,6 +168,7 @@ class ColumnPages::ChunkStream final : public arrow::io::InputStream {
   }
 
   arrow::Status read_more() {
+    const StageTimer timer(Stage::kRead);
     const int64_t room = std::min(window_->size() - end_, unread_bytes_);
     const ssize_t count = ::pread(file_.get(), window_->mutable_data() + end_,
                                   static_cast<size_t>(room), next_offset_);

@@ -16,6 +16,7 @@
 
 #include "base/interrupt.h"
 #include "base/messages.h"
+#include "base/run_stats.h"
 #include "base/units.h"
 #include "storage/bulk_sync.h"
 #include "storage/generation_tree_internal.h"
@@ -213,7 +214,10 @@ Status GenerationWriter::State::copy_file(const TableFile& file) {
 
 /// Everything inside the folder is final and safe after this, and the folder has its last name.
 Status GenerationWriter::State::complete_folder(const nlohmann::ordered_json& run_info) {
-  TW_TRY(sync->finish());
+  {
+    const PhaseTimer phase("sync");
+    TW_TRY(sync->finish());
+  }
   TW_TRY(check_files_present(manifest, folder));
   TW_TRY(check_interrupt());
   TW_TRY(write_generation_records(folder, manifest, run_info));

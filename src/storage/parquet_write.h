@@ -20,6 +20,11 @@ struct ParquetWriteOptions {
   std::map<std::string, std::string> metadata;
   /// Rows of one row group; a reader that streams needs memory for one at a time.
   int64_t row_group_rows_max = 4 * 1024 * 1024;
+  /// Whether readers of Arrow get dictionary columns back as such, or as the texts they stand for.
+  bool store_dictionary_types = true;
+  /// Threads that encode column chunks; the bytes are the same for any number. With more than one
+  /// the file is in memory twice for a moment.
+  size_t thread_count = 1;
 };
 
 /// Makes Parquet files in memory, one after the other, with buffers and a compression context that

@@ -136,8 +136,30 @@ TEST(ParquetEncoder, SeveralPagesAndRowGroupsAndChunksHoldTheSameRows) {
                 ->metadata()
                 ->num_row_groups(),
             5);
-  // The bytes depend on the rows, not on how the table is cut.
+  // The bytes depend on the rows, not on how the table is cut or on threads.
   EXPECT_TRUE(bytes->Equals(*encode(*table, options)));
+  options.thread_count = 3;
+  EXPECT_TRUE(bytes->Equals(*encode(*table, options)));
+}
+
+TEST(ParquetEncoder, DictionariesCanComeBackAsTexts) {
+  const auto table = random_table(10, 300, 20)->SelectColumns({0, 1}).ValueOrDie();
+  ParquetWriteOptions options;
+  options.store_dictionary_types = false;
+  const auto back = read(encode(*table, options));
+  EXPECT_EQ(back->field(1)->type()->id(), arrow::Type::STRING);
+  const auto coded = read(encode(*table));
+  EXPECT_EQ(coded->field(1)->type()->id(), arrow::Type::DICTIONARY);
+  for (int64_t row = 0; row < 300; ++row) {
+    const auto text = back->column(1)->GetScalar(row).ValueOrDie();
+    const auto code = coded->column(1)->GetScalar(row).ValueOrDie();
+    ASSERT_EQ(text->is_valid, code->is_valid);
+    if (!text->is_valid) continue;
+    EXPECT_EQ(text->ToString(), static_cast<const arrow::DictionaryScalar&>(*code)
+                                    .GetEncodedValue()
+                                    .ValueOrDie()
+                                    ->ToString());
+  }
 }
 
 TEST(ParquetEncoder, OneEncoderMakesTheSameBytesAgain) {

@@ -1,0 +1,452 @@
+#include "storage/chunk_encoder.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <arrow/array.h>
+#include <parquet/schema.h>
+
+#include "base/hot_loop.h"
+#include "storage/index_encoder.h"
+#include "storage/value_interner.h"
+#include "storage/value_range.h"
+
+namespace tapeworks {
+
+using parquet::Encoding;
+
+/// Text columns as numbers of their distinct values, in the order of first appearance.
+struct CodedTexts {
+  std::vector<std::string_view> values;
+  std::span<const int32_t> codes;  // one for every row that is not null
+  std::vector<int32_t> own_codes;  // behind `codes`, unless they are those of the array
+};
+
+/// A Parquet page header in Thrift's compact protocol (parquet.thrift, PageHeader): after each
+/// field header, which holds the distance to the field before, an integer as zigzag varint.
+class PageHeader {
+ public:
+  static PageHeader of_data_page(size_t uncompressed, size_t compressed, int64_t row_count,
+                                 Encoding::type encoding) {
+    PageHeader header(0, uncompressed, compressed);
+    header.put(0x2c);  // field 5, a struct
+    header.put_field(row_count);
+    header.put_field(encoding);
+    header.put_field(Encoding::RLE);  // definition levels
+    header.put_field(Encoding::RLE);  // repetition levels
+    return header.end();
+  }
+  static PageHeader of_dictionary(size_t uncompressed, size_t compressed, size_t value_count) {
+    PageHeader header(2, uncompressed, compressed);
+    header.put(0x4c);  // field 7, a struct
+    header.put_field(static_cast<int64_t>(value_count));
+    header.put_field(Encoding::PLAIN);
+    return header.end();
+  }
+
+  const uint8_t* data() const { return bytes_.data(); }
+  size_t size() const { return size_; }
+
+ private:
+  PageHeader(int page_type, size_t uncompressed, size_t compressed) {
+    put_field(page_type);
+    put_field(static_cast<int64_t>(uncompressed));
+    put_field(static_cast<int64_t>(compressed));
+  }
+  PageHeader& end() {
+    put(0);  // of the inner struct
+    put(0);
+    return *this;
+  }
+  void put(uint8_t byte) { bytes_[size_++] = byte; }
+  void put_field(int64_t value) {
+    put(0x15);  // the next field, an i32
+    auto bits = static_cast<uint64_t>(value) << 1;
+    for (; bits >= 0x80; bits >>= 7) put(static_cast<uint8_t>(bits | 0x80));
+    put(static_cast<uint8_t>(bits));
+  }
+
+  std::array<uint8_t, 64> bytes_{};
+  size_t size_ = 0;
+};
+
+namespace {
+
+constexpr int kZstdLevel = 1;
+/// Rows of one page: it stays in the cache between encoding and compressing.
+constexpr int64_t kPageRows = 128 * 1024;
+/// Texts of more distinct bytes than this are stored one by one.
+constexpr size_t kDictionaryBytesMax = 1024 * 1024;
+/// Larger minima and maxima are left out.
+constexpr size_t kStatisticsBytesMax = 4096;
+
+static_assert(std::endian::native == std::endian::little, "Parquet numbers are little-endian");
+
+template <typename Value>
+std::string bytes_of(Value value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+/// The minimum and maximum for the footer. As the format asks, a zero is -0 as a minimum and +0 as
+/// a maximum.
+template <typename Value>
+void set_range(std::span<const Value> values, parquet::EncodedStatistics& statistics) {
+  auto range = range_of(values);
+  if (!range) return;
+  if constexpr (std::is_floating_point_v<Value>) {
+    if (range->least == 0) range->least = -Value{0};
+    if (range->most == 0) range->most = Value{0};
+  }
+  statistics.set_min(bytes_of(range->least)).set_max(bytes_of(range->most));
+}
+
+/// All first bytes, then all second bytes, and so on. One pass a byte: with constant distances the
+/// compiler makes each of them a few vector instructions.
+template <typename Value>
+inline void split_all_bytes(std::span<const Value> values, uint8_t* out) {
+  using Bits = std::conditional_t<sizeof(Value) == 4, uint32_t, uint64_t>;
+  const Value* const from = values.data();
+  const size_t count = values.size();
+  for (unsigned byte = 0; byte < sizeof(Value); ++byte, out += count) {
+    for (size_t i = 0; i < count; ++i) {
+      out[i] = static_cast<uint8_t>(std::bit_cast<Bits>(from[i]) >> (8 * byte));
+    }
+  }
+}
+
+TW_HOT_LOOP void split_bytes(std::span<const int32_t> values, uint8_t* out) {
+  split_all_bytes(values, out);
+}
+TW_HOT_LOOP void split_bytes(std::span<const int64_t> values, uint8_t* out) {
+  split_all_bytes(values, out);
+}
+TW_HOT_LOOP void split_bytes(std::span<const float> values, uint8_t* out) {
+  split_all_bytes(values, out);
+}
+TW_HOT_LOOP void split_bytes(std::span<const double> values, uint8_t* out) {
+  split_all_bytes(values, out);
+}
+
+/// Whether the indices are numbers in the order of first appearance already, and how many.
+std::optional<int32_t> count_in_order(std::span<const int32_t> indices) {
+  int32_t count = 0;
+  for (const int32_t index : indices) {
+    if (index > count || index < 0) return std::nullopt;
+    count += index == count ? 1 : 0;
+  }
+  return count;
+}
+
+/// The rows of `array` that are not null before row `row`.
+int64_t value_position(const arrow::Array& array, int64_t row) {
+  if (array.null_count() == 0) return row;
+  int64_t position = 0;
+  for (int64_t i = 0; i < row; ++i) position += array.IsValid(i) ? 1 : 0;
+  return position;
+}
+
+CodedTexts code_dictionary(const arrow::DictionaryArray& array) {
+  CodedTexts texts;
+  const auto& values = static_cast<const arrow::StringArray&>(*array.dictionary());
+  const auto& indices = static_cast<const arrow::Int32Array&>(*array.indices());
+  const std::span raw(indices.raw_values(), static_cast<size_t>(indices.length()));
+  if (const auto count = array.null_count() == 0 ? count_in_order(raw) : std::nullopt) {
+    for (int64_t i = 0; i < *count; ++i) texts.values.push_back(values.GetView(i));
+    texts.codes = raw;
+    return texts;
+  }
+  std::vector<int32_t> code_of(static_cast<size_t>(values.length()), -1);
+  texts.own_codes.reserve(static_cast<size_t>(array.length()));
+  for (int64_t row = 0; row < array.length(); ++row) {
+    if (array.IsNull(row)) continue;
+    const int64_t index = array.GetValueIndex(row);
+    int32_t& code = code_of[static_cast<size_t>(index)];
+    if (code < 0) {
+      code = static_cast<int32_t>(texts.values.size());
+      texts.values.push_back(values.GetView(index));
+    }
+    texts.own_codes.push_back(code);
+  }
+  texts.codes = texts.own_codes;
+  return texts;
+}
+
+/// `interner` owns the values.
+CodedTexts code_texts(const arrow::StringArray& array, ValueInterner& interner) {
+  CodedTexts texts;
+  texts.own_codes.reserve(static_cast<size_t>(array.length()));
+  std::string_view last_text;
+  for (int64_t row = 0; row < array.length(); ++row) {
+    if (array.IsNull(row)) continue;
+    const std::string_view text = array.GetView(row);
+    // Columns are mostly sorted.
+    const bool repeated = !texts.own_codes.empty() && text == last_text;
+    texts.own_codes.push_back(repeated ? texts.own_codes.back()
+                                       : static_cast<int32_t>(interner.intern(text)));
+    last_text = text;
+  }
+  texts.values = interner.values();
+  texts.codes = texts.own_codes;
+  return texts;
+}
+
+size_t plain_bytes(const std::vector<std::string_view>& values) {
+  size_t bytes = 0;
+  for (const std::string_view value : values) bytes += sizeof(uint32_t) + value.size();
+  return bytes;
+}
+
+arrow::Status append_plain(std::string_view text, GrowingBuffer& out) {
+  const auto length = static_cast<uint32_t>(text.size());
+  ARROW_RETURN_NOT_OK(out.append(&length, sizeof length));
+  return out.append(text.data(), text.size());
+}
+
+}  // namespace
+
+ChunkEncoder::ChunkEncoder(arrow::MemoryPool* pool)
+    : page_(pool),
+      compressed_(pool),
+      dense_(pool),
+      zstd_(ZSTD_createCCtx(), ZSTD_freeCCtx),
+      int32_deltas_(parquet::MakeTypedEncoder<parquet::Int32Type>(Encoding::DELTA_BINARY_PACKED,
+                                                                  false, nullptr, pool)),
+      int64_deltas_(parquet::MakeTypedEncoder<parquet::Int64Type>(Encoding::DELTA_BINARY_PACKED,
+                                                                  false, nullptr, pool)) {}
+
+arrow::Result<ChunkInfo> ChunkEncoder::encode(const arrow::Array& array,
+                                              const parquet::ColumnDescriptor& descriptor,
+                                              GrowingBuffer& out) {
+  Chunk chunk{descriptor, out, {}};
+  chunk.info.value_count = array.length();
+  ARROW_RETURN_NOT_OK(write_chunk(array, chunk));
+  auto& statistics = chunk.info.statistics;
+  statistics.set_null_count(array.null_count());
+  statistics.set_is_signed(descriptor.sort_order() == parquet::SortOrder::SIGNED);
+  statistics.ApplyStatSizeLimits(kStatisticsBytesMax);
+  return std::move(chunk.info);
+}
+
+arrow::Status ChunkEncoder::write_chunk(const arrow::Array& array, Chunk& chunk) {
+  switch (array.type_id()) {
+    case arrow::Type::DICTIONARY:
+    case arrow::Type::STRING:
+      return write_texts(array, chunk);
+    case arrow::Type::DATE32:
+      return write_numbers<arrow::Date32Array>(array, chunk);
+    case arrow::Type::INT32:
+      return write_numbers<arrow::Int32Array>(array, chunk);
+    case arrow::Type::UINT32:
+      return write_numbers<arrow::UInt32Array>(array, chunk);
+    case arrow::Type::INT64:
+      return write_numbers<arrow::Int64Array>(array, chunk);
+    case arrow::Type::FLOAT:
+      return write_numbers<arrow::FloatArray>(array, chunk);
+    case arrow::Type::DOUBLE:
+      return write_numbers<arrow::DoubleArray>(array, chunk);
+    case arrow::Type::BOOL:
+      return write_flags(static_cast<const arrow::BooleanArray&>(array), chunk);
+    default:
+      return arrow::Status::NotImplemented("no table of ours has columns of the type ",
+                                           array.type()->ToString());
+  }
+}
+
+template <typename EncodeValues>
+arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::type encoding,
+                                        Chunk& chunk, EncodeValues&& encode_page) {
+  chunk.info.encoding = encoding;
+  for (int64_t row = 0; row < array.length(); row += kPageRows) {
+    const auto rows = array.Slice(row, kPageRows);
+    page_.clear();
+    ARROW_RETURN_NOT_OK(write_levels(*rows, chunk));
+    const auto begin = static_cast<size_t>(value_position(array, row));
+    const auto count = static_cast<size_t>(rows->length() - rows->null_count());
+    ARROW_RETURN_NOT_OK(encode_page(begin, count));
+    ARROW_RETURN_NOT_OK(compress_page());
+    ARROW_RETURN_NOT_OK(append_page(
+        PageHeader::of_data_page(page_.size(), compressed_.size(), rows->length(), encoding),
+        chunk));
+    ++chunk.info.data_page_count;
+  }
+  return arrow::Status::OK();
+}
+
+/// Which rows are not null, as the format has it in front of the values.
+arrow::Status ChunkEncoder::write_levels(const arrow::Array& array, const Chunk& chunk) {
+  if (chunk.descriptor.max_definition_level() == 0) return arrow::Status::OK();
+  levels_.assign(static_cast<size_t>(array.length()), 1);
+  if (array.null_count() != 0) {
+    for (int64_t row = 0; row < array.length(); ++row) {
+      if (array.IsNull(row)) levels_[static_cast<size_t>(row)] = 0;
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(uint8_t* const out, page_.room(sizeof(uint32_t) + encoded_indices_bytes_max(
+                                                                              levels_.size(), 1)));
+  const uint8_t* const end = encode_indices(levels_, 1, out + sizeof(uint32_t));
+  const auto byte_count = static_cast<uint32_t>(end - out - sizeof(uint32_t));
+  std::memcpy(out, &byte_count, sizeof byte_count);
+  page_.set_size(page_.size() + sizeof byte_count + byte_count);
+  return arrow::Status::OK();
+}
+
+arrow::Status ChunkEncoder::compress_page() {
+  compressed_.clear();
+  const size_t bound = ZSTD_compressBound(page_.size());
+  ARROW_ASSIGN_OR_RAISE(uint8_t* const out, compressed_.room(bound));
+  const size_t byte_count =
+      ZSTD_compressCCtx(zstd_.get(), out, bound, page_.data(), page_.size(), kZstdLevel);
+  if (ZSTD_isError(byte_count) != 0) {
+    return arrow::Status::UnknownError(ZSTD_getErrorName(byte_count));
+  }
+  compressed_.set_size(byte_count);
+  return arrow::Status::OK();
+}
+
+arrow::Status ChunkEncoder::append_page(const PageHeader& header, Chunk& chunk) {
+  ARROW_RETURN_NOT_OK(chunk.out.append(header.data(), header.size()));
+  ARROW_RETURN_NOT_OK(chunk.out.append(compressed_.data(), compressed_.size()));
+  chunk.info.byte_count += static_cast<int64_t>(header.size() + compressed_.size());
+  chunk.info.uncompressed_bytes += static_cast<int64_t>(header.size() + page_.size());
+  return arrow::Status::OK();
+}
+
+/// The values of the rows that are not null, one behind the other.
+template <typename Value>
+arrow::Result<std::span<const Value>> ChunkEncoder::dense_values(const arrow::Array& array,
+                                                                 const Value* values) {
+  const auto length = static_cast<size_t>(array.length());
+  if (array.null_count() == 0) return std::span<const Value>(values, length);
+  dense_.clear();
+  ARROW_ASSIGN_OR_RAISE(uint8_t* const room, dense_.room(length * sizeof(Value)));
+  auto* const out = reinterpret_cast<Value*>(room);
+  size_t count = 0;
+  for (size_t row = 0; row < length; ++row) {
+    if (array.IsValid(static_cast<int64_t>(row))) out[count++] = values[row];
+  }
+  return std::span<const Value>(out, count);
+}
+
+template <typename Value>
+arrow::Status ChunkEncoder::split_values(std::span<const Value> values) {
+  ARROW_ASSIGN_OR_RAISE(uint8_t* const out, page_.room(values.size_bytes()));
+  split_bytes(values, out);
+  page_.set_size(page_.size() + values.size_bytes());
+  return arrow::Status::OK();
+}
+
+template <typename Encoder, typename Value>
+arrow::Status ChunkEncoder::delta_values(Encoder& encoder, std::span<const Value> values) {
+  encoder.Put(values.data(), static_cast<int>(values.size()));
+  const auto bytes = encoder.FlushValues();
+  return page_.append(bytes->data(), static_cast<size_t>(bytes->size()));
+}
+
+arrow::Status ChunkEncoder::encode_values(std::span<const int32_t> values,
+                                          Encoding::type encoding) {
+  if (encoding == Encoding::BYTE_STREAM_SPLIT) return split_values(values);
+  return delta_values(*int32_deltas_, values);
+}
+
+arrow::Status ChunkEncoder::encode_values(std::span<const int64_t> values,
+                                          Encoding::type encoding) {
+  if (encoding == Encoding::BYTE_STREAM_SPLIT) return split_values(values);
+  return delta_values(*int64_deltas_, values);
+}
+
+template <typename ArrowArray>
+arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chunk) {
+  const auto type = array.type_id();
+  const bool by_delta =
+      type == arrow::Type::DATE32 || type == arrow::Type::UINT32 || type == arrow::Type::INT64;
+  const auto encoding = by_delta ? Encoding::DELTA_BINARY_PACKED : Encoding::BYTE_STREAM_SPLIT;
+  const auto* const raw = static_cast<const ArrowArray&>(array).raw_values();
+  ARROW_ASSIGN_OR_RAISE(const auto values, dense_values(array, raw));
+  set_range(values, chunk.info.statistics);
+  return write_pages(array, encoding, chunk, [&](size_t begin, size_t count) {
+    const auto part = values.subspan(begin, count);
+    if constexpr (std::is_same_v<ArrowArray, arrow::UInt32Array>) {
+      return encode_values(std::span(reinterpret_cast<const int32_t*>(part.data()), part.size()),
+                           encoding);
+    } else if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(part[0])>>) {
+      return split_values(part);
+    } else {
+      return encode_values(part, encoding);
+    }
+  });
+}
+
+arrow::Status ChunkEncoder::write_flags(const arrow::BooleanArray& array, Chunk& chunk) {
+  std::vector<uint8_t> flags;
+  for (int64_t row = 0; row < array.length(); ++row) {
+    if (array.IsValid(row)) flags.push_back(array.Value(row) ? 1 : 0);
+  }
+  if (!flags.empty()) {
+    const auto [least, most] = std::ranges::minmax(flags);
+    chunk.info.statistics.set_min(bytes_of(least)).set_max(bytes_of(most));
+  }
+  return write_pages(array, Encoding::PLAIN, chunk, [&](size_t begin, size_t count) {
+    std::vector<uint8_t> bits((count + 7) / 8);
+    for (size_t i = 0; i < count; ++i) {
+      bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | flags[begin + i] << (i % 8));
+    }
+    return page_.append(bits.data(), bits.size());
+  });
+}
+
+arrow::Status ChunkEncoder::write_texts(const arrow::Array& array, Chunk& chunk) {
+  ValueInterner interner;
+  const CodedTexts texts =
+      array.type_id() == arrow::Type::DICTIONARY
+          ? code_dictionary(static_cast<const arrow::DictionaryArray&>(array))
+          : code_texts(static_cast<const arrow::StringArray&>(array), interner);
+  if (!texts.values.empty()) {
+    const auto [least, most] = std::ranges::minmax(texts.values);
+    chunk.info.statistics.set_min(std::string(least)).set_max(std::string(most));
+  }
+  if (plain_bytes(texts.values) > kDictionaryBytesMax) {
+    return write_plain_texts(array, texts, chunk);
+  }
+  ARROW_RETURN_NOT_OK(write_dictionary(texts.values, chunk));
+  // Some readers do not know indices of no bits.
+  const int bit_width = std::max(
+      1, static_cast<int>(std::bit_width(texts.values.size() - (texts.values.empty() ? 0U : 1U))));
+  return write_pages(array, Encoding::RLE_DICTIONARY, chunk, [&](size_t begin, size_t count) {
+    const auto width = static_cast<uint8_t>(bit_width);
+    ARROW_RETURN_NOT_OK(page_.append(&width, 1));
+    ARROW_ASSIGN_OR_RAISE(uint8_t* const out,
+                          page_.room(encoded_indices_bytes_max(count, bit_width)));
+    const uint8_t* const end = encode_indices(texts.codes.subspan(begin, count), bit_width, out);
+    page_.set_size(page_.size() + static_cast<size_t>(end - out));
+    return arrow::Status::OK();
+  });
+}
+
+arrow::Status ChunkEncoder::write_dictionary(const std::vector<std::string_view>& values,
+                                             Chunk& chunk) {
+  page_.clear();
+  for (const std::string_view value : values) ARROW_RETURN_NOT_OK(append_plain(value, page_));
+  ARROW_RETURN_NOT_OK(compress_page());
+  ARROW_RETURN_NOT_OK(append_page(
+      PageHeader::of_dictionary(page_.size(), compressed_.size(), values.size()), chunk));
+  chunk.info.dictionary_bytes = chunk.info.byte_count;
+  return arrow::Status::OK();
+}
+
+arrow::Status ChunkEncoder::write_plain_texts(const arrow::Array& array, const CodedTexts& texts,
+                                              Chunk& chunk) {
+  return write_pages(array, Encoding::PLAIN, chunk, [&](size_t begin, size_t count) {
+    for (const int32_t code : texts.codes.subspan(begin, count)) {
+      ARROW_RETURN_NOT_OK(append_plain(texts.values[static_cast<size_t>(code)], page_));
+    }
+    return arrow::Status::OK();
+  });
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+#include <parquet/encoding.h>
+#include <parquet/statistics.h>
+#include <zstd.h>
+
+#include "storage/growing_buffer.h"
+
+namespace tapeworks {
+
+/// A column chunk as it lies in the file, but for its position.
+struct ChunkInfo {
+  int64_t value_count = 0;       ///< nulls included
+  int64_t dictionary_bytes = 0;  ///< page and header; 0 without a dictionary
+  int64_t byte_count = 0;        ///< of all pages and headers
+  int64_t uncompressed_bytes = 0;
+  parquet::Encoding::type encoding = parquet::Encoding::PLAIN;
+  int32_t data_page_count = 0;
+  parquet::EncodedStatistics statistics;
+};
+
+struct CodedTexts;
+class PageHeader;
+
+/// Encodes column chunks, one after the other, with buffers and contexts that it keeps: zstd level
+/// 1; texts with a dictionary page (those of many distinct bytes without), dates and integer keys
+/// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT, flags PLAIN. Threads: one at a time.
+class ChunkEncoder {
+ public:
+  /// `pool` must outlive the encoder.
+  explicit ChunkEncoder(arrow::MemoryPool* pool);
+
+  /// Appends the pages of the chunk to `out`.
+  arrow::Result<ChunkInfo> encode(const arrow::Array& array,
+                                  const parquet::ColumnDescriptor& descriptor, GrowingBuffer& out);
+
+ private:
+  /// The chunk being written.
+  struct Chunk {
+    const parquet::ColumnDescriptor& descriptor;
+    GrowingBuffer& out;
+    ChunkInfo info;
+  };
+
+  arrow::Status write_chunk(const arrow::Array& array, Chunk& chunk);
+  arrow::Status write_texts(const arrow::Array& array, Chunk& chunk);
+  arrow::Status write_dictionary(const std::vector<std::string_view>& values, Chunk& chunk);
+  arrow::Status write_plain_texts(const arrow::Array& array, const CodedTexts& texts, Chunk& chunk);
+  arrow::Status write_flags(const arrow::BooleanArray& array, Chunk& chunk);
+  template <typename ArrowArray>
+  arrow::Status write_numbers(const arrow::Array& array, Chunk& chunk);
+  template <typename EncodeValues>
+  arrow::Status write_pages(const arrow::Array& array, parquet::Encoding::type encoding,
+                            Chunk& chunk, EncodeValues&& encode_values);
+  arrow::Status write_levels(const arrow::Array& array, const Chunk& chunk);
+  arrow::Status compress_page();
+  arrow::Status append_page(const PageHeader& header, Chunk& chunk);
+  template <typename Value>
+  arrow::Result<std::span<const Value>> dense_values(const arrow::Array& array,
+                                                     const Value* values);
+  arrow::Status encode_values(std::span<const int32_t> values, parquet::Encoding::type encoding);
+  arrow::Status encode_values(std::span<const int64_t> values, parquet::Encoding::type encoding);
+  template <typename Value>
+  arrow::Status split_values(std::span<const Value> values);
+  template <typename Encoder, typename Value>
+  arrow::Status delta_values(Encoder& encoder, std::span<const Value> values);
+
+  GrowingBuffer page_;
+  GrowingBuffer compressed_;
+  GrowingBuffer dense_;
+  std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> zstd_;
+  std::unique_ptr<parquet::TypedEncoder<parquet::Int32Type>> int32_deltas_;
+  std::unique_ptr<parquet::TypedEncoder<parquet::Int64Type>> int64_deltas_;
+  std::vector<int32_t> levels_;
+};
+
+}  // namespace tapeworks
