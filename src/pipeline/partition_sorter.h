@@ -58,8 +58,10 @@ class PartitionSorter {
   /// `order` must outlive the sorter.
   explicit PartitionSorter(const RecordOrder& order);
 
-  /// What a pass needs per record, its row in a summary and on the way into a file included.
-  static constexpr uint64_t kBytesPerRecord = 128;
+  /// What sorting takes per record, and what its row takes in a summary and on the way into a file.
+  static constexpr uint64_t kSortBytesPerRecord = 64;
+  static constexpr uint64_t kRowBytes = 64;
+  static constexpr uint64_t kBytesPerRecord = kSortBytesPerRecord + kRowBytes;
 
   /// Reads the pass's records from the runs of `partition` and sorts them.
   /// kIo when runs cannot be read back, kCorrupt when the keys do not fit in 64 bits.

@@ -33,7 +33,8 @@ std::span<const MoneyColumn> money_columns(Mode mode);
 /// modes can have, stands last in the default order and first in the reference's.
 bool ranks_above(double total_pnl, double other_total_pnl, Mode mode);
 
-// Texts are dictionaries in memory; Layout::store_dictionary_types off makes them plain in the files.
+// Texts are dictionaries in memory; Layout::store_dictionary_types off makes them plain in the
+// files.
 
 /// pnl/{symbol}: rank uint32 from 1, broker string, then money_columns(); by total_pnl descending,
 /// ties by broker ascending.

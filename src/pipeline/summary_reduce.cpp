@@ -170,7 +170,8 @@ class PartitionReducer {
       record_count += pass.record_count;
       // One account may be larger than a pass; and the rows of all passes are kept.
       const uint64_t excess = pass.record_count - std::min(pass.record_count, pass_records_max_);
-      const uint64_t bytes = (record_count + excess) * PartitionSorter::kBytesPerRecord;
+      const uint64_t bytes =
+          record_count * PartitionSorter::kRowBytes + excess * PartitionSorter::kSortBytesPerRecord;
       if (!rows_memory.resize(bytes)) {
         return over_budget("symbol {} needs {} of memory; try --memory {}MiB or more", name,
                            format_byte_size(bytes),

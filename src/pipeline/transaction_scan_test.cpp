@@ -126,6 +126,23 @@ class TransactionScanTest : public testing::Test {
   ScanOptions options_;
 };
 
+TEST_F(TransactionScanTest, ASymbolTooLargeForOnePassIsReadOncePerRangeOfBrokers) {
+  // At the least budget a pass has about 160,000 records in each of two threads; the one symbol has
+  // 400,000 groups, most of them of one broker.
+  std::vector<Trade> trades;
+  for (int64_t day = 0; day < 1'000; ++day) {
+    for (int64_t broker = 0; broker < 400; ++broker) {
+      trades.push_back(
+          {"2330", "B" + std::to_string(broker), "10.25", 15'000 + day, broker + 1, day % 3});
+    }
+  }
+  trades.push_back({"1101", "B7", "3.00", 15'001, 5, 0});
+  const auto file = write("large.parquet", trades, 100'000);
+  const auto groups = scan({file}, 2, MemoryBudget::kMinimumBytes);
+  ASSERT_TRUE(groups) << groups.error().message;
+  EXPECT_EQ(*groups, sum_up(trades));
+}
+
 TEST_F(TransactionScanTest, AnySplitOrderAndThreadCountGivesTheSameGroups) {
   for (uint32_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE(seed);
