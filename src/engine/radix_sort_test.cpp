@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -20,11 +21,12 @@ TEST(RadixSort, SortsLikeAStableSortOfTheLowBits) {
     std::vector<KeyedIndex> expected = items;
     std::ranges::sort(expected, {},
                       [](const KeyedIndex& item) { return std::pair(item.key, item.index); });
-    std::vector<KeyedIndex> scratch;
-    radix_sort(items, scratch, bits);
-    for (size_t i = 0; i < items.size(); ++i) {
-      ASSERT_EQ(items[i].key, expected[i].key);
-      ASSERT_EQ(items[i].index, expected[i].index);
+    std::vector<KeyedIndex> scratch(items.size());
+    const auto sorted = radix_sort(items, scratch, bits);
+    ASSERT_EQ(sorted.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(sorted[i].key, expected[i].key);
+      ASSERT_EQ(sorted[i].index, expected[i].index);
     }
   }
 }

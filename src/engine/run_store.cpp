@@ -1,5 +1,6 @@
 #include "engine/run_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/run_stats.h"
@@ -8,38 +9,45 @@ namespace tapeworks {
 namespace {
 
 /// Small chunks of a partition are joined up to this size, so that a block is worth a read.
-constexpr size_t kBlockBytes = size_t{2} << 20;
-/// The joined block and its compressed form.
-constexpr uint64_t kSpillBufferBytes = 2 * (kBlockBytes + RunStore::kChunkBytesMax);
+constexpr size_t kBlockBytes = size_t{1} << 20;
+/// A thread has the joined block and its compressed form, whether it writes or reads.
+constexpr uint64_t kSpillBytesPerThread = 2 * (kBlockBytes + RunStore::kChunkBytesMax);
 
 }  // namespace
 
-RunStore::RunStore(size_t partition_count, MemoryBudget& budget, std::filesystem::path temp_folder)
-    : budget_(budget),
-      temp_folder_(std::move(temp_folder)),
-      partitions_(partition_count),
-      chunk_memory_(budget) {
-  // Without this much there is no budget to speak of; the first append will say so.
-  (void)budget_.try_reserve(kSpillBufferBytes, spill_buffers_);
+RunStore::RunStore(const RunStoreOptions& options, MemoryBudget& budget,
+                   std::filesystem::path temp_folder)
+    : temp_folder_(std::move(temp_folder)),
+      arena_(budget, options.chunk_bytes),
+      budget_(budget),
+      partitions_(options.partition_count) {
+  // Without this much there is no budget to speak of; the first chunk will say so.
+  (void)budget_.try_reserve(options.thread_count * kSpillBytesPerThread, spill_buffers_);
   budget_.set_reclaimer(this);
 }
 
 RunStore::~RunStore() { budget_.set_reclaimer(nullptr); }
 
-Status RunStore::append(size_t partition, std::vector<std::byte> chunk) {
-  // Asked for outside the lock, because a refusal first spills, which takes it.
-  Reservation memory;
-  if (!budget_.try_reserve(chunk.capacity(), memory)) {
-    const std::scoped_lock lock(mutex_);
-    if (spill_error_) return std::unexpected(*spill_error_);
-    return over_budget("the memory budget of {} bytes is too small; give more --memory",
-                       budget_.resident_limit_bytes());
-  }
+/// Memory is short because spilling failed: then that is what has to be said.
+Result<Chunk> RunStore::explain(Result<Chunk> chunk) const {
+  if (!chunk && chunk.error().kind == ErrorKind::kMemoryBudget) TW_TRY(status());
+  return chunk;
+}
+
+Result<Chunk> RunStore::new_chunk() { return explain(arena_.allocate()); }
+
+Status RunStore::append(size_t partition, Chunk chunk) {
   const std::scoped_lock lock(mutex_);
   if (spill_error_) return std::unexpected(*spill_error_);
   partitions_[partition].chunks.push_back(std::move(chunk));
-  chunk_memory_.absorb(std::move(memory));
   return {};
+}
+
+Status RunStore::append(size_t partition, std::span<const std::byte> bytes) {
+  TW_ASSIGN(Chunk chunk, explain(arena_.allocate(bytes.size())));
+  std::ranges::copy(bytes, chunk.data());
+  chunk.set_size(bytes.size());
+  return append(partition, std::move(chunk));
 }
 
 Status RunStore::status() const {
@@ -49,71 +57,96 @@ Status RunStore::status() const {
 }
 
 void RunStore::reclaim() {
-  const std::scoped_lock lock(mutex_);
-  if (spill_error_) return;
-  if (auto status = spill(); !status) spill_error_ = std::move(status).error();
-}
-
-Status RunStore::spill() {
   const StageTimer timer(Stage::kSpill);
-  if (chunk_memory_.bytes() == 0) return {};
+  std::unique_lock lock(mutex_);
+  if (spill_error_) return;
   if (!file_) {
-    TW_ASSIGN(file_, SpillFile::create(temp_folder_ / "runs.spill"));
+    auto file = SpillFile::create(temp_folder_ / "runs.spill");
+    if (!file) {
+      spill_error_ = std::move(file).error();
+      return;
+    }
+    file_ = std::move(*file);
   }
-  for (Partition& partition : partitions_) TW_TRY(spill_partition(partition));
-  return {};
+  const uint64_t round = spill_round_;
+  if (spiller_count_ == 0) next_to_spill_ = 0;
+  ++spiller_count_;
+  while (!spill_error_ && next_to_spill_ < partitions_.size()) {
+    Partition& partition = partitions_[next_to_spill_++];
+    if (partition.chunks.empty()) continue;
+    auto chunks = std::exchange(partition.chunks, {});
+    partition.is_being_spilled = true;
+    lock.unlock();
+    auto blocks = write_blocks(std::move(chunks));
+    lock.lock();
+    partition.is_being_spilled = false;
+    if (blocks) {
+      partition.blocks.insert(partition.blocks.end(), blocks->begin(), blocks->end());
+    } else if (!spill_error_) {
+      spill_error_ = std::move(blocks).error();
+    }
+    spilled_.notify_all();
+  }
+  // What the others still write is memory that will be free in a moment.
+  if (--spiller_count_ == 0) {
+    ++spill_round_;
+    spilled_.notify_all();
+  } else {
+    spilled_.wait(lock, [&] { return spill_round_ != round; });
+  }
 }
 
-Status RunStore::spill_partition(Partition& partition) {
-  std::vector<std::byte> block;
-  uint64_t freed_bytes = 0;
+Result<std::vector<SpillBlock>> RunStore::write_blocks(std::vector<Chunk> chunks) {
+  std::vector<SpillBlock> blocks;
+  std::vector<std::byte> joined;
+  SpillBuffer buffer;
   const auto write_block = [&]() -> Status {
-    if (block.empty()) return {};
-    TW_ASSIGN(const SpillBlock written, file_->append(block));
-    partition.blocks.push_back(written);
-    add_spilled_bytes(written.compressed_bytes);
-    block.clear();
+    if (joined.empty()) return {};
+    TW_ASSIGN(const SpillBlock written, file_->append(joined, buffer));
+    blocks.push_back(written);
+    add_spilled_bytes(written.stored_bytes);
+    joined.clear();
     return {};
   };
-  for (auto& chunk : partition.chunks) {
-    block.insert(block.end(), chunk.begin(), chunk.end());
-    freed_bytes += chunk.capacity();
-    std::vector<std::byte>().swap(chunk);
-    if (block.size() >= kBlockBytes) TW_TRY(write_block());
+  for (Chunk& chunk : chunks) {
+    const auto bytes = chunk.bytes();
+    joined.insert(joined.end(), bytes.begin(), bytes.end());
+    chunk = Chunk();
+    if (joined.size() >= kBlockBytes) TW_TRY(write_block());
   }
-  partition.chunks.clear();
   TW_TRY(write_block());
-  (void)chunk_memory_.resize(chunk_memory_.bytes() - freed_bytes);
-  return {};
+  return blocks;
 }
 
 Status RunStore::for_each_chunk(size_t partition,
                                 const std::function<Status(std::span<const std::byte>)>& visit) {
   // Chunks may move to the file while they are being visited; what is visited is held here.
-  std::vector<std::vector<std::byte>> chunks;
+  std::vector<Chunk> chunks;
   std::vector<SpillBlock> blocks;
   {
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
+    spilled_.wait(lock, [&] { return !partitions_[partition].is_being_spilled; });
     if (spill_error_) return std::unexpected(*spill_error_);
     chunks.swap(partitions_[partition].chunks);
     blocks = partitions_[partition].blocks;
   }
   Status status;
-  for (const auto& chunk : chunks) {
-    status = visit(chunk);
+  for (const Chunk& chunk : chunks) {
+    status = visit(chunk.bytes());
     if (!status) break;
   }
   {
     const std::scoped_lock lock(mutex_);
     auto& kept = partitions_[partition].chunks;
-    for (auto& chunk : chunks) kept.push_back(std::move(chunk));
+    for (Chunk& chunk : chunks) kept.push_back(std::move(chunk));
   }
   TW_TRY(status);
+  SpillBuffer buffer;
+  std::vector<std::byte> bytes;
   for (const SpillBlock& block : blocks) {
-    std::vector<std::byte> bytes;
     {
       const StageTimer timer(Stage::kSpill);
-      TW_ASSIGN(bytes, file_->read(block));
+      TW_TRY(file_->read(block, buffer, bytes));
     }
     TW_TRY(visit(bytes));
   }
@@ -121,12 +154,9 @@ Status RunStore::for_each_chunk(size_t partition,
 }
 
 void RunStore::drop(size_t partition) {
-  std::vector<std::vector<std::byte>> chunks;
+  std::vector<Chunk> chunks;
   const std::scoped_lock lock(mutex_);
   chunks.swap(partitions_[partition].chunks);
-  uint64_t bytes = 0;
-  for (const auto& chunk : chunks) bytes += chunk.capacity();
-  (void)chunk_memory_.resize(chunk_memory_.bytes() - bytes);
 }
 
 uint64_t RunStore::spilled_bytes() const {

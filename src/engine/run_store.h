@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -10,31 +11,44 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/chunk_arena.h"
 #include "storage/memory_budget.h"
 #include "storage/spill_file.h"
 
 namespace tapeworks {
 
+struct RunStoreOptions {
+  size_t partition_count = 1;
+  size_t chunk_bytes = size_t{64} << 10;  ///< of the chunks that new_chunk() gives
+  size_t thread_count = 2;                ///< threads that spill or read at once
+};
+
 /// The runs of an out-of-core operator: chunks of bytes, each belonging to a partition. They stay
-/// in memory while the budget lasts and go to one compressed temporary file when it does not.
+/// in memory while the budget lasts and go to one compressed temporary file when it does not; all
+/// threads that need memory then help with that.
 ///
 /// The order of the chunks within a partition is not defined: it depends on threads and on the
 /// budget, so results may not depend on it.
 ///
 /// Ownership: the budget must outlive the store; it registers itself as the budget's reclaimer.
-/// Threads: append and for_each_chunk from any.
+/// Chunks must be gone before the store is. Threads: all members from any.
 class RunStore final : public MemoryReclaimer {
  public:
   /// `temp_folder` exists; the file in it is made when it is first needed.
-  RunStore(size_t partition_count, MemoryBudget& budget, std::filesystem::path temp_folder);
+  RunStore(const RunStoreOptions& options, MemoryBudget& budget, std::filesystem::path temp_folder);
   ~RunStore() override;
   RunStore(const RunStore&) = delete;
   RunStore& operator=(const RunStore&) = delete;
 
-  /// Takes a chunk of at most kChunkBytesMax bytes. kIo when it had to be written and that failed,
+  /// An empty chunk to fill. kIo when memory had to be made by spilling and that failed,
   /// kMemoryBudget when neither memory nor spilling has room for it.
+  Result<Chunk> new_chunk();
+
+  /// Takes over a filled chunk. kIo when an earlier spill failed.
+  Status append(size_t partition, Chunk chunk);
+  /// Likewise with a copy of `bytes`, at most kChunkBytesMax.
   static constexpr size_t kChunkBytesMax = size_t{1} << 20;
-  Status append(size_t partition, std::vector<std::byte> chunk);
+  Status append(size_t partition, std::span<const std::byte> bytes);
 
   /// Calls `visit` with every chunk of the partition; the span is valid during the call.
   Status for_each_chunk(size_t partition,
@@ -46,28 +60,37 @@ class RunStore final : public MemoryReclaimer {
   /// Frees the partition's memory.
   void drop(size_t partition);
 
-  /// Writes all chunks in memory to the file.
+  /// Writes all chunks in memory to the file, together with the other threads that ask for it at
+  /// the same time; returns when all of them are done.
   void reclaim() override;
 
   size_t partition_count() const { return partitions_.size(); }
+  size_t chunk_bytes() const { return arena_.chunk_bytes(); }
   uint64_t spilled_bytes() const;
 
  private:
   struct Partition {
-    std::vector<std::vector<std::byte>> chunks;
+    std::vector<Chunk> chunks;
     std::vector<SpillBlock> blocks;
+    bool is_being_spilled = false;  ///< its chunks are neither in memory nor in the file
   };
-  Status spill();
-  Status spill_partition(Partition& partition);
 
-  MemoryBudget& budget_;
+  Result<std::vector<SpillBlock>> write_blocks(std::vector<Chunk> chunks);
+  Result<Chunk> explain(Result<Chunk> chunk) const;
+
   std::filesystem::path temp_folder_;
-  mutable std::mutex mutex_;
-  std::vector<Partition> partitions_;  // guarded by mutex_
-  std::optional<SpillFile> file_;      // made under mutex_; its blocks are read without
-  Reservation chunk_memory_;           // guarded by mutex_
+  ChunkArena arena_;  // before the chunks
+  MemoryBudget& budget_;
   Reservation spill_buffers_;
-  std::optional<Error> spill_error_;  // guarded by mutex_; the first one is final
+  mutable std::mutex mutex_;
+  std::condition_variable spilled_;
+  // Guarded by mutex_.
+  std::vector<Partition> partitions_;
+  std::optional<SpillFile> file_;     // made under mutex_; written and read without
+  std::optional<Error> spill_error_;  // the first one is final
+  size_t spiller_count_ = 0;
+  size_t next_to_spill_ = 0;
+  uint64_t spill_round_ = 0;  // rounds that are over
 };
 
 }  // namespace tapeworks

@@ -39,7 +39,7 @@ class RunStoreTest : public testing::Test {
 
 TEST_F(RunStoreTest, GivesBackWhatFitsInMemoryAndWhatDoesNot) {
   for (const size_t chunk_count : {size_t{20}, size_t{2600}}) {
-    RunStore store(4, *budget_, folder_);
+    RunStore store({.partition_count = 4}, *budget_, folder_);
     std::vector<std::map<std::byte, size_t>> expected(4);
     std::mt19937 random(1);
     for (size_t i = 0; i < chunk_count; ++i) {
@@ -61,7 +61,7 @@ TEST_F(RunStoreTest, GivesBackWhatFitsInMemoryAndWhatDoesNot) {
 }
 
 TEST_F(RunStoreTest, SpillingWhileAPartitionIsVisitedLosesNothing) {
-  RunStore store(2, *budget_, folder_);
+  RunStore store({.partition_count = 2}, *budget_, folder_);
   for (int i = 0; i < 50; ++i) {
     ASSERT_TRUE(store.append(i % 2, std::vector<std::byte>(1000, static_cast<std::byte>(i))));
   }
@@ -78,7 +78,7 @@ TEST_F(RunStoreTest, SpillingWhileAPartitionIsVisitedLosesNothing) {
 }
 
 TEST_F(RunStoreTest, ThreadsMayAppendAtOnce) {
-  RunStore store(3, *budget_, folder_);
+  RunStore store({.partition_count = 3}, *budget_, folder_);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&store, thread] {
@@ -95,7 +95,7 @@ TEST_F(RunStoreTest, ThreadsMayAppendAtOnce) {
 }
 
 TEST_F(RunStoreTest, AFailedSpillIsReportedByTheNextAppend) {
-  RunStore store(1, *budget_, folder_ / "missing");
+  RunStore store({.partition_count = 1}, *budget_, folder_ / "missing");
   ASSERT_TRUE(store.append(0, std::vector<std::byte>(100)));
   store.reclaim();
   const auto status = store.append(0, std::vector<std::byte>(100));

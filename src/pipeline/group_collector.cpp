@@ -23,12 +23,11 @@ size_t slot_of(const GroupRecord& record) {
 
 }  // namespace
 
-GroupCollector::GroupCollector(RunStore& runs, size_t chunk_bytes)
-    : runs_(runs), chunk_bytes_(chunk_bytes), slots_(kSlotCount), chunks_(runs.partition_count()) {}
+GroupCollector::GroupCollector(RunStore& runs)
+    : runs_(runs), slots_(kSlotCount), chunks_(runs.partition_count()) {}
 
-uint64_t GroupCollector::memory_bytes(size_t partition_count, size_t chunk_bytes) {
-  return kSlotCount * sizeof(Slot) +
-         partition_count * (chunk_bytes + kPackedRecordBytesMax + sizeof(Chunk));
+uint64_t GroupCollector::memory_bytes(size_t partition_count) {
+  return kSlotCount * sizeof(Slot) + partition_count * sizeof(OpenChunk);
 }
 
 void GroupCollector::set_partition(uint32_t symbol, uint32_t partition) {
@@ -72,40 +71,45 @@ void GroupCollector::add_wide(const GroupRecord& record, const WideRow& wide) {
   ++records_by_symbol_[record.symbol];
   std::vector<std::byte> packed;
   chunks_[partition].packer.pack_wide(packed, record, wide);
-  const size_t room = chunk_bytes_ + kPackedRecordBytesMax;
-  if (chunks_[partition].used + packed.size() > room) flush(partition);
-  if (packed.size() > room) return hand_over(partition, std::move(packed));
-  Chunk& chunk = open_chunk(partition);
-  std::ranges::copy(packed, chunk.bytes.begin() + static_cast<ptrdiff_t>(chunk.used));
-  chunk.used += packed.size();
-  if (chunk.used >= chunk_bytes_) flush(partition);
-}
-
-GroupCollector::Chunk& GroupCollector::open_chunk(size_t partition) {
-  Chunk& chunk = chunks_[partition];
-  if (chunk.bytes.empty()) chunk.bytes.resize(chunk_bytes_ + kPackedRecordBytesMax);
-  return chunk;
+  if (packed.size() > runs_.chunk_bytes()) return note(runs_.append(partition, packed));
+  Chunk* const chunk = room_for(partition, packed.size());
+  if (chunk == nullptr) return;
+  std::ranges::copy(packed, chunk->data() + chunk->size());
+  chunk->set_size(chunk->size() + packed.size());
 }
 
 void GroupCollector::evict(const GroupRecord& record) {
   const size_t partition = partition_of_symbol_[record.symbol];
-  Chunk& chunk = open_chunk(partition);
-  std::byte* const begin = chunk.bytes.data();
-  const std::byte* const end = chunk.packer.pack(begin + chunk.used, record, chunk.used == 0);
-  chunk.used = static_cast<size_t>(end - begin);
   ++records_by_symbol_[record.symbol];
-  if (chunk.used >= chunk_bytes_) flush(partition);
+  Chunk* const chunk = room_for(partition, kPackedRecordBytesMax);
+  if (chunk == nullptr) return;
+  const size_t used = chunk->size();
+  const std::byte* const end =
+      chunks_[partition].packer.pack(chunk->data() + used, record, used == 0);
+  chunk->set_size(static_cast<size_t>(end - chunk->data()));
+}
+
+Chunk* GroupCollector::room_for(size_t partition, size_t bytes) {
+  Chunk& chunk = chunks_[partition].chunk;
+  if (chunk.capacity() - chunk.size() >= bytes) [[likely]]
+    return &chunk;
+  flush(partition);
+  if (!status_) return nullptr;
+  auto fresh = runs_.new_chunk();
+  if (!fresh) {
+    note(std::unexpected(std::move(fresh).error()));
+    return nullptr;
+  }
+  chunk = std::move(*fresh);
+  return &chunk;
 }
 
 void GroupCollector::flush(size_t partition) {
-  Chunk& chunk = chunks_[partition];
-  chunk.bytes.resize(std::exchange(chunk.used, 0));
-  hand_over(partition, std::exchange(chunk.bytes, {}));
+  Chunk chunk = std::exchange(chunks_[partition].chunk, Chunk());
+  if (chunk.size() != 0) note(runs_.append(partition, std::move(chunk)));
 }
 
-void GroupCollector::hand_over(size_t partition, std::vector<std::byte> bytes) {
-  if (bytes.empty()) return;
-  auto status = runs_.append(partition, std::move(bytes));
+void GroupCollector::note(Status status) {
   if (!status && status_) status_ = std::move(status);
 }
 
@@ -114,12 +118,7 @@ Status GroupCollector::finish() {
     if (slot.used) evict(slot.group);
     slot.used = false;
   }
-  for (size_t partition = 0; partition < chunks_.size(); ++partition) {
-    Chunk& chunk = chunks_[partition];
-    chunk.bytes.resize(chunk.used);
-    chunk.bytes.shrink_to_fit();
-    flush(partition);
-  }
+  for (size_t partition = 0; partition < chunks_.size(); ++partition) flush(partition);
   return status_;
 }
 

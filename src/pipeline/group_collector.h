@@ -19,9 +19,9 @@ namespace tapeworks {
 /// Ownership: the run store must outlive the collector. Threads: one.
 class GroupCollector {
  public:
-  /// Memory: memory_bytes(partition_count, chunk_bytes).
-  GroupCollector(RunStore& runs, size_t chunk_bytes);
-  static uint64_t memory_bytes(size_t partition_count, size_t chunk_bytes);
+  /// Memory: memory_bytes(partition_count), and a chunk of the store for each partition.
+  explicit GroupCollector(RunStore& runs);
+  static uint64_t memory_bytes(size_t partition_count);
 
   /// Says to which partition a symbol belongs, before its first record.
   void set_partition(uint32_t symbol, uint32_t partition);
@@ -46,26 +46,25 @@ class GroupCollector {
     bool used = false;
   };
 
-  /// The open chunk of a partition: `bytes` is as long as it may get, `used` of them are taken.
-  struct Chunk {
-    std::vector<std::byte> bytes;
-    size_t used = 0;
+  /// The open chunk of a partition.
+  struct OpenChunk {
+    Chunk chunk;
     RecordPacker packer;
   };
 
   void look_at_hits();
   void evict(const GroupRecord& record);
-  Chunk& open_chunk(size_t partition);
+  /// Makes room for `bytes` in the partition's chunk; null after a failure.
+  Chunk* room_for(size_t partition, size_t bytes);
   void flush(size_t partition);
-  void hand_over(size_t partition, std::vector<std::byte> bytes);
+  void note(Status status);
 
   RunStore& runs_;
-  size_t chunk_bytes_;
   std::vector<Slot> slots_;
   size_t hits_ = 0;         // of the records that went to the table in this window
   size_t window_left_ = 1;  // records until the hits are looked at
   bool use_table_ = true;
-  std::vector<Chunk> chunks_;  // by partition
+  std::vector<OpenChunk> chunks_;  // by partition
   std::vector<uint32_t> partition_of_symbol_;
   std::vector<uint64_t> records_by_symbol_;
   Status status_;

@@ -72,23 +72,21 @@ PartitionSorter::PartitionSorter(const RecordOrder& order)
       scale_(binary_scales(order.runs.unit)) {}
 
 void PartitionSorter::make_room(uint64_t record_count) {
-  keys_.clear();
-  keys_.reserve(record_count);
+  records_.make_room(record_count);
+  key_room_.make_room(record_count);
+  sort_scratch_.make_room(record_count);
+  keys_ = {};
   aside_.clear();
   wide_rows_.clear();
   record_count_ = 0;
   next_key_ = 0;
-  if (record_count <= record_capacity_) return;
-  records_.reset();
-  records_ = std::make_unique_for_overwrite<Record[]>(record_count);
-  record_capacity_ = record_count;
 }
 
 void PartitionSorter::release_memory() {
-  records_.reset();
-  record_capacity_ = 0;
-  keys_ = {};
+  records_ = {};
+  key_room_ = {};
   sort_scratch_ = {};
+  keys_ = {};
 }
 
 Status PartitionSorter::load(size_t partition, const SortPass& pass) {
@@ -118,13 +116,14 @@ Status PartitionSorter::load(size_t partition, const SortPass& pass) {
       });
   for (const uint32_t symbol : symbols_) position_of_symbol_[symbol] = kNoPosition;
   TW_TRY(read);
-  radix_sort(keys_, sort_scratch_, key_bits);
+  keys_ = radix_sort({key_room_.data(), record_count_}, {sort_scratch_.data(), record_count_},
+                     key_bits);
   return {};
 }
 
 void PartitionSorter::add(const DecodedRecord& decoded, uint64_t key) {
   const auto index = static_cast<uint32_t>(record_count_++);
-  keys_.push_back({key, index});
+  key_room_[index] = {key, index};
   const auto buy_shares = static_cast<int32_t>(decoded.buy.shares);
   const auto sell_shares = static_cast<int32_t>(decoded.sell.shares);
   const bool fits = buy_shares == decoded.buy.shares && sell_shares == decoded.sell.shares &&

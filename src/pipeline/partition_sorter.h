@@ -2,12 +2,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
+#include "engine/large_array.h"
 #include "engine/radix_sort.h"
 #include "pipeline/daily_summary.h"
 #include "pipeline/group_record.h"
@@ -114,11 +114,11 @@ class PartitionSorter {
   const RecordOrder& order_;
   std::span<const uint32_t> symbols_;
   std::vector<uint32_t> position_of_symbol_;  // kNoPosition for those that are not of the pass
-  std::unique_ptr<Record[]> records_;
-  size_t record_capacity_ = 0;
+  LargeArray<Record> records_;
+  LargeArray<KeyedIndex> key_room_;
+  LargeArray<KeyedIndex> sort_scratch_;
   size_t record_count_ = 0;
-  std::vector<KeyedIndex> keys_;
-  std::vector<KeyedIndex> sort_scratch_;
+  std::span<KeyedIndex> keys_;  // sorted, one a record
   size_t next_key_ = 0;
   std::vector<Sums> aside_;
   std::unordered_map<uint32_t, WideRow> wide_rows_;  // by record

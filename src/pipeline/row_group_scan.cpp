@@ -113,10 +113,9 @@ struct RowGroupScanner::Readers {
   }
 };
 
-RowGroupScanner::RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes,
-                                 MemoryBudget& budget)
+RowGroupScanner::RowGroupScanner(ScanShared& shared, RunStore& runs, MemoryBudget& budget)
     : shared_(shared),
-      collector_(runs, chunk_bytes),
+      collector_(runs),
       table_memory_(budget),
       symbol_codes_(kBatchRows),
       broker_codes_(kBatchRows),

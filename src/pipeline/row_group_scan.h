@@ -65,7 +65,7 @@ struct ScanShared {
 /// The scan of one thread: reads row groups and adds their rows to its collector. Threads: one.
 class RowGroupScanner {
  public:
-  RowGroupScanner(ScanShared& shared, RunStore& runs, size_t chunk_bytes, MemoryBudget& budget);
+  RowGroupScanner(ScanShared& shared, RunStore& runs, MemoryBudget& budget);
 
   /// `file_index` names the file in the bad-row log.
   Status scan(const TransactionFile& file, size_t file_index, int row_group);

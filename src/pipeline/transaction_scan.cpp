@@ -37,7 +37,7 @@ ScanPlan plan_scan(int64_t row_count, size_t threads_wanted, const MemoryBudget&
   const uint64_t capacity = budget.capacity_bytes();
   plan.thread_count = std::clamp<size_t>(capacity / 2 / kDecodeBytesPerThread, 1, threads_wanted);
   plan.chunk_bytes = std::clamp<size_t>(capacity / 8 / (plan.thread_count * plan.partition_count),
-                                        2 * kKiB, 16 * kKiB);
+                                        4 * kKiB, 16 * kKiB);
   return plan;
 }
 
@@ -157,7 +157,7 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
   const ScanPlan plan = plan_scan(row_count, options.thread_count, budget);
   Reservation collector_memory;
   const uint64_t collector_bytes =
-      plan.thread_count * GroupCollector::memory_bytes(plan.partition_count, plan.chunk_bytes);
+      plan.thread_count * GroupCollector::memory_bytes(plan.partition_count);
   if (!budget.try_reserve(collector_bytes, collector_memory)) {
     return over_budget("the scan needs {} for its tables; give more --memory",
                        format_byte_size(collector_bytes));
@@ -165,10 +165,12 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
   ScanShared shared(budget);
   shared.mode = options.mode;
   shared.partition_count = plan.partition_count;
-  auto runs = std::make_unique<RunStore>(plan.partition_count, budget, temp_folder);
+  auto runs = std::make_unique<RunStore>(
+      RunStoreOptions{plan.partition_count, plan.chunk_bytes, plan.thread_count}, budget,
+      temp_folder);
   std::vector<std::unique_ptr<RowGroupScanner>> scanners;
   for (size_t i = 0; i < plan.thread_count; ++i) {
-    scanners.push_back(std::make_unique<RowGroupScanner>(shared, *runs, plan.chunk_bytes, budget));
+    scanners.push_back(std::make_unique<RowGroupScanner>(shared, *runs, budget));
   }
 
   Progress progress("reading", static_cast<uint64_t>(row_count));

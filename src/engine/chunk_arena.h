@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "storage/memory_budget.h"
+
+namespace tapeworks {
+
+class ChunkArena;
+
+/// A piece of memory that is filled from its beginning; it goes back to its arena when destroyed.
+/// Threads: one at a time.
+class Chunk {
+ public:
+  Chunk() = default;
+  Chunk(Chunk&& other) noexcept { *this = std::move(other); }
+  Chunk& operator=(Chunk&& other) noexcept;
+  Chunk(const Chunk&) = delete;
+  Chunk& operator=(const Chunk&) = delete;
+  ~Chunk() { release(); }
+
+  std::byte* data() { return data_; }
+  size_t capacity() const { return capacity_; }
+  size_t size() const { return size_; }
+  void set_size(size_t size) { size_ = size; }
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  friend class ChunkArena;
+  void release();
+
+  ChunkArena* arena_ = nullptr;
+  std::byte* data_ = nullptr;
+  size_t capacity_ = 0;
+  size_t size_ = 0;
+  Reservation memory_;
+};
+
+/// Hands out chunks of one size, whole pages each, reserved from the budget. The memory of a chunk
+/// that comes back is given to the system at once, so that the resident size follows the budget
+/// whatever order chunks come back in; the general allocator would keep it in its heap.
+///
+/// Ownership: must outlive its chunks; the budget must outlive the arena. Threads: any.
+class ChunkArena {
+ public:
+  ChunkArena(MemoryBudget& budget, size_t chunk_bytes);
+  ~ChunkArena();
+  ChunkArena(const ChunkArena&) = delete;
+  ChunkArena& operator=(const ChunkArena&) = delete;
+
+  /// Every chunk has at least the bytes that were asked for. kMemoryBudget when there is not that
+  /// much; asking makes the budget's reclaimer work first.
+  Result<Chunk> allocate();
+  /// One of another size, with a mapping of its own when it is larger than the others.
+  Result<Chunk> allocate(size_t bytes);
+
+  size_t chunk_bytes() const { return chunk_bytes_; }
+
+ private:
+  friend class Chunk;
+  Result<Chunk> make_chunk(size_t bytes);
+  std::byte* take_slot();
+  void give_back(std::byte* data, size_t capacity);
+
+  MemoryBudget& budget_;
+  const size_t chunk_bytes_;  // whole pages
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  std::vector<std::byte*> free_slots_;
+  std::vector<std::byte*> slabs_;
+};
+
+}  // namespace tapeworks
