@@ -3,6 +3,7 @@
 #include <optional>
 #include <random>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace tapeworks {
@@ -98,6 +99,26 @@ TEST(GroupRecord, ComesBackFromItsPackedFormAsItWas) {
     }
     EXPECT_TRUE(unpacker.at_end());
   }
+}
+
+TEST(GroupRecord, HasTheBytesOfTheExampleInTheDocs) {
+  // docs/formats/runs.md: 2,000 shares bought and the next day 1,000 sold, both at 50.5.
+  const Int128 units = static_cast<Int128>(101) << 39;
+  GroupRecord bought{.symbol = 5, .broker = 300, .day = Day{19'360}, .buy_shares = 2'000};
+  bought.buy_units = units * 2'000;
+  GroupRecord sold{.symbol = 5, .broker = 7, .day = Day{19'361}, .sell_shares = 1'000};
+  sold.sell_units = units * 1'000;
+  std::vector<std::byte> bytes(2 * kPackedRecordBytesMax);
+  RecordPacker packer;
+  std::byte* const middle = packer.pack(bytes.data(), bought, true);
+  const std::byte* const end = packer.pack(middle, sold, false);
+  bytes.resize(static_cast<size_t>(end - bytes.data()));
+  std::string hex;
+  for (const std::byte byte : bytes) hex += fmt::format("{:02x}", static_cast<unsigned>(byte));
+  EXPECT_EQ(hex,
+            "02220005002c01a04b00002ba00fa262"
+            "0000220500070001"
+            "2ad007a262");
 }
 
 }  // namespace
