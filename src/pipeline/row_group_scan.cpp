@@ -102,6 +102,17 @@ struct RowGroupScanner::Readers {
     return readers;
   }
 
+  Status skip(int64_t row_count) const {
+    const StageTimer timer(Stage::kDecode);
+    TW_TRY(symbol->skip(row_count));
+    TW_TRY(date->skip(row_count));
+    TW_TRY(broker->skip(row_count));
+    TW_TRY(price->skip(row_count));
+    if (name != nullptr) TW_TRY(name->skip(row_count));
+    TW_TRY(buy->skip(row_count));
+    return sell->skip(row_count);
+  }
+
   Status expect_end() const {
     TW_TRY(symbol->expect_end());
     TW_TRY(date->expect_end());
@@ -127,18 +138,18 @@ RowGroupScanner::RowGroupScanner(ScanShared& shared, RunStore& runs, MemoryBudge
       buy_nulls_(kBatchRows),
       sell_nulls_(kBatchRows) {}
 
-Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int row_group) {
+Status RowGroupScanner::scan(const TransactionFile& file, const RowRange& range) {
   const std::vector<int> columns = file.columns();
-  TW_ASSIGN(const auto input, RowGroupInput::open(file.input, row_group, columns));
+  TW_ASSIGN(const auto input, RowGroupInput::open(file.input, range.row_group, columns));
   TW_ASSIGN(Readers readers, Readers::open(*input, file));
+  if (range.begin > 0) TW_TRY(readers.skip(range.begin));
   TW_TRY(start_chunk(readers, file));
-  const int64_t row_count = input->row_count();
-  for (int64_t row = 0; row < row_count;) {
-    const auto count = static_cast<size_t>(std::min<int64_t>(kBatchRows, row_count - row));
+  for (int64_t row = range.begin; row < range.end;) {
+    const auto count = static_cast<size_t>(std::min<int64_t>(kBatchRows, range.end - row));
     TW_ASSIGN(const bool have_nulls, read_batch(readers, count));
     const StageTimer timer(Stage::kAggregate);
     TW_TRY(extend_tables(readers, file));
-    const RowPlace place{file_index, row_group, row};
+    const RowPlace place{range.file_index, range.row_group, row};
     if (file.price_reader.unit() == AmountUnit::kBinary60) {
       scan_batch<true>(count, place, readers, file, have_nulls);
     } else {
@@ -150,7 +161,7 @@ Status RowGroupScanner::scan(const TransactionFile& file, size_t file_index, int
   }
   flush_run(run_);
   run_ = Run{};
-  return readers.expect_end();
+  return range.end == input->row_count() ? readers.expect_end() : Status{};
 }
 
 /// Whether counts are null somewhere.

@@ -67,8 +67,14 @@ class RowGroupScanner {
  public:
   RowGroupScanner(ScanShared& shared, RunStore& runs, MemoryBudget& budget);
 
-  /// `file_index` names the file in the bad-row log.
-  Status scan(const TransactionFile& file, size_t file_index, int row_group);
+  /// Rows of a row group; `file_index` names the file in the bad-row log.
+  struct RowRange {
+    size_t file_index = 0;
+    int row_group = 0;
+    int64_t begin = 0;
+    int64_t end = 0;
+  };
+  Status scan(const TransactionFile& file, const RowRange& range);
   Status finish() { return collector_.finish(); }
 
   /// The name of a broker with the latest day it was seen on; of two names that day the smaller

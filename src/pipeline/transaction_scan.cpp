@@ -41,10 +41,28 @@ ScanPlan plan_scan(int64_t row_count, size_t threads_wanted, const MemoryBudget&
   return plan;
 }
 
-struct RowGroupTask {
-  size_t file = 0;
-  int row_group = 0;
-};
+/// Cuts the files into pieces of whole row groups, or of parts of large ones, so that all threads
+/// find work. A thread that begins within a row group passes over the pages before.
+std::vector<RowGroupScanner::RowRange> cut_into_ranges(const std::vector<TransactionFile>& files,
+                                                       int64_t row_count, size_t thread_count) {
+  constexpr int64_t kPiecesPerThread = 8;
+  constexpr int64_t kRowsMin = 256 * 1024;
+  const int64_t pieces =
+      thread_count == 1 ? 1 : static_cast<int64_t>(thread_count) * kPiecesPerThread;
+  const int64_t rows_wanted = std::max(kRowsMin, row_count / pieces);
+  std::vector<RowGroupScanner::RowRange> ranges;
+  for (size_t file = 0; file < files.size(); ++file) {
+    for (int row_group = 0; row_group < files[file].input.row_group_count(); ++row_group) {
+      const int64_t rows = files[file].input.row_group_rows(row_group);
+      const int64_t parts = std::max<int64_t>(1, rows / rows_wanted);
+      for (int64_t part = 0; part < parts; ++part) {
+        ranges.push_back({file, row_group, rows / parts * part,
+                          part + 1 == parts ? rows : rows / parts * (part + 1)});
+      }
+    }
+  }
+  return ranges;
+}
 
 Result<std::vector<TransactionFile>> open_files(const std::vector<std::filesystem::path>& paths,
                                                 const ScanOptions& options, MemoryBudget& budget) {
@@ -145,16 +163,11 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
                                           const std::filesystem::path& temp_folder) {
   PhaseTimer timer("scan");
   TW_ASSIGN(const std::vector<TransactionFile> files, open_files(paths, options, budget));
-  std::vector<RowGroupTask> tasks;
   int64_t row_count = 0;
-  for (size_t file = 0; file < files.size(); ++file) {
-    row_count += files[file].input.row_count();
-    for (int row_group = 0; row_group < files[file].input.row_group_count(); ++row_group) {
-      tasks.push_back({file, row_group});
-    }
-  }
+  for (const TransactionFile& file : files) row_count += file.input.row_count();
 
   const ScanPlan plan = plan_scan(row_count, options.thread_count, budget);
+  const auto ranges = cut_into_ranges(files, row_count, plan.thread_count);
   Reservation collector_memory;
   const uint64_t collector_bytes =
       plan.thread_count * GroupCollector::memory_bytes(plan.partition_count);
@@ -176,10 +189,10 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
   Progress progress("reading", static_cast<uint64_t>(row_count));
   std::atomic<bool> too_many_bad_rows{false};
   const Status scanned =
-      run_tasks(tasks.size(), plan.thread_count, [&](size_t index, size_t worker) -> Status {
-        const RowGroupTask& task = tasks[index];
-        TW_TRY(scanners[worker]->scan(files[task.file], task.file, task.row_group));
-        progress.add(static_cast<uint64_t>(files[task.file].input.row_group_rows(task.row_group)));
+      run_tasks(ranges.size(), plan.thread_count, [&](size_t index, size_t worker) -> Status {
+        const auto& range = ranges[index];
+        TW_TRY(scanners[worker]->scan(files[range.file_index], range));
+        progress.add(static_cast<uint64_t>(range.end - range.begin));
         if (options.on_bad_row == OnBadRow::kFail && shared.bad_rows.count() >= kBadRowsCounted) {
           too_many_bad_rows.store(true, std::memory_order_relaxed);
           return corrupt("{}", kTooManyBadRows);

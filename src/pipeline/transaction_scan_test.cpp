@@ -126,6 +126,18 @@ class TransactionScanTest : public testing::Test {
   ScanOptions options_;
 };
 
+TEST_F(TransactionScanTest, PartsOfOneLargeRowGroupAreReadByAllThreads) {
+  const std::vector<Trade> trades = random_trades(4, 900'000);
+  const auto file = write("one.parquet", trades, 900'000);
+  const Groups expected = sum_up(trades);
+  for (const size_t threads : {1U, 2U, 3U, 7U}) {
+    SCOPED_TRACE(threads);
+    const auto groups = scan({file}, threads);
+    ASSERT_TRUE(groups) << groups.error().message;
+    EXPECT_EQ(*groups, expected);
+  }
+}
+
 TEST_F(TransactionScanTest, ASymbolTooLargeForOnePassIsReadOncePerRangeOfBrokers) {
   // At the least budget a pass has about 160,000 records in each of two threads; the one symbol has
   // 400,000 groups, most of them of one broker.

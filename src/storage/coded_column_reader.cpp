@@ -181,6 +181,11 @@ Status CodedColumnReader::read(std::span<int32_t> codes) {
   return {};
 }
 
+Status CodedColumnReader::discard(size_t row_count) {
+  std::vector<int32_t> codes(row_count);
+  return read(codes);
+}
+
 Status CodedColumnReader::intern_values(std::span<int32_t> codes) {
   return catch_parquet(where(), [&]() -> Status {
     if (!plain_->intern(codes, interner_, dictionary_size_)) {

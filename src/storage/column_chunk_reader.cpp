@@ -25,17 +25,22 @@ std::string ColumnChunkReader::place_of(const RowGroupInput& row_group, int colu
                      row_group.row_group(), row_group.file().column(column).name());
 }
 
+Status ColumnChunkReader::provide_page() {
+  auto status = catch_parquet(where(), [&] { return load_page(); });
+  if (status) return {};
+  return std::unexpected(
+      explain_page_budget(std::move(status).error(), row_group_.file().budget()));
+}
+
+std::unexpected<Error> ColumnChunkReader::ends_early() const {
+  return corrupt("{}: the column ends before the {} rows of its row group", where(),
+                 row_group_.row_count());
+}
+
 Result<ColumnChunkReader::PageSlice> ColumnChunkReader::next_slice(size_t row_count) {
   while (page_cursor_ == page_rows_) {
-    auto status = catch_parquet(where(), [&] { return load_page(); });
-    if (!status) {
-      return std::unexpected(
-          explain_page_budget(std::move(status).error(), row_group_.file().budget()));
-    }
-    if (page_ == nullptr) {
-      return corrupt("{}: the column ends before the {} rows of its row group", where(),
-                     row_group_.row_count());
-    }
+    TW_TRY(provide_page());
+    if (page_ == nullptr) return ends_early();
   }
   PageSlice slice;
   slice.row_count = std::min(row_count, page_rows_ - page_cursor_);
@@ -46,6 +51,28 @@ Result<ColumnChunkReader::PageSlice> ColumnChunkReader::next_slice(size_t row_co
   }
   page_cursor_ += slice.row_count;
   return slice;
+}
+
+Status ColumnChunkReader::skip(int64_t row_count) {
+  constexpr int64_t kRowsPerRead = 4096;
+  skippable_rows_ = row_count;
+  while (skippable_rows_ > 0) {
+    if (page_cursor_ == page_rows_) {
+      // Whole pages are skipped while the next one is looked for.
+      TW_TRY(provide_page());
+      if (page_ == nullptr && skippable_rows_ > 0) return ends_early();
+      if (page_ == nullptr) return {};
+      continue;
+    }
+    const int64_t in_page = std::min<int64_t>(static_cast<int64_t>(page_rows_ - page_cursor_),
+                                              std::exchange(skippable_rows_, 0));
+    for (int64_t left = in_page; left > 0;) {
+      const int64_t count = std::min(left, kRowsPerRead);
+      TW_TRY(discard(static_cast<size_t>(count)));
+      left -= count;
+    }
+  }
+  return {};
 }
 
 Status ColumnChunkReader::expect_end() {
@@ -60,7 +87,7 @@ Status ColumnChunkReader::expect_end() {
 Status ColumnChunkReader::load_page() {
   page_rows_ = 0;
   page_cursor_ = 0;
-  auto next = pages_.next();
+  auto next = pages_.next(skippable_rows_);
   page_ = std::move(next.header);
   if (page_ == nullptr) return {};
   const std::span<const uint8_t> bytes = next.bytes;

@@ -75,6 +75,11 @@ ByteRange range_of(const parquet::ColumnChunkMetaData& chunk,
   return range;
 }
 
+bool is_data_page(const parquet::Page& page) {
+  return page.type() == parquet::PageType::DATA_PAGE ||
+         page.type() == parquet::PageType::DATA_PAGE_V2;
+}
+
 }  // namespace
 
 struct PageDecompressor::State {
@@ -235,8 +240,15 @@ std::span<const uint8_t> ColumnPages::dictionary_bytes(std::span<const uint8_t> 
   return decompressed(compressed, static_cast<size_t>(bound), false);
 }
 
-ColumnPages::Page ColumnPages::next() {
+ColumnPages::Page ColumnPages::next(int64_t& skippable) {
   Page page{pages_->NextPage(), {}};
+  while (skippable > 0 && page.header != nullptr && is_data_page(*page.header)) {
+    const int64_t count = static_cast<const parquet::DataPage&>(*page.header).num_values();
+    if (count < 0) throw ParquetException("a page claims a negative number of values");
+    if (count > skippable) break;
+    skippable -= count;
+    page.header = pages_->NextPage();
+  }
   if (page.header == nullptr) return page;
   const std::span<const uint8_t> stored(
       page.header->data(), static_cast<size_t>(std::max<int64_t>(page.header->size(), 0)));

@@ -63,8 +63,10 @@ class ColumnPages {
     std::shared_ptr<parquet::Page> header;  ///< null behind the last page; its data is compressed
     std::span<const uint8_t> bytes;         ///< valid until the next call
   };
-  /// Throws parquet::ParquetException for damaged pages, and what the pool throws.
-  Page next();
+  /// Throws parquet::ParquetException for damaged pages, and what the pool throws. Data pages with
+  /// no more values than `skippable` are passed over without being decompressed; their values are
+  /// taken off it.
+  Page next(int64_t& skippable);
 
  private:
   class ChunkStream;

@@ -27,6 +27,10 @@ class ColumnChunkReader {
   ColumnChunkReader& operator=(const ColumnChunkReader&) = delete;
   virtual ~ColumnChunkReader();
 
+  /// Passes over the first rows of the chunk, mostly without decompressing them: only before the
+  /// first read. kCorrupt when the chunk has not that many.
+  Status skip(int64_t row_count);
+
   /// kCorrupt when the chunk holds more values than the rows that were read.
   Status expect_end();
 
@@ -58,9 +62,14 @@ class ColumnChunkReader {
   virtual Status set_dictionary(std::span<const uint8_t> values, int32_t value_count) = 0;
   virtual Status set_values(std::span<const uint8_t> values, int32_t value_count,
                             parquet::Encoding::type encoding) = 0;
+  /// Reads that many rows for nothing.
+  virtual Status discard(size_t row_count) = 0;
 
  private:
+  /// load_page() with what it throws as an Error.
+  Status provide_page();
   Status load_page();
+  std::unexpected<Error> ends_early() const;
   Status start_data_page(std::span<const uint8_t> levels, std::span<const uint8_t> values,
                          int32_t value_count, parquet::Encoding::type encoding,
                          parquet::Encoding::type level_encoding);
@@ -73,6 +82,7 @@ class ColumnChunkReader {
   std::shared_ptr<arrow::Buffer> dictionary_bytes_;
   std::shared_ptr<parquet::Page> page_;  // null behind the last one
   std::vector<int32_t> page_levels_;     // empty when no row of the page is null
+  int64_t skippable_rows_ = 0;
   size_t page_rows_ = 0;
   size_t page_cursor_ = 0;
   bool dictionary_encoded_ = false;
@@ -101,6 +111,7 @@ class CodedColumnReader : public ColumnChunkReader {
   Status set_dictionary(std::span<const uint8_t> bytes, int32_t value_count) override;
   Status set_values(std::span<const uint8_t> bytes, int32_t value_count,
                     parquet::Encoding::type encoding) override;
+  Status discard(size_t row_count) override;
   Status intern_values(std::span<int32_t> codes);
   Status reserve_values();
 
@@ -127,6 +138,7 @@ class Int64ColumnReader : public ColumnChunkReader {
   Status set_dictionary(std::span<const uint8_t> bytes, int32_t value_count) override;
   Status set_values(std::span<const uint8_t> bytes, int32_t value_count,
                     parquet::Encoding::type encoding) override;
+  Status discard(size_t row_count) override;
   Status decode_dense(std::span<int64_t> values);
 
   class PlainValues;

@@ -136,6 +136,44 @@ class ColumnReaderTest : public testing::Test {
   std::unique_ptr<MemoryBudget> budget_;
 };
 
+TEST_F(ColumnReaderTest, SkippedRowsAreThoseThatWouldHaveBeenRead) {
+  for (const bool with_nulls : {false, true}) {
+    const Rows rows = random_rows(2, 20'000, 5'000, with_nulls);
+    parquet::WriterProperties::Builder properties;
+    // Small pages, and a dictionary that is given up in the middle.
+    properties.data_pagesize(2'000)->write_batch_size(100)->dictionary_pagesize_limit(20'000);
+    write(rows, properties, 20'000);
+    const auto input = ParquetInput::open(path_, *budget_).value();
+    for (const int64_t skipped : {0, 1, 99, 5'000, 12'345, 19'999, 20'000}) {
+      SCOPED_TRACE(skipped);
+      const std::vector<int> columns{0, 1};
+      const auto row_group = RowGroupInput::open(input, 0, columns).value();
+      const auto text = CodedColumnReader::open(*row_group, 0).value();
+      const auto number = Int64ColumnReader::open(*row_group, 1).value();
+      ASSERT_TRUE(text->skip(skipped));
+      ASSERT_TRUE(number->skip(skipped));
+      const auto left = static_cast<size_t>(20'000 - skipped);
+      std::vector<int32_t> codes(left);
+      std::vector<int64_t> values(left);
+      std::vector<uint8_t> nulls(left);
+      ASSERT_TRUE(text->read(codes));
+      ASSERT_TRUE(number->read(values, nulls));
+      for (size_t i = 0; i < left; ++i) {
+        const auto& expected = rows.text[static_cast<size_t>(skipped) + i];
+        ASSERT_EQ(codes[i] >= 0, expected.has_value());
+        if (!expected) continue;
+        ASSERT_EQ(text->values()[static_cast<size_t>(codes[i])], *expected);
+        ASSERT_EQ(values[i], *rows.number[static_cast<size_t>(skipped) + i]);
+      }
+      EXPECT_TRUE(text->expect_end());
+      EXPECT_TRUE(number->expect_end());
+    }
+    const std::vector<int> columns{0};
+    const auto row_group = RowGroupInput::open(input, 0, columns).value();
+    EXPECT_FALSE(CodedColumnReader::open(*row_group, 0).value()->skip(20'001));
+  }
+}
+
 TEST_F(ColumnReaderTest, EveryMixtureOfEncodingsGivesTheSameRows) {
   for (const bool with_nulls : {false, true}) {
     const Rows rows = random_rows(1, 20'000, 900, with_nulls);

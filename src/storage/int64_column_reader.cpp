@@ -126,6 +126,13 @@ Status Int64ColumnReader::decode_dense(std::span<int64_t> values) {
   return {};
 }
 
+Status Int64ColumnReader::discard(size_t row_count) {
+  std::vector<int64_t> values(row_count);
+  std::vector<uint8_t> nulls(row_count);
+  TW_ASSIGN([[maybe_unused]] const bool any_null, read(values, nulls));
+  return {};
+}
+
 Result<bool> Int64ColumnReader::read(std::span<int64_t> values, std::span<uint8_t> nulls) {
   bool any_null = false;
   const std::span<uint8_t> all_nulls = nulls;
