@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>  // tells which C library it is
+
 /// Marks a function whose loops are worth compiling twice on x86-64: once for the baseline that
 /// every machine has, once for AVX2. The dynamic linker takes the fitting one when the program
 /// starts, so one binary serves all machines. Elsewhere, and under sanitizers (whose runtime starts

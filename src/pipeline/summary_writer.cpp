@@ -24,8 +24,8 @@ struct DayBalance {
 DayBalance balance_of(const DailySummary& summary) {
   if (summary.date.empty()) return {};
   const auto [first, last] = std::ranges::minmax(summary.date);
-  const auto index_of = [first = first](Day day) {
-    return static_cast<size_t>(int64_t{day.days_since_epoch} - first.days_since_epoch);
+  const auto index_of = [origin = int64_t{first.days_since_epoch}](Day day) {
+    return static_cast<size_t>(day.days_since_epoch - origin);
   };
   // A null date would make the table as wide as time; its rows stop the P&L anyway.
   if (first == kNullDay) return {};
