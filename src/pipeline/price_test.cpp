@@ -64,7 +64,7 @@ TEST(Price, TheDefaultModeRefusesNegativeAndEndlessPrices) {
     }
   }
   EXPECT_EQ(parser(Mode::kDefault).from_double(-0.5).kind, PriceKind::kBad);
-  EXPECT_EQ(parser(Mode::kDefault).from_double(NAN).kind, PriceKind::kBad);
+  EXPECT_EQ(parser(Mode::kDefault).from_double(std::nan("")).kind, PriceKind::kBad);
   EXPECT_EQ(parser(Mode::kDefault).from_text("-0").kind, PriceKind::kExact);
 }
 

@@ -46,7 +46,10 @@ std::vector<PartitionTask> make_tasks(const TransactionRuns& runs) {
     task.record_count += runs.records_by_symbol[symbol];
   }
   std::erase_if(tasks, [](const PartitionTask& task) { return task.symbols.empty(); });
-  std::ranges::stable_sort(tasks, std::greater{}, &PartitionTask::record_count);
+  std::ranges::sort(tasks, [](const PartitionTask& a, const PartitionTask& b) {
+    return a.record_count != b.record_count ? a.record_count > b.record_count
+                                            : a.partition < b.partition;
+  });
   return tasks;
 }
 
