@@ -88,11 +88,11 @@ constexpr int exit_code(ErrorKind kind) {
 
 /// Returns the error of a Status expression to the caller.
 #define TW_TRY(expression) TW_TRY_(TW_CONCAT(tw_status_, __LINE__), expression)
-#define TW_TRY_(name, expression)                        \
-  do {                                                   \
-    if (auto name = (expression); !name) {               \
-      return std::unexpected(std::move(name).error());   \
-    }                                                    \
+#define TW_TRY_(name, expression)                      \
+  do {                                                 \
+    if (auto name = (expression); !name) {             \
+      return std::unexpected(std::move(name).error()); \
+    }                                                  \
   } while (false)
 
 /// TW_ASSIGN(auto x, f()): x is the value of the Result, or its error is returned to the caller.

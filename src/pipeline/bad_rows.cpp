@@ -12,7 +12,7 @@ constexpr size_t kShownBytesMax = 60;
 }  // namespace
 
 std::string_view manifest_name(RowProblem problem) {
-  static constexpr std::array<std::string_view, static_cast<size_t>(RowProblem::kCount_)> kNames{
+  static constexpr std::array<std::string_view, static_cast<size_t>(RowProblem::kEnd)> kNames{
       "",
       "",
       "dropped_dash_price",

@@ -27,7 +27,7 @@ enum class RowProblem : uint8_t {
   kBadBroker,
   kNullDate,
   kBadDate,
-  kCount_,
+  kEnd,
 };
 
 constexpr bool is_bad(RowProblem problem) { return problem >= RowProblem::kBadPrice; }
@@ -36,7 +36,7 @@ constexpr bool is_bad(RowProblem problem) { return problem >= RowProblem::kBadPr
 std::string_view manifest_name(RowProblem problem);
 
 /// Counts of rows by problem.
-using ProblemCounts = std::array<uint64_t, static_cast<size_t>(RowProblem::kCount_)>;
+using ProblemCounts = std::array<uint64_t, static_cast<size_t>(RowProblem::kEnd)>;
 
 /// Where a bad row is. Numbers count from 0.
 struct RowPlace {

@@ -20,7 +20,7 @@ namespace tapeworks {
 namespace {
 
 /// Passes of fewer records than this are not worth it: then the budget is too small.
-constexpr uint64_t kPassRecordsMin = 32 * 1024;
+constexpr uint64_t kPassRecordsMin = uint64_t{32} * 1024;
 
 /// One partition: its symbols that have records, in bytewise order.
 struct PartitionTask {
@@ -224,6 +224,7 @@ Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
   TW_ASSIGN(const PassMemory memory,
             PassMemory::reserve(budget, thread_count, tasks.front().record_count));
   std::vector<std::unique_ptr<PartitionReducer>> reducers;
+  reducers.reserve(thread_count);
   for (size_t i = 0; i < thread_count; ++i) {
     reducers.push_back(
         std::make_unique<PartitionReducer>(order, memory.records_max(), budget, sink));

@@ -12,8 +12,8 @@
 
 namespace tapeworks {
 
-/// What Arrow's failure means for us. `corrupt_kind` is used for everything that the bytes of a file
-/// are to blame for.
+/// What Arrow's failure means for us. `corrupt_kind` is used for everything that the bytes of a
+/// file are to blame for.
 inline ErrorKind error_kind(const arrow::Status& status) {
   switch (status.code()) {
     case arrow::StatusCode::IOError:

@@ -80,9 +80,9 @@ namespace {
 
 constexpr int kZstdLevel = 1;
 /// Rows of one page: it stays in the cache between encoding and compressing.
-constexpr int64_t kPageRows = 128 * 1024;
+constexpr int64_t kPageRows = int64_t{128} * 1024;
 /// Texts of more distinct bytes than this are stored one by one.
-constexpr size_t kDictionaryBytesMax = 1024 * 1024;
+constexpr size_t kDictionaryBytesMax = size_t{1024} * 1024;
 /// Larger minima and maxima are left out.
 constexpr size_t kStatisticsBytesMax = 4096;
 

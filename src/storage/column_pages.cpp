@@ -27,7 +27,7 @@ namespace tapeworks {
 namespace {
 
 /// Bytes of one read.
-constexpr int64_t kWindowBytes = 256 * 1024;
+constexpr int64_t kWindowBytes = int64_t{256} * 1024;
 
 using parquet::Compression;
 using parquet::ParquetException;

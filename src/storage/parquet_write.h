@@ -19,7 +19,7 @@ struct ParquetWriteOptions {
   /// Goes into the file's key-value metadata, e.g. {"tapeworks.mode", "default"}.
   std::map<std::string, std::string> metadata;
   /// Rows of one row group; a reader that streams needs memory for one at a time.
-  int64_t row_group_rows_max = 4 * 1024 * 1024;
+  int64_t row_group_rows_max = int64_t{4} * 1024 * 1024;
   /// Whether readers of Arrow get dictionary columns back as such, or as the texts they stand for.
   bool store_dictionary_types = true;
   /// Threads that encode column chunks; the bytes are the same for any number. With more than one
