@@ -76,6 +76,8 @@ def test_a_disk_that_fills_up_during_the_work(source, data, tmp_path):
     assert_clear_error(outcome)
 
 
+# UBSan probes addresses through a pipe of its own, and without one takes good objects for bad ones.
+@pytest.mark.skipif("os.environ.get('TAPEWORKS_SANITIZE')", reason="sanitizers need descriptors of their own")
 @pytest.mark.parametrize("descriptors", [12, 16, 24])
 def test_too_few_file_descriptors(source, data, tmp_path, descriptors):
     publish_good(data, tmp_path)
