@@ -108,7 +108,8 @@ def given(path: Path, prices: Path | None) -> Trades:
     """An input that somebody brought; it must have the columns of broker_tx.parquet."""
     if not path.exists():
         raise BenchError(f"{path} does not exist")
-    rows = int(run_helper("rewrite", "count", path))
+    # Helpers run in another folder.
+    rows = int(run_helper("rewrite", "count", path.resolve()))
     return Trades(path.name, path.resolve(), rows, prices and prices.resolve())
 
 
