@@ -1,6 +1,7 @@
 #include "engine/run_store.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "base/run_stats.h"
@@ -77,7 +78,7 @@ void RunStore::reclaim() {
     auto chunks = std::exchange(partition.chunks, {});
     partition.is_being_spilled = true;
     lock.unlock();
-    auto blocks = write_blocks(std::move(chunks));
+    auto blocks = write_or_explain(std::move(chunks));
     lock.lock();
     partition.is_being_spilled = false;
     if (blocks) {
@@ -93,6 +94,15 @@ void RunStore::reclaim() {
     spilled_.notify_all();
   } else {
     spilled_.wait(lock, [&] { return spill_round_ != round; });
+  }
+}
+
+/// Nothing may be thrown past the others, who wait for the end of the round.
+Result<std::vector<SpillBlock>> RunStore::write_or_explain(std::vector<Chunk> chunks) {
+  try {
+    return write_blocks(std::move(chunks));
+  } catch (const std::bad_alloc&) {
+    return over_budget("the system has no memory left for spilling");
   }
 }
 

@@ -75,6 +75,7 @@ class RunStore final : public MemoryReclaimer {
     bool is_being_spilled = false;  ///< its chunks are neither in memory nor in the file
   };
 
+  Result<std::vector<SpillBlock>> write_or_explain(std::vector<Chunk> chunks);
   Result<std::vector<SpillBlock>> write_blocks(std::vector<Chunk> chunks);
   Result<Chunk> explain(Result<Chunk> chunk) const;
 

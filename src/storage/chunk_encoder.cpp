@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -297,6 +298,10 @@ arrow::Status ChunkEncoder::write_levels(const arrow::Array& array, const Chunk&
 }
 
 arrow::Status ChunkEncoder::compress_page() {
+  // Sizes in a page header have 32 bits.
+  if (page_.size() > std::numeric_limits<int32_t>::max()) {
+    return arrow::Status::CapacityError("a page of ", page_.size(), " bytes is too large");
+  }
   compressed_.clear();
   const size_t bound = ZSTD_compressBound(page_.size());
   ARROW_ASSIGN_OR_RAISE(uint8_t* const out, compressed_.room(bound));
