@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <mutex>
 #include <span>
@@ -43,7 +44,8 @@ class Chunk {
 
 /// Hands out chunks of one size, whole pages each, reserved from the budget. The memory of a chunk
 /// that comes back is given to the system at once, so that the resident size follows the budget
-/// whatever order chunks come back in; the general allocator would keep it in its heap.
+/// whatever order chunks come back in; the general allocator would keep it in its heap. Only where
+/// it is wanted again in a moment is it kept, and stays reserved.
 ///
 /// Ownership: must outlive its chunks; the budget must outlive the arena. Threads: any.
 class ChunkArena {
@@ -61,17 +63,26 @@ class ChunkArena {
 
   size_t chunk_bytes() const { return chunk_bytes_; }
 
+  /// Whether chunks that come back from now on are kept for the next ones.
+  void keep_returned(bool keep) { keep_returned_.store(keep, std::memory_order_relaxed); }
+  /// Gives what is kept to the system. False when there is nothing.
+  bool release_kept();
+
  private:
   friend class Chunk;
   Result<Chunk> make_chunk(size_t bytes);
+  bool take_kept(Chunk& chunk);
   std::byte* take_slot();
-  void give_back(std::byte* data, size_t capacity);
+  void give_back(std::byte* data, size_t capacity, Reservation memory);
 
   MemoryBudget& budget_;
   const size_t chunk_bytes_;  // whole pages
+  std::atomic<bool> keep_returned_{false};
   std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<std::byte*> free_slots_;
+  std::vector<std::byte*> kept_slots_;  // their memory is still there
+  Reservation kept_memory_;             // of the kept ones
   std::vector<std::byte*> slabs_;
 };
 

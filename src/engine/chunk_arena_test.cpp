@@ -53,6 +53,28 @@ TEST(ChunkArena, RefusesWhatTheBudgetHasNot) {
   EXPECT_EQ(chunk.error().kind, ErrorKind::kMemoryBudget);
 }
 
+TEST(ChunkArena, KeptChunksStayReservedUntilTheyAreWantedOrReleased) {
+  const auto budget = MemoryBudget::create(256 * kMiB).value();
+  ChunkArena arena(*budget, 64 * kKiB);
+  EXPECT_FALSE(arena.release_kept());
+  arena.keep_returned(true);
+  std::vector<Chunk> chunks;
+  for (int i = 0; i < 10; ++i) chunks.push_back(arena.allocate().value());
+  chunks.clear();
+  arena.keep_returned(false);
+  EXPECT_EQ(budget->used_bytes(), 640 * kKiB);
+  // With nothing else left in the budget the kept ones still do.
+  Reservation rest;
+  ASSERT_TRUE(budget->try_reserve(budget->available_bytes(), rest));
+  for (int i = 0; i < 4; ++i) chunks.push_back(arena.allocate().value());
+  rest.release();
+  EXPECT_EQ(budget->used_bytes(), 640 * kKiB);
+  EXPECT_TRUE(arena.release_kept());
+  EXPECT_EQ(budget->used_bytes(), 256 * kKiB);
+  chunks.clear();
+  EXPECT_EQ(budget->used_bytes(), 0U);
+}
+
 #ifdef __linux__
 TEST(ChunkArena, MemoryOfChunksThatCameBackIsTheSystemsAgain) {
   const auto budget = MemoryBudget::create(1 * kGiB).value();

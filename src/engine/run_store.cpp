@@ -59,6 +59,8 @@ Status RunStore::status() const {
 
 void RunStore::reclaim() {
   const StageTimer timer(Stage::kSpill);
+  // What an earlier spill has kept for the next chunks may be enough.
+  if (arena_.release_kept()) return;
   std::unique_lock lock(mutex_);
   if (spill_error_) return;
   if (!file_) {
@@ -70,7 +72,11 @@ void RunStore::reclaim() {
     file_ = std::move(*file);
   }
   const uint64_t round = spill_round_;
-  if (spiller_count_ == 0) next_to_spill_ = 0;
+  if (spiller_count_ == 0) {
+    next_to_spill_ = 0;
+    // Who spills is mostly about to fill new chunks.
+    arena_.keep_returned(true);
+  }
   ++spiller_count_;
   while (!spill_error_ && next_to_spill_ < partitions_.size()) {
     Partition& partition = partitions_[next_to_spill_++];
@@ -90,6 +96,7 @@ void RunStore::reclaim() {
   }
   // What the others still write is memory that will be free in a moment.
   if (--spiller_count_ == 0) {
+    arena_.keep_returned(false);
     ++spill_round_;
     spilled_.notify_all();
   } else {

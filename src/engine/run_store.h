@@ -50,7 +50,8 @@ class RunStore final : public MemoryReclaimer {
   static constexpr size_t kChunkBytesMax = size_t{1} << 20;
   Status append(size_t partition, std::span<const std::byte> bytes);
 
-  /// Calls `visit` with every chunk of the partition; the span is valid during the call.
+  /// Calls `visit` with every chunk of the partition; the span is valid during the call. One visit
+  /// of a partition at a time: its chunks are in the visitor's hands meanwhile.
   Status for_each_chunk(size_t partition,
                         const std::function<Status(std::span<const std::byte>)>& visit);
 

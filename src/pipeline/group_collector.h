@@ -28,6 +28,8 @@ class GroupCollector {
 
   /// Adds the record's sums to its group.
   void add(const GroupRecord& record);
+  /// Hands on a record whose counts are too large to be added up here.
+  void add_apart(const GroupRecord& record);
   /// Hands on a record with a price outside the range of units.
   void add_wide(const GroupRecord& record, const WideRow& wide);
 

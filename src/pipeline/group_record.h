@@ -89,6 +89,8 @@ class RecordPacker {
  public:
   /// Writes at most kPackedRecordBytesMax bytes to `at` and returns the end. `is_first` in a chunk.
   std::byte* pack(std::byte* at, const GroupRecord& group, bool is_first);
+  /// The record before the next one, made by another packer, has this day.
+  void start_from(Day day) { previous_day_ = day.days_since_epoch; }
   /// Appends a record with a wide row, which may stand anywhere in a chunk.
   void pack_wide(std::vector<std::byte>& out, const GroupRecord& group, const WideRow& wide);
 

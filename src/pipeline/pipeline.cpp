@@ -116,15 +116,19 @@ void warn_about_balance(const SummaryWriter& summaries) {
 class TradeDates {
  public:
   void add(const DailySummary& summary) {
-    if (summary.date.empty()) return;
-    const auto [first, last] = std::ranges::minmax(summary.date);
-    std::vector<bool> seen;
-    if (first != kNullDay) {
-      const auto base = first.days_since_epoch;
-      seen.resize(static_cast<size_t>(int64_t{last.days_since_epoch} - base) + 1);
-      for (const Day day : summary.date) {
-        seen[static_cast<size_t>(int64_t{day.days_since_epoch} - base)] = true;
-      }
+    // A null date is no date to miss a close on.
+    Day first = kNullDay;
+    Day last = kNullDay;
+    for (const Day day : summary.date) {
+      if (day == kNullDay) continue;
+      first = first == kNullDay ? day : std::min(first, day);
+      last = std::max(last, day);
+    }
+    if (first == kNullDay) return;
+    const int64_t base = first.days_since_epoch;
+    std::vector<bool> seen(static_cast<size_t>(last.days_since_epoch - base) + 1);
+    for (const Day day : summary.date) {
+      if (day != kNullDay) seen[static_cast<size_t>(day.days_since_epoch - base)] = true;
     }
     const std::scoped_lock lock(mutex_);
     for (size_t i = 0; i < seen.size(); ++i) {

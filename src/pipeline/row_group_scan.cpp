@@ -397,14 +397,14 @@ void RowGroupScanner::scan_slow_row(size_t row, const RowPlace& place, const Rea
   const Price& price = prices_.value[price_index];
   const bool buy_null = counts_have_nulls && buy_nulls_[row] != 0;
   const bool sell_null = counts_have_nulls && sell_nulls_[row] != 0;
+  const bool large = buy >= kFastCountBound || buy <= -kFastCountBound || sell >= kFastCountBound ||
+                     sell <= -kFastCountBound;
   if (price.kind == PriceKind::kNotANumber || price.kind == PriceKind::kPlusInfinity ||
       price.kind == PriceKind::kMinusInfinity) {
     if (!buy_null) record.specials |= special_bits(price.kind, buy, false);
     if (!sell_null) record.specials |= special_bits(price.kind, sell, true);
-    return collector_.add(record);
+    return large ? collector_.add_apart(record) : collector_.add(record);
   }
-  const bool large = buy >= kFastCountBound || buy <= -kFastCountBound || sell >= kFastCountBound ||
-                     sell <= -kFastCountBound;
   if (price.kind == PriceKind::kWide || large) {
     return collector_.add_wide(record,
                                WideRow{buy, sell, file.price_reader.wide_text(price_bytes)});

@@ -21,6 +21,8 @@ namespace {
 
 /// Passes of fewer records than this are not worth it: then the budget is too small.
 constexpr uint64_t kPassRecordsMin = uint64_t{32} * 1024;
+/// What a thread needs beside its pass: buffers for reading spilled blocks and for files.
+constexpr uint64_t kFileBytes = 8 * kMiB;
 
 /// One partition: its symbols that have records, in bytewise order.
 struct PartitionTask {
@@ -162,6 +164,7 @@ class PartitionReducer {
     start_summary(symbol[0]);
     Reservation rows_memory(budget_);
     uint64_t record_count = 0;
+    uint64_t excess = 0;  // of the largest pass, whose memory the sorter keeps
     SortPass pass{symbol, 0, 0, 0};
     while (pass.end_rank < records.size()) {
       pass.first_rank = pass.end_rank;
@@ -172,7 +175,7 @@ class PartitionReducer {
       }
       record_count += pass.record_count;
       // One account may be larger than a pass; and the rows of all passes are kept.
-      const uint64_t excess = pass.record_count - std::min(pass.record_count, pass_records_max_);
+      excess = std::max(excess, pass.record_count - std::min(pass.record_count, pass_records_max_));
       const uint64_t bytes =
           record_count * PartitionSorter::kRowBytes + excess * PartitionSorter::kSortBytesPerRecord;
       if (!rows_memory.resize(bytes)) {
@@ -220,7 +223,11 @@ Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
   const RecordOrder order(runs, options.mode, options.amounts);
   const std::vector<PartitionTask> tasks = make_tasks(runs);
   if (tasks.empty()) return {};
-  const size_t thread_count = std::min(options.thread_count, tasks.size());
+  // Where memory is short, fewer threads have enough of it.
+  const uint64_t least_bytes = kPassRecordsMin * PartitionSorter::kBytesPerRecord + kFileBytes;
+  const auto threads_max = static_cast<size_t>(budget.capacity_bytes() / 2 / least_bytes);
+  const size_t thread_count = std::clamp<size_t>(std::min(options.thread_count, tasks.size()), 1,
+                                                 std::max<size_t>(threads_max, 1));
   TW_ASSIGN(const PassMemory memory,
             PassMemory::reserve(budget, thread_count, tasks.front().record_count));
   std::vector<std::unique_ptr<PartitionReducer>> reducers;

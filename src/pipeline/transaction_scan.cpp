@@ -54,7 +54,9 @@ std::vector<RowGroupScanner::RowRange> cut_into_ranges(const std::vector<Transac
   for (size_t file = 0; file < files.size(); ++file) {
     for (int row_group = 0; row_group < files[file].input.row_group_count(); ++row_group) {
       const int64_t rows = files[file].input.row_group_rows(row_group);
-      const int64_t parts = std::max<int64_t>(1, rows / rows_wanted);
+      // Not more than threads: each part reads past the ones before it.
+      const int64_t parts =
+          std::clamp<int64_t>(rows / rows_wanted, 1, static_cast<int64_t>(thread_count));
       for (int64_t part = 0; part < parts; ++part) {
         ranges.push_back({file, row_group, rows / parts * part,
                           part + 1 == parts ? rows : rows / parts * (part + 1)});

@@ -138,6 +138,22 @@ TEST_F(TransactionScanTest, PartsOfOneLargeRowGroupAreReadByAllThreads) {
   }
 }
 
+TEST_F(TransactionScanTest, APriceTextLongerThanAChunkLeavesTheDatesOfItsNeighboursAlone) {
+  std::vector<Trade> trades;
+  for (int64_t day = 0; day < 60; ++day) {
+    trades.push_back({"2330", "B1", "10.25", 19'000 + day, 100, 0});
+    // The same price with more digits than a chunk has bytes.
+    if (day % 20 == 7) {
+      trades.push_back({"2330", "B2", "3.5" + std::string(20'000, '0'), 19'000 + 2 * day, 7, 1});
+    }
+  }
+  std::vector<Trade> expected = trades;
+  for (Trade& trade : expected) trade.price = trade.broker == "B2" ? "3.50" : trade.price;
+  const auto groups = scan({write("long.parquet", trades, 1'000)}, 1);
+  ASSERT_TRUE(groups) << groups.error().message;
+  EXPECT_EQ(*groups, sum_up(expected));
+}
+
 TEST_F(TransactionScanTest, ASymbolTooLargeForOnePassIsReadOncePerRangeOfBrokers) {
   // At the least budget a pass has about 160,000 records in each of two threads; the one symbol has
   // 400,000 groups, most of them of one broker.

@@ -28,6 +28,8 @@ namespace {
 
 /// Bytes of one read.
 constexpr int64_t kWindowBytes = int64_t{256} * 1024;
+/// Tried first for a dictionary that does not say how large it is.
+constexpr size_t kDictionaryRoomBytes = size_t{1024} * 1024;
 
 using parquet::Compression;
 using parquet::ParquetException;
@@ -155,6 +157,7 @@ class ColumnPages::ChunkStream final : public arrow::io::InputStream {
 
   /// At least `wanted` bytes in the window, or all that the chunk still has.
   arrow::Status provide(int64_t wanted) {
+    if (wanted < 0) return arrow::Status::Invalid("a page has a negative size");
     wanted = std::min(wanted, available() + unread_bytes_);
     if (wanted <= available()) return arrow::Status::OK();
     if (wanted > window_->size()) {
@@ -228,16 +231,24 @@ std::span<const uint8_t> ColumnPages::decompressed(std::span<const uint8_t> comp
 }
 
 /// The header of a dictionary page says how large it is unpacked, but the library does not pass it
-/// on: zstd frames mostly know it; else the chunk's total bounds it.
+/// on: zstd frames mostly know it, for others room is made as it turns out to be needed. It is
+/// never more than the footer claims for the whole chunk.
 std::span<const uint8_t> ColumnPages::dictionary_bytes(std::span<const uint8_t> compressed) {
+  const auto bound = static_cast<size_t>(std::max<int64_t>(uncompressed_bytes_max_, 0));
   if (codec_ == Compression::ZSTD) {
     const auto size = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
     if (size != ZSTD_CONTENTSIZE_UNKNOWN && size != ZSTD_CONTENTSIZE_ERROR) {
+      if (size > bound) throw ParquetException("a dictionary is larger than its column chunk");
       return decompressed(compressed, size, true);
     }
   }
-  const int64_t bound = std::max<int64_t>(uncompressed_bytes_max_, 0);
-  return decompressed(compressed, static_cast<size_t>(bound), false);
+  for (size_t room = std::min(bound, kDictionaryRoomBytes);; room = std::min(bound, 2 * room)) {
+    try {
+      return decompressed(compressed, room, false);
+    } catch (const ParquetException&) {
+      if (room == bound) throw;
+    }
+  }
 }
 
 ColumnPages::Page ColumnPages::next(int64_t& skippable) {

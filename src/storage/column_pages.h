@@ -41,9 +41,10 @@ class PageDecompressor {
 
 /// The pages of one column chunk, decompressed, in the order of the file.
 ///
-/// The library parses the page headers; bytes come from plain reads of up to 256 KiB, and pages are
-/// decompressed here, because the library's own streams and codecs allocate anew for each page.
-/// Threads: one. Ownership: file, metadata, pool and decompressor must outlive it.
+/// The library parses the page headers; bytes come from plain reads of 256 KiB, or a page if that
+/// is larger, and pages are decompressed here, because the library's own streams and codecs
+/// allocate anew for each page. Threads: one. Ownership: file, metadata, pool and decompressor must
+/// outlive it.
 class ColumnPages {
  public:
   struct Source {

@@ -25,7 +25,7 @@ namespace {
 constexpr uint64_t kReserveBytes = 56 * kMiB;
 constexpr uint64_t kSlackDivisor = 32;
 
-constexpr int kReclaimRoundsMax = 3;
+constexpr int kReclaimRoundsMax = 5;
 
 /// What is given out at the least, also where the process starts large.
 constexpr uint64_t kMinimumCapacityBytes = 80 * kMiB;
@@ -148,6 +148,11 @@ void Reservation::absorb(Reservation other) {
   bytes_ += std::exchange(other.bytes_, 0);
 }
 
+Reservation Reservation::split(uint64_t bytes) {
+  bytes_ -= bytes;
+  return {budget_, bytes};
+}
+
 void Reservation::release() {
   if (budget_ != nullptr) budget_->give_back(bytes_);
   budget_ = nullptr;
@@ -186,6 +191,16 @@ bool MemoryBudget::try_reserve(uint64_t bytes, Reservation& out) {
   if (!acquire(bytes)) return false;
   out = Reservation(this, bytes);
   return true;
+}
+
+bool MemoryBudget::try_reserve_at_once(uint64_t bytes, Reservation& out) {
+  if (!acquire_now(bytes)) return false;
+  out = Reservation(this, bytes);
+  return true;
+}
+
+void MemoryBudget::reclaim() {
+  if (reclaimer_ != nullptr) reclaimer_->reclaim();
 }
 
 uint64_t MemoryBudget::available_bytes() const {

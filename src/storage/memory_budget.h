@@ -31,6 +31,8 @@ class Reservation {
   [[nodiscard]] bool resize(uint64_t bytes);
   /// Takes over what `other` holds of the same budget.
   void absorb(Reservation other);
+  /// Gives `bytes` of it, which it has, to a new one.
+  Reservation split(uint64_t bytes);
   void release();
 
  private:
@@ -73,6 +75,11 @@ class MemoryBudget {
 
   /// False, and `out` unchanged, when the budget has not that much: spill, flush, wait, or fail.
   [[nodiscard]] bool try_reserve(uint64_t bytes, Reservation& out);
+
+  /// Likewise, but asks nobody to free memory first.
+  [[nodiscard]] bool try_reserve_at_once(uint64_t bytes, Reservation& out);
+  /// Asks the reclaimer, if there is one, to free what it can.
+  void reclaim();
 
   /// From now on `reclaimer` (or nobody, for null) is asked, a few times at most, before a request
   /// is refused. Call only while no other thread uses the budget; the reclaimer must outlive its
