@@ -237,10 +237,13 @@ std::span<const uint8_t> ColumnPages::dictionary_bytes(std::span<const uint8_t> 
   const auto bound = static_cast<size_t>(std::max<int64_t>(uncompressed_bytes_max_, 0));
   if (codec_ == Compression::ZSTD) {
     const auto size = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
-    if (size != ZSTD_CONTENTSIZE_UNKNOWN && size != ZSTD_CONTENTSIZE_ERROR) {
-      if (size > bound) throw ParquetException("a dictionary is larger than its column chunk");
-      return decompressed(compressed, size, true);
+    const bool is_known = size != ZSTD_CONTENTSIZE_UNKNOWN && size != ZSTD_CONTENTSIZE_ERROR;
+    if (is_known && size > bound) {
+      throw ParquetException("a dictionary is larger than its column chunk");
     }
+    const size_t frame_bytes = ZSTD_findFrameCompressedSize(compressed.data(), compressed.size());
+    if (is_known && frame_bytes == compressed.size()) return decompressed(compressed, size, true);
+    // It may be the first of several frames.
   }
   for (size_t room = std::min(bound, kDictionaryRoomBytes);; room = std::min(bound, 2 * room)) {
     try {

@@ -210,6 +210,79 @@ TEST_F(ColumnReaderTest, ReadsTheDeltaAndSplitEncodings) {
   expect_rows(rows);
 }
 
+/// The beginning of a zstd frame of one raw block: a claim of how long the content is, in eight
+/// bytes, and how long the block is.
+std::string zstd_frame_head(uint64_t claimed_bytes, size_t block_bytes) {
+  std::string head("\x28\xb5\x2f\xfd\xe0", 5);
+  head.append(reinterpret_cast<const char*>(&claimed_bytes), sizeof claimed_bytes);
+  const auto block = static_cast<uint32_t>(block_bytes << 3U | 1U);
+  return head.append(reinterpret_cast<const char*>(&block), 3);
+}
+
+/// A file whose dictionary of `text` is one value of random bytes, which zstd stores as it is; its
+/// frame can be replaced by others of the same length.
+class ZstdDictionaryTest : public ColumnReaderTest {
+ protected:
+  static constexpr size_t kValueBytes = 5'000;
+  static constexpr size_t kFrameBytes = 10 + sizeof(uint32_t) + kValueBytes;
+
+  void write_with_dictionary(const std::string& frames) {
+    std::mt19937 random(11);
+    for (char& byte : value_) byte = static_cast<char>(random());
+    Rows rows;
+    rows.text.assign(10, value_);
+    rows.number.assign(10, 7);
+    parquet::WriterProperties::Builder properties;
+    properties.compression(parquet::Compression::ZSTD)->disable_statistics();
+    write(rows, properties, 10);
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(file), {}};
+    const size_t frame = content.find("\x28\xb5\x2f\xfd");
+    ASSERT_EQ(content.find(value_), frame + 10 + sizeof(uint32_t));
+    ASSERT_LE(frames.size(), kFrameBytes);
+    file.seekp(static_cast<std::streamoff>(frame));
+    file << frames;
+  }
+
+  Result<std::string> first_value() {
+    TW_ASSIGN(const ParquetInput input, ParquetInput::open(path_, *budget_));
+    const std::vector<int> columns{0};
+    TW_ASSIGN(const auto row_group, RowGroupInput::open(input, 0, columns));
+    TW_ASSIGN(const auto text, CodedColumnReader::open(*row_group, 0));
+    std::vector<int32_t> codes(10);
+    TW_TRY(text->read(codes));
+    return std::string(text->values()[static_cast<size_t>(codes[0])]);
+  }
+
+  std::string value_ = std::string(kValueBytes, ' ');
+};
+
+TEST_F(ZstdDictionaryTest, ADictionaryThatClaimsMoreThanItsColumnChunkIsRefused) {
+  for (const uint64_t claimed : {uint64_t{1} << 20, uint64_t{1} << 62, (uint64_t{1} << 63) + 100}) {
+    SCOPED_TRACE(claimed);
+    write_with_dictionary(zstd_frame_head(claimed, kValueBytes - 6));
+    const auto value = first_value();
+    ASSERT_FALSE(value);
+    EXPECT_EQ(value.error().kind, ErrorKind::kCorrupt);
+    EXPECT_NE(value.error().message.find("larger than its column chunk"), std::string::npos)
+        << value.error().message;
+  }
+}
+
+TEST_F(ZstdDictionaryTest, ADictionaryMayConsistOfSeveralFrames) {
+  const std::string head = zstd_frame_head(0, 0);
+  const auto length = static_cast<uint32_t>(kFrameBytes - 2 * head.size() - sizeof(uint32_t));
+  std::string content(reinterpret_cast<const char*>(&length), sizeof length);
+  for (size_t i = 0; i < length; ++i) content.push_back(static_cast<char>('a' + i % 23));
+  const std::string first = content.substr(0, 1'234);
+  const std::string second = content.substr(first.size());
+  write_with_dictionary(zstd_frame_head(first.size(), first.size()) + first +
+                        zstd_frame_head(second.size(), second.size()) + second);
+  const auto value = first_value();
+  ASSERT_TRUE(value) << value.error().message;
+  EXPECT_EQ(*value, content.substr(sizeof length));
+}
+
 TEST_F(ColumnReaderTest, ReadsColumnsOfNullsOnly) {
   Rows rows;
   rows.text.resize(1000);
