@@ -172,6 +172,7 @@ std::string PriceParser::without_commas(std::string_view text) {
 
 Price PriceParser::from_text(std::string_view text) const {
   if (text == "-") return Price{PriceKind::kDash};
+  if (text.size() > kTextBytesMax) return Price{PriceKind::kBad};
   if (text.find(',') != std::string_view::npos) return from_decimal_text(without_commas(text));
   return from_decimal_text(text);
 }

@@ -26,7 +26,7 @@ enum class AmountUnit : uint8_t {
 /// What the text or number in a price column means for its row.
 enum class PriceKind : uint8_t {
   kExact,       ///< units << shift in AmountUnit
-  kWide,        ///< a good number outside the range of `units`; Price::wide_text has it
+  kWide,        ///< a good number outside the range of `units`; PriceReader::wide_text has it
   kNotANumber,  ///< compat modes: poisons the amounts of its group
   kPlusInfinity,
   kMinusInfinity,
@@ -48,6 +48,9 @@ struct Price {
 class PriceParser {
  public:
   PriceParser(Mode mode, AmountUnit unit) : mode_(mode), unit_(unit) {}
+
+  /// Longer texts are bad: no price is, and a wide one is kept as text until its group is rounded.
+  static constexpr size_t kTextBytesMax = size_t{64} * 1024;
 
   Price from_text(std::string_view text) const;
   /// A number of a float32 or float64 column; never kDecimal12.

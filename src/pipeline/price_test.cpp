@@ -17,6 +17,14 @@ double value_of(const Price& price, AmountUnit unit = AmountUnit::kBinary40) {
   return amount_to_double(static_cast<Int128>(price.units) << price.shift, unit);
 }
 
+TEST(Price, ATextOfMoreThan64KiBIsBad) {
+  for (const Mode mode : {Mode::kDefault, Mode::kCompatV1}) {
+    const std::string zeros(PriceParser::kTextBytesMax - 1, '0');
+    EXPECT_EQ(value_of(parser(mode).from_text(zeros + "5")), 5);
+    EXPECT_EQ(parser(mode).from_text(zeros + "05").kind, PriceKind::kBad);
+  }
+}
+
 TEST(Price, AcceptsEveryTextTheReferenceAccepts) {
   const PriceParser compat = parser(Mode::kCompatV1);
   for (const auto& [text, value] : std::vector<std::pair<std::string, float>>{{"12.5", 12.5F},
