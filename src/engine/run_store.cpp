@@ -29,13 +29,17 @@ RunStore::RunStore(const RunStoreOptions& options, MemoryBudget& budget,
 
 RunStore::~RunStore() { budget_.set_reclaimer(nullptr); }
 
-/// Memory is short because spilling failed: then that is what has to be said.
-Result<Chunk> RunStore::explain(Result<Chunk> chunk) const {
-  if (!chunk && chunk.error().kind == ErrorKind::kMemoryBudget) TW_TRY(status());
+Status RunStore::explain(Error error) const {
+  if (error.kind == ErrorKind::kMemoryBudget) TW_TRY(status());
+  return std::unexpected(std::move(error));
+}
+
+Result<Chunk> RunStore::explained(Result<Chunk> chunk) const {
+  if (!chunk) TW_TRY(explain(std::move(chunk.error())));
   return chunk;
 }
 
-Result<Chunk> RunStore::new_chunk() { return explain(arena_.allocate()); }
+Result<Chunk> RunStore::new_chunk() { return explained(arena_.allocate()); }
 
 Status RunStore::append(size_t partition, Chunk chunk) {
   const std::scoped_lock lock(mutex_);
@@ -45,7 +49,7 @@ Status RunStore::append(size_t partition, Chunk chunk) {
 }
 
 Status RunStore::append(size_t partition, std::span<const std::byte> bytes) {
-  TW_ASSIGN(Chunk chunk, explain(arena_.allocate(bytes.size())));
+  TW_ASSIGN(Chunk chunk, explained(arena_.allocate(bytes.size())));
   std::ranges::copy(bytes, chunk.data());
   chunk.set_size(bytes.size());
   return append(partition, std::move(chunk));

@@ -55,8 +55,11 @@ class RunStore final : public MemoryReclaimer {
   Status for_each_chunk(size_t partition,
                         const std::function<Status(std::span<const std::byte>)>& visit);
 
-  /// The first failure of spilling, which is why memory may be short: look here before saying so.
+  /// The first failure of spilling.
   Status status() const;
+  /// What to report in place of `error`: when memory is short because spilling failed, that
+  /// failure. Never ok.
+  Status explain(Error error) const;
 
   /// Frees the partition's memory.
   void drop(size_t partition);
@@ -78,7 +81,7 @@ class RunStore final : public MemoryReclaimer {
 
   Result<std::vector<SpillBlock>> write_or_explain(std::vector<Chunk> chunks);
   Result<std::vector<SpillBlock>> write_blocks(std::vector<Chunk> chunks);
-  Result<Chunk> explain(Result<Chunk> chunk) const;
+  Result<Chunk> explained(Result<Chunk> chunk) const;
 
   std::filesystem::path temp_folder_;
   ChunkArena arena_;  // before the chunks

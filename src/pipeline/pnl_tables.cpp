@@ -10,6 +10,7 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include "pipeline/table_writer.h"
 #include "storage/arrow_status_internal.h"
 
 namespace tapeworks {
@@ -39,12 +40,6 @@ ArrayResult column(const std::vector<Row>& rows, arrow::MemoryPool* pool, ValueO
   ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows.size())));
   for (const Row& row : rows) builder.UnsafeAppend(value_of(row));
   return builder.Finish();
-}
-
-/// Texts as indices into a dictionary; the files have plain texts.
-const std::shared_ptr<arrow::DataType>& coded_text() {
-  static const auto type = arrow::dictionary(arrow::int32(), arrow::utf8());
-  return type;
 }
 
 template <typename Row>

@@ -19,6 +19,7 @@
 
 #include "base/double_double.h"
 #include "pipeline/pnl_tables.h"
+#include "pipeline/table_writer.h"
 #include "storage/arrow_status_internal.h"
 
 namespace tapeworks {
@@ -71,11 +72,6 @@ Result<std::shared_ptr<ArrayType>> typed_column(const arrow::Table& table, const
 }
 
 constexpr int64_t kIndexBytes = sizeof(int32_t);
-
-/// Texts as indices into a dictionary.
-std::shared_ptr<arrow::DataType> coded_text() {
-  return arrow::dictionary(arrow::int32(), arrow::utf8());
-}
 
 ArrayResult coded_column(const std::shared_ptr<arrow::Array>& indices,
                          const std::vector<std::string_view>& texts, arrow::MemoryPool* pool) {

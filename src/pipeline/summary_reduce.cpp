@@ -243,9 +243,7 @@ Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
         progress.add(tasks[index].symbols.size());
         return {};
       });
-  // Memory is short because spilling failed: then that is what has to be said.
-  if (!reduced && reduced.error().kind == ErrorKind::kMemoryBudget) TW_TRY(runs.runs->status());
-  return reduced;
+  return reduced ? reduced : runs.runs->explain(reduced.error());
 }
 
 }  // namespace tapeworks

@@ -13,6 +13,11 @@ std::string symbol_file_path(const std::string& table, const std::string& symbol
   return table + "/" + symbol + ".parquet";
 }
 
+const std::shared_ptr<arrow::DataType>& coded_text() {
+  static const auto type = arrow::dictionary(arrow::int32(), arrow::utf8());
+  return type;
+}
+
 Status TableWriter::add(const std::string& table, const std::string& relative_path,
                         const arrow::Table& content, const Layout& layout) const {
   ParquetWriteOptions options;

@@ -19,6 +19,9 @@ namespace tapeworks {
 /// The columns of some symbol as one file of a table: "pnl", "2330" -> pnl/2330.parquet.
 std::string symbol_file_path(const std::string& table, const std::string& symbol);
 
+/// The type of texts as indices into a dictionary; files have dictionary pages for them either way.
+const std::shared_ptr<arrow::DataType>& coded_text();
+
 /// Encodes Arrow tables and adds them to the generation being written. Keeps as many encoders as
 /// were at work at once. Threads: any.
 class TableWriter {
@@ -49,11 +52,11 @@ class TableWriter {
   arrow::MemoryPool* pool() const { return budget_.pool(); }
 
  private:
-  GenerationWriter& generation_;
-  Mode mode_;
   std::unique_ptr<ParquetEncoder> take_encoder() const;
   void return_encoder(std::unique_ptr<ParquetEncoder> encoder) const;
 
+  GenerationWriter& generation_;
+  Mode mode_;
   MemoryBudget& budget_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<ParquetEncoder>> idle_encoders_;  // guarded by mutex_

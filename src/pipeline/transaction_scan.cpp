@@ -204,9 +204,7 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
   // Only the stop that we asked for gives way to the judgement of the bad rows.
   if (!scanned && !(too_many_bad_rows.load(std::memory_order_relaxed) &&
                     scanned.error().message == kTooManyBadRows)) {
-    // Memory is short because spilling failed: then that is what has to be said.
-    if (scanned.error().kind == ErrorKind::kMemoryBudget) TW_TRY(runs->status());
-    return std::unexpected(scanned.error());
+    TW_TRY(runs->explain(scanned.error()));
   }
   TW_TRY(judge_bad_rows(shared.bad_rows, files, static_cast<uint64_t>(row_count), options));
   for (const auto& scanner : scanners) TW_TRY(scanner->finish());

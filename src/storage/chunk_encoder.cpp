@@ -79,7 +79,6 @@ class PageHeader {
 
 namespace {
 
-constexpr int kZstdLevel = 1;
 /// Rows of one page: it stays in the cache between encoding and compressing.
 constexpr int64_t kPageRows = int64_t{128} * 1024;
 /// Texts of more distinct bytes than this are stored one by one.
@@ -306,7 +305,7 @@ arrow::Status ChunkEncoder::compress_page() {
   const size_t bound = ZSTD_compressBound(page_.size());
   ARROW_ASSIGN_OR_RAISE(uint8_t* const out, compressed_.room(bound));
   const size_t byte_count =
-      ZSTD_compressCCtx(zstd_.get(), out, bound, page_.data(), page_.size(), kZstdLevel);
+      ZSTD_compressCCtx(zstd_.get(), out, bound, page_.data(), page_.size(), kPageZstdLevel);
   if (ZSTD_isError(byte_count) != 0) {
     return arrow::Status::UnknownError(ZSTD_getErrorName(byte_count));
   }

@@ -16,6 +16,9 @@
 
 namespace tapeworks {
 
+/// Of our pages (docs/decisions/0005).
+constexpr int kPageZstdLevel = 1;
+
 /// A column chunk as it lies in the file, but for its position.
 struct ChunkInfo {
   int64_t value_count = 0;       ///< nulls included

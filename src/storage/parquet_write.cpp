@@ -28,7 +28,6 @@ namespace tapeworks {
 namespace {
 
 constexpr std::string_view kWhere = "encoding Parquet";
-constexpr int kZstdLevel = 1;
 constexpr std::string_view kMagic = "PAR1";
 
 using parquet::Encoding;
@@ -65,7 +64,7 @@ std::shared_ptr<parquet::WriterProperties> writer_properties(arrow::MemoryPool* 
       ->version(parquet::ParquetVersion::PARQUET_2_6)
       ->data_page_version(parquet::ParquetDataPageVersion::V1)
       ->compression(arrow::Compression::ZSTD)
-      ->compression_level(kZstdLevel);
+      ->compression_level(kPageZstdLevel);
   return builder.build();
 }
 
