@@ -13,6 +13,7 @@ class RunCommand : public Command {
     app.add_option("--prices", source_, "Close prices: a Parquet or CSV file")
         ->type_name("SOURCE")
         ->required();
+    prices_.describe(app, "--prices-");
     pnl_.describe(app);
     job_.describe(app);
   }
@@ -21,8 +22,8 @@ class RunCommand : public Command {
     TW_TRY(job_.check());
     TW_ASSIGN(etl_options_, etl_.resolve(job_));
     TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
+    TW_ASSIGN(price_options_, prices_.resolve(job_));
     price_options_.source = source_;
-    price_options_.mode = job_.mode();
     price_options_.amounts = etl_options_.scan.amounts;
     return check_price_source(source_);
   }
@@ -36,6 +37,7 @@ class RunCommand : public Command {
  private:
   JobOptions job_;
   EtlArguments etl_;
+  PriceArguments prices_;
   PnlArguments pnl_;
   std::string source_;
   EtlOptions etl_options_;

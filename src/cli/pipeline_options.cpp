@@ -137,6 +137,29 @@ Result<EtlOptions> EtlArguments::resolve(const JobOptions& job) const {
   return options;
 }
 
+void PriceArguments::describe(CLI::App& app, const std::string& key_prefix) {
+  app.add_option("--since", since, "Leave closes of earlier days out")->type_name("DATE");
+  const auto column = [&](const std::string& name, std::string& target, const char* usual_names) {
+    app.add_option(name, target,
+                   std::string("Name of this column in SOURCE (default: ") + usual_names + ")")
+        ->type_name("NAME")
+        ->group("Columns");
+  };
+  column(key_prefix + "column-symbol", columns.symbol, "symbol_id, coid or symbol");
+  column(key_prefix + "column-date", columns.date, "date or mdate");
+  column("--column-close", columns.close, "close_price, close_d, close or adj_close");
+}
+
+Result<PriceReadOptions> PriceArguments::resolve(const JobOptions& job) const {
+  PriceReadOptions options;
+  options.mode = job.mode();
+  options.columns = columns;
+  if (!since.empty()) {
+    TW_ASSIGN(options.since, parse_day_option("--since", since));
+  }
+  return options;
+}
+
 void PnlArguments::describe(CLI::App& app) {
   app.add_option("--start", start, "Realised P&L, amounts and timing count from this day on")
       ->type_name("DATE")

@@ -43,6 +43,18 @@ struct EtlArguments {
   Result<EtlOptions> resolve(const JobOptions& job) const;
 };
 
+/// Options of `sync`, also taken by `run`, where --column-symbol and --column-date name columns of
+/// the transactions.
+struct PriceArguments {
+  std::string since;
+  PriceColumnNames columns;
+
+  /// `key_prefix` begins the names of the options for symbol and date.
+  void describe(CLI::App& app, const std::string& key_prefix);
+  /// Everything but the source and the width of the closes.
+  Result<PriceReadOptions> resolve(const JobOptions& job) const;
+};
+
 /// Options of `pnl`, also taken by `run`.
 struct PnlArguments {
   std::string start = "2023-01-01";

@@ -78,6 +78,24 @@ def test_the_three_commands_give_what_run_gives(expected, source, data):
     assert_same_trees(expected, data)
 
 
+def test_run_takes_the_price_options_of_sync(source, data, tmp_path):
+    closes = pq.read_table(source.prices)
+    renamed = tmp_path / "closes.parquet"
+    pq.write_table(closes.rename_columns(["stock", "day", "adj_close"][: closes.num_columns]), renamed)
+    first = pc.min(closes["date"]).as_py()
+    since = (first + datetime.timedelta(days=10)).isoformat()[:10]
+
+    tapeworks("etl", source.transactions, "--data", data)
+    tapeworks("sync", renamed, "--column-symbol", "stock", "--column-date", "day", "--column-close", "adj_close",
+              "--since", since, "--data", data)
+    tapeworks("pnl", "--data", data)
+    options = ("--prices-column-symbol", "stock", "--prices-column-date", "day", "--column-close", "adj_close")
+    tapeworks("run", source.transactions, "--prices", renamed, *options, "--since", since, "--data", tmp_path / "run")
+
+    assert_same_trees(data, tmp_path / "run")
+    assert pc.min(pq.read_table(tmp_path / "run" / "price" / "close_prices.parquet")["date"]).as_py().isoformat() >= since
+
+
 def test_repeating_a_run_changes_no_byte(expected, source, data):
     run_and_compare(expected, data, source)
     run_and_compare(expected, data, source)
