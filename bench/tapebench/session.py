@@ -101,7 +101,8 @@ def begin(bench: str, places: Places, options: argparse.Namespace) -> dict[str, 
 
 
 def finish(results: dict[str, object], tables: str, options: argparse.Namespace) -> int:
-    """Prints and saves; 1 when the results of two contenders differ."""
+    """Prints, saves and removes the outputs; 1 when the results of two contenders differ."""
+    shutil.rmtree(Places(options.binary, options.work_dir.resolve()).runs, ignore_errors=True)
     judged = claims_of(results)
     results["claims"] = [asdict(claim) for claim in judged]
     print("\n" + tables)

@@ -66,8 +66,6 @@ def measure_tapeworks(places: Places, base: Path, round_number: int, options: ar
     if measured.failed:
         raise BenchError(f"tapeworks pnl failed: {last_line(log_stem.with_suffix('.err'))}")
     files, size = size_of(folder / "data/pnl")
-    if round_number + 1 < options.repeat:
-        shutil.rmtree(folder)  # the last one is compared
     return {"cell": {"rows": options.rows}, "contender": TAPEWORKS, "title": "tapeworks pnl", "round": round_number,
             **asdict(measured), "cpu_seconds": measured.cpu_seconds, "durable_seconds": measured.wall_seconds,
             "output_files": files, "output_bytes": size, "stats": stats_of(log_stem.with_suffix(".err"))}
@@ -151,6 +149,5 @@ def run(options: argparse.Namespace) -> int:
     for valuation in VALUATIONS:
         answer = json.loads(run_helper("pnl_check", last / "data", places.checks / f"python-{valuation}.parquet"))
         results["checks"][valuation] = {"cell": {}, "contender": f"python-{valuation}", **answer}
-    shutil.rmtree(places.runs)
     results["rates"] = rates_of(results["runs"], size["groups"])
     return finish(results, tables_of(results), options)
