@@ -178,7 +178,7 @@ CodedTexts code_dictionary(const arrow::DictionaryArray& array) {
 }
 
 /// `interner` owns the values.
-CodedTexts code_texts(const arrow::StringArray& array, ValueInterner& interner) {
+CodedTexts code_texts(const arrow::BinaryArray& array, ValueInterner& interner) {
   CodedTexts texts;
   texts.own_codes.reserve(static_cast<size_t>(array.length()));
   std::string_view last_text;
@@ -237,6 +237,7 @@ arrow::Status ChunkEncoder::write_chunk(const arrow::Array& array, Chunk& chunk)
   switch (array.type_id()) {
     case arrow::Type::DICTIONARY:
     case arrow::Type::STRING:
+    case arrow::Type::BINARY:
       return write_texts(array, chunk);
     case arrow::Type::DATE32:
       return write_numbers<arrow::Date32Array>(array, chunk);
@@ -246,6 +247,10 @@ arrow::Status ChunkEncoder::write_chunk(const arrow::Array& array, Chunk& chunk)
       return write_numbers<arrow::UInt32Array>(array, chunk);
     case arrow::Type::INT64:
       return write_numbers<arrow::Int64Array>(array, chunk);
+    case arrow::Type::UINT64:
+      return write_numbers<arrow::UInt64Array>(array, chunk);
+    case arrow::Type::TIMESTAMP:
+      return write_numbers<arrow::TimestampArray>(array, chunk);
     case arrow::Type::FLOAT:
       return write_numbers<arrow::FloatArray>(array, chunk);
     case arrow::Type::DOUBLE:
@@ -367,8 +372,9 @@ arrow::Status ChunkEncoder::encode_values(std::span<const int64_t> values,
 template <typename ArrowArray>
 arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chunk) {
   const auto type = array.type_id();
-  const bool by_delta =
-      type == arrow::Type::DATE32 || type == arrow::Type::UINT32 || type == arrow::Type::INT64;
+  const bool by_delta = type == arrow::Type::DATE32 || type == arrow::Type::UINT32 ||
+                        type == arrow::Type::INT64 || type == arrow::Type::UINT64 ||
+                        type == arrow::Type::TIMESTAMP;
   const auto encoding = by_delta ? Encoding::DELTA_BINARY_PACKED : Encoding::BYTE_STREAM_SPLIT;
   const auto* const raw = static_cast<const ArrowArray&>(array).raw_values();
   ARROW_ASSIGN_OR_RAISE(const auto values, dense_values(array, raw));
@@ -377,6 +383,9 @@ arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chun
     const auto part = values.subspan(begin, count);
     if constexpr (std::is_same_v<ArrowArray, arrow::UInt32Array>) {
       return encode_values(std::span(reinterpret_cast<const int32_t*>(part.data()), part.size()),
+                           encoding);
+    } else if constexpr (std::is_same_v<ArrowArray, arrow::UInt64Array>) {
+      return encode_values(std::span(reinterpret_cast<const int64_t*>(part.data()), part.size()),
                            encoding);
     } else if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(part[0])>>) {
       return split_values(part);
@@ -409,7 +418,7 @@ arrow::Status ChunkEncoder::write_texts(const arrow::Array& array, Chunk& chunk)
   const CodedTexts texts =
       array.type_id() == arrow::Type::DICTIONARY
           ? code_dictionary(static_cast<const arrow::DictionaryArray&>(array))
-          : code_texts(static_cast<const arrow::StringArray&>(array), interner);
+          : code_texts(static_cast<const arrow::BinaryArray&>(array), interner);
   if (!texts.values.empty()) {
     const auto [least, most] = std::ranges::minmax(texts.values);
     chunk.info.statistics.set_min(std::string(least)).set_max(std::string(most));

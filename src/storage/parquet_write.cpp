@@ -2,20 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <arrow/array.h>
-#include <arrow/array/concatenate.h>
 #include <arrow/buffer.h>
-#include <arrow/io/interfaces.h>
-#include <arrow/ipc/writer.h>
 #include <arrow/table.h>
-#include <arrow/util/base64.h>
 #include <arrow/util/key_value_metadata.h>
-#include <parquet/arrow/schema.h>
 #include <parquet/file_writer.h>
 #include <parquet/metadata.h>
 #include <parquet/properties.h>
@@ -23,89 +16,12 @@
 #include "base/thread_tasks.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/chunk_encoder.h"
+#include "storage/parquet_layout_internal.h"
 
 namespace tapeworks {
 namespace {
 
 constexpr std::string_view kWhere = "encoding Parquet";
-constexpr std::string_view kMagic = "PAR1";
-
-using parquet::Encoding;
-
-/// Where the library writes the footer.
-class FileSink final : public arrow::io::OutputStream {
- public:
-  explicit FileSink(GrowingBuffer& content) : content_(content) {}
-
-  arrow::Status Write(const void* data, int64_t bytes) override {
-    return content_.append(data, static_cast<size_t>(bytes));
-  }
-  using arrow::io::OutputStream::Write;
-  arrow::Result<int64_t> Tell() const override { return static_cast<int64_t>(content_.size()); }
-  arrow::Status Close() override { return arrow::Status::OK(); }
-  bool closed() const override { return false; }
-
- private:
-  GrowingBuffer& content_;
-};
-
-/// What files of one schema share.
-struct PreparedSchema {
-  std::shared_ptr<arrow::Schema> arrow_schema;
-  bool store_dictionary_types = true;
-  std::shared_ptr<parquet::SchemaDescriptor> parquet_schema;
-  std::shared_ptr<parquet::WriterProperties> properties;
-  std::string stored_schema;  // for readers that want the Arrow types back
-};
-
-std::shared_ptr<parquet::WriterProperties> writer_properties(arrow::MemoryPool* pool) {
-  parquet::WriterProperties::Builder builder;
-  builder.memory_pool(pool)
-      ->version(parquet::ParquetVersion::PARQUET_2_6)
-      ->data_page_version(parquet::ParquetDataPageVersion::V1)
-      ->compression(arrow::Compression::ZSTD)
-      ->compression_level(kPageZstdLevel);
-  return builder.build();
-}
-
-/// The schema with dictionary columns as what they mean.
-std::shared_ptr<arrow::Schema> without_dictionaries(const arrow::Schema& schema) {
-  arrow::FieldVector fields;
-  for (const auto& field : schema.fields()) {
-    const bool is_coded = field->type()->id() == arrow::Type::DICTIONARY;
-    fields.push_back(
-        is_coded ? field->WithType(
-                       static_cast<const arrow::DictionaryType&>(*field->type()).value_type())
-                 : field);
-  }
-  return arrow::schema(std::move(fields));
-}
-
-arrow::Result<PreparedSchema> prepare(const std::shared_ptr<arrow::Schema>& schema,
-                                      bool store_dictionary_types, arrow::MemoryPool* pool) {
-  PreparedSchema prepared;
-  prepared.arrow_schema = schema;
-  prepared.store_dictionary_types = store_dictionary_types;
-  prepared.properties = writer_properties(pool);
-  ARROW_RETURN_NOT_OK(parquet::arrow::ToParquetSchema(schema.get(), *prepared.properties,
-                                                      &prepared.parquet_schema));
-  const auto stored = store_dictionary_types ? schema : without_dictionaries(*schema);
-  ARROW_ASSIGN_OR_RAISE(const auto serialized, arrow::ipc::SerializeSchema(*stored, pool));
-  prepared.stored_schema = arrow::util::base64_encode(std::string_view(*serialized));
-  return prepared;
-}
-
-/// Tells the footer where the chunk lies.
-void describe_chunk(const ChunkInfo& info, int64_t offset,
-                    parquet::ColumnChunkMetaDataBuilder& metadata) {
-  const bool has_dictionary = info.dictionary_bytes != 0;
-  std::map<Encoding::type, int32_t> dictionary_pages;
-  if (has_dictionary) dictionary_pages[Encoding::PLAIN] = 1;
-  metadata.SetStatistics(info.statistics);
-  metadata.Finish(info.value_count, has_dictionary ? offset : 0, -1, offset + info.dictionary_bytes,
-                  info.byte_count, info.uncompressed_bytes, has_dictionary, false, dictionary_pages,
-                  {{info.encoding, info.data_page_count}});
-}
 
 }  // namespace
 
@@ -128,11 +44,6 @@ struct ParquetEncoder::State {
   Status encode_chunks(const std::vector<std::shared_ptr<arrow::Table>>& row_groups,
                        const PreparedSchema& schema, size_t thread_count,
                        std::vector<std::unique_ptr<EncodedChunk>>& chunks);
-  arrow::Result<std::shared_ptr<arrow::Array>> column_of(const arrow::Table& rows, int column) {
-    const auto& chunks = rows.column(column)->chunks();
-    if (chunks.size() == 1) return chunks[0];
-    return arrow::Concatenate(chunks, pool);
-  }
 
   arrow::MemoryPool* pool;
   GrowingBuffer file;
@@ -150,7 +61,7 @@ arrow::Result<const PreparedSchema*> ParquetEncoder::State::prepared(
   // Tables that do not share their schema must not fill the memory with them.
   constexpr size_t kSchemasMax = 16;
   if (schemas.size() == kSchemasMax) schemas.erase(schemas.begin());
-  ARROW_ASSIGN_OR_RAISE(PreparedSchema made, prepare(schema, store_dictionary_types, pool));
+  ARROW_ASSIGN_OR_RAISE(PreparedSchema made, prepare_schema(schema, store_dictionary_types, pool));
   schemas.push_back(std::make_unique<PreparedSchema>(std::move(made)));
   return schemas.back().get();
 }
@@ -163,14 +74,14 @@ Status ParquetEncoder::State::encode(const arrow::Table& table,
     encoders.push_back(std::make_unique<ChunkEncoder>(pool));
   }
   file.clear();
-  TW_TRY(from_arrow(file.append(kMagic.data(), kMagic.size()), kWhere));
+  TW_TRY(from_arrow(file.append(kParquetMagic.data(), kParquetMagic.size()), kWhere));
   const auto metadata =
       parquet::FileMetaDataBuilder::Make(schema->parquet_schema.get(), schema->properties);
   TW_TRY(write_row_groups(table, *schema, options, *metadata));
   const auto key_values = std::make_shared<arrow::KeyValueMetadata>();
   key_values->Append("ARROW:schema", schema->stored_schema);
   for (const auto& [key, value] : options.metadata) key_values->Append(key, value);
-  FileSink sink(file);
+  FooterSink sink(file);
   parquet::WriteFileMetaData(*metadata->Finish(key_values), &sink);
   return {};
 }
@@ -200,7 +111,8 @@ Status ParquetEncoder::State::write_row_groups(const arrow::Table& table,
         info = std::move(chunk->info);
       } else {
         const int index = static_cast<int>(column);
-        TW_ASSIGN(const auto array, from_arrow(column_of(*row_groups[ordinal], index), kWhere));
+        TW_ASSIGN(const auto array,
+                  from_arrow(whole_column(*row_groups[ordinal], index, pool), kWhere));
         TW_ASSIGN(info, from_arrow(encoders[0]->encode(*array,
                                                        *schema.parquet_schema->Column(index), file),
                                    kWhere));
@@ -221,7 +133,7 @@ Status ParquetEncoder::State::encode_chunks(
     return catch_parquet(kWhere, [&]() -> Status {
       const int column = static_cast<int>(index % column_count);
       TW_ASSIGN(const auto array,
-                from_arrow(column_of(*row_groups[index / column_count], column), kWhere));
+                from_arrow(whole_column(*row_groups[index / column_count], column, pool), kWhere));
       auto chunk = std::make_unique<EncodedChunk>(pool);
       TW_ASSIGN(chunk->info,
                 from_arrow(encoders[worker]->encode(*array, *schema.parquet_schema->Column(column),

@@ -45,8 +45,9 @@ class ParquetEncoder {
 
   /// One complete file with the rows of `table`; the bytes stay until the next call. A schema is
   /// prepared once as long as tables share the object.
-  /// Columns: dictionary(int32, utf8), utf8, date32, int32, uint32, int64, float32, float64, bool.
-  /// Errors: kMemoryBudget when the pool refuses; kInternal for a type that no table of ours has.
+  /// Columns: dictionary(int32, utf8), utf8, binary, date32, timestamp, int32, uint32, int64,
+  /// uint64, float32, float64, bool. Errors: kMemoryBudget when the pool refuses; kInternal for a
+  /// type that no table of ours has.
   Result<std::span<const std::byte>> encode(const arrow::Table& table,
                                             const ParquetWriteOptions& options);
 

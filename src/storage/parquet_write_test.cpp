@@ -57,13 +57,15 @@ std::shared_ptr<arrow::Table> random_table(uint32_t seed, int64_t row_count,
   arrow::StringBuilder values;
   EXPECT_TRUE(values.AppendValues({"e", "a", "unused", "c", "b"}).ok());
   const auto coded = arrow::DictionaryArray::FromArrays(codes, values.Finish().ValueOrDie());
-  const auto schema =
-      arrow::schema({arrow::field("text", arrow::utf8()),
-                     arrow::field("coded", arrow::dictionary(arrow::int32(), arrow::utf8())),
-                     arrow::field("day", arrow::date32()), arrow::field("i32", arrow::int32()),
-                     arrow::field("u32", arrow::uint32()), arrow::field("i64", arrow::int64()),
-                     arrow::field("f32", arrow::float32()), arrow::field("f64", arrow::float64()),
-                     arrow::field("flag", arrow::boolean())});
+  const auto schema = arrow::schema(
+      {arrow::field("text", arrow::utf8()),
+       arrow::field("coded", arrow::dictionary(arrow::int32(), arrow::utf8())),
+       arrow::field("day", arrow::date32()), arrow::field("i32", arrow::int32()),
+       arrow::field("u32", arrow::uint32()), arrow::field("i64", arrow::int64()),
+       arrow::field("u64", arrow::uint64()),
+       arrow::field("time", arrow::timestamp(arrow::TimeUnit::NANO, "UTC")),
+       arrow::field("bytes", arrow::binary()), arrow::field("f32", arrow::float32()),
+       arrow::field("f64", arrow::float64()), arrow::field("flag", arrow::boolean())});
   return arrow::Table::Make(
       schema,
       {texts, coded.ValueOrDie(),
@@ -72,6 +74,15 @@ std::shared_ptr<arrow::Table> random_table(uint32_t seed, int64_t row_count,
        column(arrow::UInt32Builder(), [&](int64_t) { return static_cast<uint32_t>(random()); }),
        column(arrow::Int64Builder(),
               [&](int64_t) { return static_cast<int64_t>(random()) << (random() % 32); }),
+       column(arrow::UInt64Builder(),
+              [&](int64_t) { return static_cast<uint64_t>(random()) << (random() % 33); }),
+       make_column<arrow::TimestampBuilder>(
+           row_count, random, nulls_in_100,
+           [&](int64_t row) { return 1'700'000'000'000'000'000 + row * 1'001; },
+           arrow::TimestampBuilder(arrow::timestamp(arrow::TimeUnit::NANO, "UTC"),
+                                   arrow::default_memory_pool())),
+       column(arrow::BinaryBuilder(),
+              [&](int64_t row) { return std::string(3, static_cast<char>(row)); }),
        column(arrow::FloatBuilder(), [&](int64_t row) { return static_cast<float>(real(row)); }),
        column(arrow::DoubleBuilder(), real),
        column(arrow::BooleanBuilder(), [&](int64_t) { return random() % 2 == 0; })},

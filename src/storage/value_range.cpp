@@ -27,6 +27,9 @@ TW_HOT_LOOP ValueRange<int32_t> full_range(std::span<const int32_t> values) {
 TW_HOT_LOOP ValueRange<int64_t> full_range(std::span<const int64_t> values) {
   return integer_range(values);
 }
+TW_HOT_LOOP ValueRange<uint64_t> full_range(std::span<const uint64_t> values) {
+  return integer_range(values);
+}
 TW_HOT_LOOP ValueRange<uint32_t> full_range(std::span<const uint32_t> values) {
   return integer_range(values);
 }
@@ -85,6 +88,9 @@ std::optional<ValueRange<int32_t>> range_of(std::span<const int32_t> values) {
   return values.empty() ? std::nullopt : std::optional(full_range(values));
 }
 std::optional<ValueRange<uint32_t>> range_of(std::span<const uint32_t> values) {
+  return values.empty() ? std::nullopt : std::optional(full_range(values));
+}
+std::optional<ValueRange<uint64_t>> range_of(std::span<const uint64_t> values) {
   return values.empty() ? std::nullopt : std::optional(full_range(values));
 }
 std::optional<ValueRange<int64_t>> range_of(std::span<const int64_t> values) {

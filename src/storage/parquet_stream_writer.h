@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <arrow/type_fwd.h>
+
+#include "base/result.h"
+
+namespace tapeworks {
+
+/// A file as it was written.
+struct WrittenFile {
+  uint64_t byte_count = 0;
+  uint64_t xxh3 = 0;  ///< XXH3-64 of all bytes
+  uint64_t row_count = 0;
+};
+
+/// Writes Parquet files of any length, one after the other, a row group at a time, in the encodings
+/// of ParquetEncoder. The bytes are a function of rows, row groups and metadata.
+///
+/// Memory: one encoded column chunk, and buffers that are kept for the next file.
+/// Durability: when finish() has returned ok, the content survives a power cut. Giving the file its
+///   final name is for the caller; this class neither renames nor removes.
+/// Failure: after an error the file is unfinished and stays where it is; open() begins another one.
+/// Threads: one at a time.
+class ParquetStreamWriter {
+ public:
+  /// Dictionary columns are stored as what they mean. `pool` must outlive the writer.
+  explicit ParquetStreamWriter(arrow::MemoryPool* pool);
+  ~ParquetStreamWriter();
+  ParquetStreamWriter(const ParquetStreamWriter&) = delete;
+  ParquetStreamWriter& operator=(const ParquetStreamWriter&) = delete;
+
+  /// Makes a new file; one that exists already is an error. What was not finished is let go.
+  Status open(const std::filesystem::path& path, const std::shared_ptr<arrow::Schema>& schema);
+
+  /// Adds the rows as one row group. The table has the schema given to open().
+  Status append_row_group(const arrow::Table& rows);
+
+  /// Writes the footer with these key-value pairs, syncs and closes.
+  Result<WrittenFile> finish(const std::map<std::string, std::string>& metadata);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tapeworks
