@@ -77,6 +77,9 @@ TEST(ChunkArena, KeptChunksStayReservedUntilTheyAreWantedOrReleased) {
 
 #ifdef __linux__
 TEST(ChunkArena, MemoryOfChunksThatCameBackIsTheSystemsAgain) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer keeps shadows of the memory, which are resident too";
+#endif
   const auto budget = MemoryBudget::create(1 * kGiB).value();
   ChunkArena arena(*budget, 16 * kKiB);
   const uint64_t before = resident_bytes();
