@@ -202,6 +202,8 @@ Status JsonDocument::parse(std::string_view text) {
   return walked;
 }
 
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
 JsonValue JsonValue::operator[](std::string_view key) const {
   if (!is_object()) return {};
   uint32_t at = at_ + 1;
