@@ -31,8 +31,7 @@ std::vector<Json> encoded_frames() {
 }
 
 Status decode(std::string_view payload, DecodedFrame& decoded) {
-  return decode_frame(Venue::kBinanceSpotSbe,
-                      {.payload = payload, .opcode = Opcode::kBinary, .receive_time_ns = {}}, {},
+  return decode_frame(Venue::kBinanceSpotSbe, {.payload = payload, .opcode = Opcode::kBinary}, {},
                       decoded);
 }
 
@@ -103,8 +102,7 @@ TEST(BinanceSbe, RefusesWhatItWouldMisread) {
 TEST(BinanceSbe, TextFramesAreControlFrames) {
   DecodedFrame decoded;
   const auto decode_text = [&](std::string_view text) {
-    return decode_frame(Venue::kBinanceSpotSbe, {.payload = text, .receive_time_ns = {}}, {},
-                        decoded);
+    return decode_frame(Venue::kBinanceSpotSbe, {.payload = text}, {}, decoded);
   };
   ASSERT_TRUE(decode_text(R"({"result":null,"id":1})"));
   EXPECT_EQ(decoded.kind, FrameKind::kAck);

@@ -85,7 +85,7 @@ inline Json columns_of(const EventRow& row) {
 /// What one frame decodes to: a line a row, or one line that says what else it is.
 inline std::vector<Json> outcome_of(Venue venue, std::string_view payload, DecodedFrame& decoded) {
   Json outcome;
-  if (!decode_frame(venue, {.payload = payload, .receive_time_ns = {}}, {}, decoded)) {
+  if (!decode_frame(venue, {.payload = payload}, {}, decoded)) {
     outcome["kind"] = "undecodable";
     return {outcome};
   }

@@ -266,11 +266,10 @@ TEST_F(Decode, WhatNoVenueSendsGoesIntoQuarantine) {
       error(venue, frame);
     }
   }
-  EXPECT_FALSE(decode_frame(Venue::kGateSpot,
-                            {.payload = R"({"channel":"spot.pong","event":""})",
-                             .opcode = Opcode::kBinary,
-                             .receive_time_ns = {}},
-                            context_, decoded_));
+  EXPECT_FALSE(
+      decode_frame(Venue::kGateSpot,
+                   {.payload = R"({"channel":"spot.pong","event":""})", .opcode = Opcode::kBinary},
+                   context_, decoded_));
 }
 
 TEST_F(Decode, StreamsOfTheFutureAreNoFault) {
