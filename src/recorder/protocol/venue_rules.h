@@ -17,7 +17,7 @@ enum class PingKind : uint8_t {
 };
 
 /// What connections to a venue must keep to. Where an exchange publishes several numbers, or none,
-/// these are the careful ones; reference: docs/formats/exchange_connections.md.
+/// these are the careful ones.
 struct VenueRules {
   std::string_view url = {};        ///< KuCoin's comes with the token
   std::string_view token_url = {};  ///< to POST for a token before each connection; empty: no token
