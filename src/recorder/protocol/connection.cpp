@@ -38,6 +38,8 @@ constexpr seconds kSilentAttemptPauseMax{3600};
 constexpr seconds kTooManyRequestsPause{30};
 
 constexpr size_t kQuotedBytesMax = 200;
+/// Bounds what a connection needs for decoding to about 1 MiB.
+constexpr size_t kMessageBytesMax = size_t{64} * 1024;
 
 /// What an exchange means by the code of a refusal.
 enum class Refusal : uint8_t { kTooFast, kTokenBad, kServerFault, kUnknownSymbol, kBadRequest };
@@ -297,7 +299,9 @@ void Connection::check_replies(const Now& now, Reaction& out) {
 
 void Connection::on_message(const Now& now, const Frame& frame, Reaction& out) {
   if (state_ != State::kWelcome && state_ != State::kLive) return;
-  // What does not decode is in the log, and the sink's business.
+  // Both are in the log, and the sink's business: a frame so long says nothing about the connection
+  // that the next one does not say, and neither does one that does not decode.
+  if (frame.payload.size() > kMessageBytesMax) return;
   if (!decode_frame(options_.venue, frame, {.symbols = &symbols_}, decoded_)) return;
   switch (decoded_.kind) {
     case FrameKind::kRows:

@@ -79,7 +79,7 @@ struct ConnectionOptions {
 /// on_time() at deadline(), which may change with every call.
 ///
 /// It does not reconnect; ConnectionShard does.
-/// Memory: about 200 bytes a stream, and a DecodedFrame.
+/// Memory: about 300 bytes a stream, and about 1 MiB at most for decoding.
 /// Threads: one at a time.
 class Connection {
  public:

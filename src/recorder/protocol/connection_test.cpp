@@ -426,6 +426,17 @@ TEST(Connection, TheHandOverComesAnHourOrMoreBeforeTheEndAndSpread) {
   EXPECT_GE(planned.size(), 3u);
 }
 
+TEST(Connection, AVeryLongFrameIsLeftToTheSink) {
+  ConnectionScript script(Venue::kBinanceSpot, keys_of({"A"}, {Stream::kTrade}));
+  script.start();
+  script.open();
+  script.receive(R"({"result":null,"id":1})");
+  script.receive(binance_trade("A", 1) + std::string(64 * 1024, ' '));
+  EXPECT_FALSE(script.connection.is_proven());
+  script.receive(binance_trade("A", 2) + std::string(32 * 1024, ' '));
+  EXPECT_TRUE(script.connection.is_proven());
+}
+
 TEST(Connection, ArbitraryTextsNeverHurtIt) {
   for (const Venue venue : kVenues) {
     ConnectionScript script(venue, keys_of({"A"}, {Stream::kTrade}));

@@ -111,6 +111,12 @@ TEST(SubscriptionText, AStrangeSymbolStaysOneSymbol) {
   EXPECT_EQ(frame["payload"], json::array({keys[0].symbol}));
 }
 
+TEST(VenueRules, UsdmStreamsHaveARoute) {
+  EXPECT_EQ(usdm_url("public"), rules_of(Venue::kBinanceUsdm).url);
+  EXPECT_EQ(usdm_url("market"), "wss://fstream.binance.com/market/stream");
+  EXPECT_EQ(usdm_url(""), "wss://fstream.binance.com/stream");
+}
+
 TEST(RateWindow, AllowsItsLimitInAnyWindow) {
   RateWindow window(3, seconds(10));
   for (const int at : {0, 1, 2}) {

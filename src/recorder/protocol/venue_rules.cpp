@@ -1,5 +1,7 @@
 #include "recorder/protocol/venue_rules.h"
 
+#include <fmt/format.h>
+
 namespace tapeworks::recorder {
 namespace {
 
@@ -127,6 +129,10 @@ const VenueRules& rules_of(Venue venue) {
       return kGateFutures;
   }
   return kBinanceSpot;
+}
+
+std::string usdm_url(std::string_view route) {
+  return fmt::format("wss://fstream.binance.com/{}{}stream", route, route.empty() ? "" : "/");
 }
 
 std::string_view channel_of(Venue venue, Stream stream) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "recorder/protocol/event.h"
@@ -41,6 +42,12 @@ struct VenueRules {
 };
 
 const VenueRules& rules_of(Venue venue);
+
+/// Where Binance USD-M serves the streams of `route`: "public", "market", or "" for the address
+/// before 2026. A stream that is asked for on another route is acknowledged and stays silent, and
+/// reports differ on the route of trades, so the configuration decides; "public" is what was
+/// measured.
+std::string usdm_url(std::string_view route);
 
 /// What the venue calls a stream: "bookTicker", "/market/ticker", "spot.book_ticker".
 std::string_view channel_of(Venue venue, Stream stream);
