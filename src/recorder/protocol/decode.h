@@ -19,7 +19,8 @@ enum class Opcode : uint8_t { kText, kBinary };
 struct Frame {
   std::string_view payload;
   Opcode opcode = Opcode::kText;
-  std::optional<int64_t> receive_time_ns = {};  ///< since 1970 UTC; without it no skew is judged
+  std::optional<int64_t> receive_time_ns =
+      std::nullopt;  ///< since 1970 UTC; without it no skew is judged
 };
 
 struct DecodeContext {

@@ -39,6 +39,7 @@ std::string json_list(std::span<const std::string> texts) {
 std::string binance_text(Venue venue, std::span<const StreamKey> keys,
                          const SubscriptionBatch& batch, uint64_t id) {
   std::vector<std::string> names;
+  names.reserve(batch.keys.size());
   for (const size_t key : batch.keys) {
     names.push_back(fmt::format("{}@{}", stream_spelling(keys[key].symbol),
                                 channel_of(venue, keys[key].stream)));
@@ -62,6 +63,7 @@ std::string gate_text(Venue venue, std::span<const StreamKey> keys, const Subscr
                       uint64_t id, int64_t wall_seconds) {
   const Stream stream = keys[batch.keys.front()].stream;
   std::vector<std::string> payload;
+  payload.reserve(batch.keys.size() + 2);
   for (const size_t key : batch.keys) payload.push_back(keys[key].symbol);
   if (stream == Stream::kL5) {
     payload.emplace_back("5");

@@ -13,16 +13,18 @@ using std::chrono::seconds;
 constexpr size_t kBinanceNamesPerRequest = 150;
 
 constexpr VenueRules binance(std::string_view url, size_t messages_max) {
-  return {.url = url,
-          .streams_per_connection_max = 512,  // of 1,024
-          .symbols_per_request_max = kBinanceNamesPerRequest,
-          .snapshots_per_request_max = kBinanceNamesPerRequest,
-          .messages_max = messages_max,
-          .message_window = seconds(1),
-          .message_spacing = milliseconds(300),
-          .connections_max = 240,  // of 300
-          .connection_window = seconds(300),
-          .lifetime = hours(24)};
+  VenueRules rules;
+  rules.url = url;
+  rules.streams_per_connection_max = 512;  // of 1,024
+  rules.symbols_per_request_max = kBinanceNamesPerRequest;
+  rules.snapshots_per_request_max = kBinanceNamesPerRequest;
+  rules.messages_max = messages_max;
+  rules.message_window = seconds(1);
+  rules.message_spacing = milliseconds(300);
+  rules.connections_max = 240;  // of 300
+  rules.connection_window = seconds(300);
+  rules.lifetime = hours(24);
+  return rules;
 }
 
 constexpr VenueRules binance_sbe() {
@@ -33,35 +35,39 @@ constexpr VenueRules binance_sbe() {
 
 constexpr VenueRules kucoin(std::string_view token_url, size_t streams_per_connection_max,
                             size_t snapshots_per_request_max) {
-  return {.token_url = token_url,
-          .ping = PingKind::kKucoinClient,
-          .ping_interval = seconds(18),
-          .pong_timeout = seconds(10),
-          .streams_per_connection_max = streams_per_connection_max,
-          .symbols_per_request_max = 100,
-          .snapshots_per_request_max = snapshots_per_request_max,
-          .messages_max = 80,  // of 100
-          .message_window = seconds(10),
-          .message_spacing = milliseconds(350),
-          .connections_max = 24,  // of 30
-          .connection_window = seconds(60),
-          .lifetime = hours(24)};
+  VenueRules rules;
+  rules.token_url = token_url;
+  rules.ping = PingKind::kKucoinClient;
+  rules.ping_interval = seconds(18);
+  rules.pong_timeout = seconds(10);
+  rules.streams_per_connection_max = streams_per_connection_max;
+  rules.symbols_per_request_max = 100;
+  rules.snapshots_per_request_max = snapshots_per_request_max;
+  rules.messages_max = 80;  // of 100
+  rules.message_window = seconds(10);
+  rules.message_spacing = milliseconds(350);
+  rules.connections_max = 24;  // of 30
+  rules.connection_window = seconds(60);
+  rules.lifetime = hours(24);
+  return rules;
 }
 
 constexpr VenueRules gate(std::string_view url) {
-  return {.url = url,
-          .ping = PingKind::kGateClient,
-          .ping_interval = seconds(12),
-          .pong_timeout = seconds(10),
-          .streams_per_connection_max = 300,
-          .symbols_per_request_max = 100,
-          .snapshots_per_request_max = 1,
-          .messages_max = 40,
-          .message_window = seconds(1),
-          .message_spacing = milliseconds(50),
-          .connections_max = 100,
-          .connection_window = seconds(300),
-          .lifetime = hours(0)};
+  VenueRules rules;
+  rules.url = url;
+  rules.ping = PingKind::kGateClient;
+  rules.ping_interval = seconds(12);
+  rules.pong_timeout = seconds(10);
+  rules.streams_per_connection_max = 300;
+  rules.symbols_per_request_max = 100;
+  rules.snapshots_per_request_max = 1;
+  rules.messages_max = 40;
+  rules.message_window = seconds(1);
+  rules.message_spacing = milliseconds(50);
+  rules.connections_max = 100;
+  rules.connection_window = seconds(300);
+  rules.lifetime = hours(0);
+  return rules;
 }
 
 constexpr VenueRules gate_futures() {

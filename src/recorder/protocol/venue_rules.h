@@ -20,10 +20,10 @@ enum class PingKind : uint8_t {
 /// What connections to a venue must keep to. Where an exchange publishes several numbers, or none,
 /// these are the careful ones.
 struct VenueRules {
-  std::string_view url = {};        ///< KuCoin's comes with the token
-  std::string_view token_url = {};  ///< to POST for a token before each connection; empty: no token
-  std::string_view header_name = {};   ///< of the request that opens the connection; empty: none
-  std::string_view header_value = {};  ///< empty: the API key
+  std::string_view url;           ///< KuCoin's comes with the token
+  std::string_view token_url;     ///< to POST for a token before each connection; empty: no token
+  std::string_view header_name;   ///< of the request that opens the connection; empty: none
+  std::string_view header_value;  ///< empty: the API key
   PingKind ping = PingKind::kServer;
   std::chrono::seconds ping_interval{0};  ///< of ours; KuCoin's reply may state another
   std::chrono::seconds pong_timeout{0};
