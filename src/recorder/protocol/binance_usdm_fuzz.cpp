@@ -1,0 +1,8 @@
+//   build/clang/src/recorder/protocol/binance_usdm_fuzz -max_total_time=600
+
+#include "recorder/protocol/decode_fuzz_test_support.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace tapeworks::recorder;
+  return fuzz_decoder(Venue::kBinanceUsdm, Opcode::kText, data, size);
+}

@@ -1,0 +1,239 @@
+#include "recorder/protocol/connection_shard.h"
+
+#include <gtest/gtest.h>
+
+#include "recorder/protocol/connection_test_support.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Kind = Notice::Kind;
+
+/// A shard against a server that does as it is told.
+class ShardScript {
+ public:
+  explicit ShardScript(uint64_t random_key = 11, RateWindow* budget = nullptr)
+      : shard({Venue::kBinanceSpot, keys_of({"A", "B"}, {Stream::kTrade}), "", "", ""},
+              budget != nullptr ? *budget : own_budget, random_key) {}
+
+  /// Identifiers of the connections that were opened so far.
+  std::vector<uint64_t> opened() const {
+    std::vector<uint64_t> ids;
+    for (const Action& action : out.actions) {
+      if (action.kind == Action::Kind::kOpen) ids.push_back(action.connection);
+    }
+    return ids;
+  }
+  std::vector<uint64_t> closed() const {
+    std::vector<uint64_t> ids;
+    for (const Action& action : out.actions) {
+      if (action.kind == Action::Kind::kClose) ids.push_back(action.connection);
+    }
+    return ids;
+  }
+  void start() { shard.start(at(now), out); }
+  void accept(uint64_t id) {
+    shard.on_open(at(now), id, out);
+    receive(id, R"({"result":null,"id":1})");
+  }
+  void receive(uint64_t id, std::string_view text) {
+    shard.on_message(at(now), id, text_frame(text), out);
+  }
+  void speak(uint64_t id) { receive(id, binance_trade("A", ++trade_id)); }
+  void lose(uint64_t id) { shard.on_closed(at(now), id, "reset by peer", out); }
+  void until(SteadyTime time) {
+    pass(shard, now, time, out);
+    now = time;
+  }
+  /// Time passes while `id` speaks each second.
+  void speak_until(uint64_t id, SteadyTime time) {
+    while (now < time) {
+      speak(id);
+      until(std::min<SteadyTime>(time, now + seconds(1)));
+    }
+  }
+
+  SteadyTime now{0};
+  int64_t trade_id = 0;
+  Reaction out;
+  RateWindow own_budget{240, seconds(300)};
+  ConnectionShard shard;
+};
+
+TEST(ConnectionShard, ComesBackWithinASecond) {
+  ShardScript script;
+  script.start();
+  EXPECT_EQ(script.opened(), std::vector<uint64_t>{1});
+  script.accept(1);
+  script.speak_until(1, minutes(2));
+  script.lose(1);
+  EXPECT_EQ(script.shard.active_id(), 0u);
+  script.until(script.now + seconds(1));
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(count_of(script.out, Kind::kDisconnected), 1u);
+}
+
+TEST(ConnectionShard, FailuresInARowAreTriedMoreRarelyAndWithJitter) {
+  const auto attempts = [](uint64_t random_key, std::vector<SteadyTime>& times) {
+    ShardScript script(random_key);
+    script.start();
+    while (script.now < minutes(10)) {
+      if (script.opened().size() > times.size()) {
+        times.push_back(script.now);
+        script.lose(script.opened().back());
+      }
+      script.until(script.now + milliseconds(5));
+    }
+  };
+  std::vector<SteadyTime> one;
+  std::vector<SteadyTime> other;
+  attempts(1, one);
+  attempts(2, other);
+  EXPECT_GE(one.size(), 14u);
+  EXPECT_LE(one.size(), 30u);
+  EXPECT_NE(one, other);
+  for (size_t i = 2; i < one.size(); ++i) EXPECT_LE(one[i] - one[i - 1], seconds(61));
+  EXPECT_GE(one.back() - one[one.size() - 2], seconds(29));
+}
+
+TEST(ConnectionShard, AConnectionThatLastedStartsTheCountAnew) {
+  ShardScript script;
+  script.start();
+  for (int i = 0; i < 8; ++i) {
+    script.lose(script.opened().back());
+    const size_t before = script.opened().size();
+    while (script.opened().size() == before) script.until(script.now + milliseconds(50));
+  }
+  const uint64_t id = script.opened().back();
+  script.accept(id);
+  script.speak_until(id, script.now + seconds(40));
+  const SteadyTime lost_at = script.now;
+  script.lose(id);
+  while (script.opened().back() == id) script.until(script.now + milliseconds(5));
+  EXPECT_LE(script.now - lost_at, milliseconds(260));
+}
+
+TEST(ConnectionShard, AllShardsKeepToTheBudgetOfTheAddress) {
+  RateWindow budget(3, seconds(60));
+  ShardScript one(1, &budget);
+  ShardScript other(2, &budget);
+  one.start();
+  other.start();
+  SteadyTime now{0};
+  std::vector<SteadyTime> times{now, now};
+  size_t seen = 2;
+  while (now < minutes(5)) {
+    for (ShardScript* script : {&one, &other}) {
+      if (const uint64_t id = script->shard.active_id(); id != 0) script->lose(id);
+      script->until(now);
+    }
+    for (const size_t opened = one.opened().size() + other.opened().size(); seen < opened; ++seen) {
+      times.push_back(now);
+    }
+    now += milliseconds(20);
+  }
+  EXPECT_GE(times.size(), 12u);
+  for (size_t i = 3; i < times.size(); ++i) {
+    EXPECT_GE(times[i] - times[i - 3] + milliseconds(40), seconds(60));
+  }
+}
+
+TEST(ConnectionShard, TheNewConnectionIsProvenBeforeTheOldOneIsClosed) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak(1);
+  script.receive(1, R"({"e":"serverShutdown","E":1770123456789})");
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(script.shard.active_id(), 1u);
+  script.accept(2);
+  script.speak(1);
+  EXPECT_TRUE(script.closed().empty());  // an ack proves nothing
+  script.speak(2);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  EXPECT_EQ(script.shard.active_id(), 2u);
+  EXPECT_EQ(count_of(script.out, Kind::kReplaced), 1u);
+  script.speak(1);  // what is still under way from the old one hurts nobody
+  EXPECT_EQ(script.shard.active_id(), 2u);
+}
+
+TEST(ConnectionShard, IsHandedOverBeforeTheDayIsOver) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak_until(1, hours(22));
+  EXPECT_EQ(script.opened().size(), 1u);
+  while (script.opened().size() == 1 && script.now < hours(24)) {
+    script.speak_until(1, script.now + seconds(1));
+  }
+  EXPECT_LE(script.now, hours(23) + minutes(1));
+  script.accept(2);
+  script.speak(2);
+  EXPECT_EQ(script.shard.active_id(), 2u);
+}
+
+TEST(ConnectionShard, TheStandbyTakesOverAtOnceWhenTheActiveOneIsLost) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak(1);
+  script.receive(1, R"({"e":"serverShutdown","E":1770123456789})");
+  script.accept(2);
+  script.lose(1);
+  EXPECT_EQ(script.shard.active_id(), 2u);
+  EXPECT_EQ(script.opened().size(), 2u);
+}
+
+TEST(ConnectionShard, AStalledSocketIsReplaced) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak_until(1, seconds(30));
+  script.until(seconds(100));  // no frame, no FIN
+  ASSERT_EQ(script.opened(), (std::vector<uint64_t>{1, 2}));
+  script.accept(2);
+  script.receive(2, R"({"result":null,"id":2})");
+  script.speak(2);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  EXPECT_EQ(script.shard.active_id(), 2u);
+}
+
+TEST(ConnectionShard, WhenNothingIsTradedConnectionsAreNotChurned) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  size_t accepted = 1;
+  while (script.now < hours(12)) {
+    script.until(script.now + seconds(1));
+    if (script.opened().size() > accepted) {
+      script.accept(script.opened().back());
+      ++accepted;
+    }
+  }
+  EXPECT_GE(accepted, 8u);
+  EXPECT_LE(accepted, 40u);
+  EXPECT_EQ(script.shard.active_id(), 1u);  // the first one is as good as any other
+  // And once there is trade again, the next silence is looked after as the first one was.
+  script.speak_until(1, script.now + seconds(30));
+  const size_t before = script.opened().size();
+  script.until(script.now + seconds(70));
+  EXPECT_EQ(script.opened().size(), before + 1);
+}
+
+TEST(ConnectionShard, StopsForGood) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.shard.stop(script.out);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  script.until(hours(1));
+  EXPECT_EQ(script.opened().size(), 1u);
+  EXPECT_EQ(script.shard.deadline(), std::nullopt);
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder

@@ -1,0 +1,141 @@
+#include "recorder/protocol/sequence.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/random.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+/// Adds values to a fingerprint one by one; each position counts.
+class Fingerprint {
+ public:
+  void add(uint64_t bits) { state_ = mix_bits(state_ ^ bits) + 0x9e3779b97f4a7c15; }
+  void add(std::string_view text) {
+    add(text.size());
+    uint64_t word = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+      word = word << 8 | static_cast<unsigned char>(text[i]);
+      if (i % 8 == 7) add(word);
+    }
+    add(word);
+  }
+  template <typename T>
+  void add(const std::optional<T>& value) {
+    add(uint64_t{value.has_value()});
+    if (!value) return;
+    if constexpr (std::is_same_v<T, double>) {
+      add(std::bit_cast<uint64_t>(*value));
+    } else {
+      add(static_cast<uint64_t>(*value));
+    }
+  }
+  uint64_t value() const { return state_; }
+
+ private:
+  uint64_t state_ = 0x74617065776f726b;
+};
+
+}  // namespace
+
+SequenceClass sequence_class_of(Venue venue, Stream stream) {
+  const bool binance = venue == Venue::kBinanceSpot || venue == Venue::kBinanceSpotSbe ||
+                       venue == Venue::kBinanceUsdm;
+  if (binance && stream == Stream::kTrade) return SequenceClass::kContiguous;
+  if (venue == Venue::kKucoinSpot && stream == Stream::kL5) return SequenceClass::kNone;
+  return SequenceClass::kRising;
+}
+
+uint64_t row_fingerprint(const EventRow& row) {
+  Fingerprint fingerprint;
+  fingerprint.add(static_cast<uint64_t>(row.stream));
+  fingerprint.add(std::string_view(row.symbol));
+  fingerprint.add(row.event_time_ns);
+  fingerprint.add(row.exchange_time_ns);
+  fingerprint.add(row.sequence);
+  fingerprint.add(std::string_view(row.trade_id));
+  fingerprint.add(row.side);
+  fingerprint.add(row.price);
+  fingerprint.add(row.quantity);
+  fingerprint.add(row.quantity_unit);
+  for (const auto* side : {&row.bids, &row.asks}) {
+    for (const Level& level : *side) {
+      fingerprint.add(level.price);
+      fingerprint.add(level.quantity);
+    }
+  }
+  // Not the flags: the skew among them depends on when the copy arrived.
+  fingerprint.add(std::string_view(row.raw));
+  return std::max<uint64_t>(fingerprint.value(), 1);
+}
+
+bool SequenceTracker::was_seen(int64_t sequence, uint64_t fingerprint) const {
+  return std::ranges::any_of(window_, [&](const Seen& seen) {
+    return seen.sequence == sequence && seen.fingerprint == fingerprint;
+  });
+}
+
+void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
+  if (window_rows_ == 0 || fingerprint == 0) return;
+  if (window_.size() < window_rows_) {
+    window_.push_back({sequence, fingerprint});
+    return;
+  }
+  window_[window_next_] = {sequence, fingerprint};
+  window_next_ = (window_next_ + 1) % window_rows_;
+}
+
+bool SequenceTracker::fill_hole(int64_t sequence) {
+  const auto hole = std::ranges::find_if(holes_, [&](const Hole& candidate) {
+    return candidate.from <= sequence && sequence <= candidate.to;
+  });
+  if (hole == holes_.end()) return false;
+  const Hole before{hole->from, sequence - 1};
+  const Hole after{sequence + 1, hole->to};
+  holes_.erase(hole);
+  for (const Hole& rest : {before, after}) {
+    if (rest.from <= rest.to && holes_.size() < kHolesMax) holes_.push_back(rest);
+  }
+  return true;
+}
+
+SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint) {
+  using Kind = SequenceFinding::Kind;
+  if (!any_) {
+    any_ = true;
+    last_ = sequence;
+    return {};
+  }
+  if (sequence > last_) {
+    SequenceFinding finding;
+    // last_ + 1 cannot overflow, since something is greater.
+    if (sequence_class_ == SequenceClass::kContiguous && sequence > last_ + 1) {
+      finding = {Kind::kHole, last_ + 1, sequence - 1, connection_changed_};
+      if (holes_.size() == kHolesMax) holes_.erase(holes_.begin());
+      holes_.push_back({finding.missing_from, finding.missing_to});
+    }
+    last_ = sequence;
+    connection_changed_ = false;
+    return finding;
+  }
+  if (fingerprint != 0 && was_seen(sequence, fingerprint)) return {Kind::kRepeat};
+  if (sequence_class_ == SequenceClass::kContiguous) {
+    if (fill_hole(sequence)) return {Kind::kLate};
+    // A placeholder has no values to compare; its number again is no news.
+    if (fingerprint == 0 && sequence == last_) return {Kind::kRepeat};
+  } else if (sequence == last_) {
+    return {};
+  }
+  last_ = sequence;
+  holes_.clear();
+  return {Kind::kReset};
+}
+
+SequenceFinding SequenceTracker::observe(int64_t sequence, uint64_t fingerprint) {
+  const SequenceFinding finding = judge(sequence, fingerprint);
+  if (finding.kind != SequenceFinding::Kind::kRepeat) remember(sequence, fingerprint);
+  return finding;
+}
+
+}  // namespace tapeworks::recorder

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "recorder/protocol/event.h"
+#include "recorder/protocol/venue.h"
+
+namespace tapeworks::recorder {
+
+/// What the numbers of a stream prove (docs/formats/events.md).
+enum class SequenceClass : uint8_t {
+  kContiguous,  ///< each number comes once: a hole is a loss
+  kRising,      ///< only order
+  kNone,        ///< there are no numbers
+};
+
+constexpr std::string_view name_of(SequenceClass sequence_class) {
+  switch (sequence_class) {
+    case SequenceClass::kContiguous:
+      return "contiguous";
+    case SequenceClass::kRising:
+      return "rising";
+    case SequenceClass::kNone:
+      return "none";
+  }
+  return {};
+}
+
+SequenceClass sequence_class_of(Venue venue, Stream stream);
+
+/// Whether a row with the number and the values of an earlier one is a repeat. Not so for
+/// snapshots, which are pushed again unchanged, and all of them are kept.
+constexpr bool drops_repeats(Stream stream) { return stream != Stream::kL5; }
+
+/// 64 bits of all values of a row.
+uint64_t row_fingerprint(const EventRow& row);
+
+struct SequenceFinding {
+  enum class Kind : uint8_t {
+    kInOrder,  ///< the first one, the next one, or on rising streams any later or equal one
+    kHole,     ///< missing_from to missing_to were skipped; this row is fine
+    kLate,     ///< fills a hole that was found before
+    kRepeat,   ///< number and values were there before: to be dropped
+    kReset,    ///< lower than the last one, with other values: accepted, counts from here on
+  };
+  Kind kind = Kind::kInOrder;
+  int64_t missing_from = 0;
+  int64_t missing_to = 0;
+  /// kHole: a connection was replaced or lost in between, which may explain it.
+  bool across_connections = false;
+
+  bool operator==(const SequenceFinding&) const = default;
+};
+
+/// Follows the numbers of one stream of one symbol, in the order of the log.
+///
+/// Memory: 16 bytes a row of the window, which grows as rows come, and at most kHolesMax holes; the
+/// oldest hole is forgotten first.
+/// Threads: one at a time.
+class SequenceTracker {
+ public:
+  static constexpr size_t kHolesMax = 64;
+
+  /// Without a window (0 rows), nothing is a repeat.
+  SequenceTracker(SequenceClass sequence_class, size_t window_rows)
+      : sequence_class_(sequence_class), window_rows_(window_rows) {}
+
+  /// A row, or with `fingerprint` 0 a number that was used up without one.
+  SequenceFinding observe(int64_t sequence, uint64_t fingerprint);
+
+  /// What comes next comes from another connection.
+  void connection_changed() { connection_changed_ = true; }
+
+ private:
+  struct Seen {
+    int64_t sequence;
+    uint64_t fingerprint;
+  };
+  struct Hole {
+    int64_t from;
+    int64_t to;
+  };
+
+  SequenceFinding judge(int64_t sequence, uint64_t fingerprint);
+  bool was_seen(int64_t sequence, uint64_t fingerprint) const;
+  void remember(int64_t sequence, uint64_t fingerprint);
+  bool fill_hole(int64_t sequence);
+
+  SequenceClass sequence_class_;
+  size_t window_rows_;
+  bool any_ = false;
+  bool connection_changed_ = false;
+  int64_t last_ = 0;
+  std::vector<Seen> window_;  // a ring once it is full
+  size_t window_next_ = 0;
+  std::vector<Hole> holes_;
+};
+
+}  // namespace tapeworks::recorder
