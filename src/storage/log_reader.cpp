@@ -31,6 +31,7 @@ class LogReader::Impl {
       if (!opened && opened.error().kind == ErrorKind::kNotFound && attempt < kOpenAttemptsMax)
         continue;
       TW_TRY(opened);
+      segment_before_ = {first.name(), 0, "older records are not kept"};
       if (from_lsn_ == 0 || first.first_lsn <= from_lsn_) expected_lsn_ = first.first_lsn;
       return {};
     }
@@ -72,7 +73,6 @@ class LogReader::Impl {
   }
 
  private:
-  /// The first damage since the last intact record.
   struct Stumble {
     std::string segment;
     uint64_t offset = 0;
@@ -106,8 +106,12 @@ class LogReader::Impl {
         look_again();
         return true;
       }
+      const Stumble here{file_.name(), end.offset, "the records behind are not in the log"};
       const Status opened = open_segment(*next);
-      if (opened) return true;
+      if (opened) {
+        segment_before_ = here;
+        return true;
+      }
       if (opened.error().kind != ErrorKind::kNotFound || attempt == kOpenAttemptsMax) {
         return std::unexpected(opened.error());
       }
@@ -141,8 +145,8 @@ class LogReader::Impl {
     const uint64_t missing = records_missing_before(record, expected_lsn_);
     const uint64_t first = std::max(expected_lsn_, from_lsn_);
     const uint64_t end = expected_lsn_ + missing;
-    const Stumble at = stumble_ ? *std::exchange(stumble_, std::nullopt)
-                                : Stumble{file_.name(), 0, "the records are not in the log"};
+    const Stumble at = stumble_ ? *stumble_ : segment_before_;
+    stumble_.reset();
     first_damage_here_.reset();
     if (missing == 0 || first >= end) return std::nullopt;
     return LogHole{at.segment, at.offset,   last_lsn_, record.lsn,
@@ -169,7 +173,8 @@ class LogReader::Impl {
   std::optional<LogRecord> held_;  ///< read, not returned yet; its payload is the cursor's
   bool settled_ = false;           ///< the hole in front of held_ was returned or is none
   std::optional<uint64_t> first_damage_here_;
-  std::optional<Stumble> stumble_;
+  std::optional<Stumble> stumble_;  ///< the first damage since the last intact record
+  Stumble segment_before_;          ///< where the records of the segment before ended
   bool followed_ = false;  ///< the end of this segment was looked at after the next one was there
 };
 

@@ -110,7 +110,7 @@ class LogTest : public testing::Test {
   LogWriter open(LogWriterOptions options = {}) {
     auto writer = LogWriter::open(log(), std::move(options));
     EXPECT_TRUE(writer) << writer.error().message;
-    return std::move(*writer);
+    return std::move(writer.value());
   }
 
   /// Appends one record, waiting for room as long as it takes, and remembers it.

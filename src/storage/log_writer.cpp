@@ -77,14 +77,14 @@ class LogWriter::Impl {
        LogSegmentWriter segment, uint64_t start_lsn)
       : folder_(std::move(folder)),
         options_(std::move(options)),
-        lock_(std::move(lock)),
         boot_id_(boot_id),
         chunk_bytes_(std::clamp(options_.buffer_limit_bytes / kChunksInLimit, kChunkBytesMin,
                                 kChunkBytesMax)),
         start_lsn_(start_lsn),
         segment_(std::move(segment)),
         next_lsn_(start_lsn + 1),
-        durable_lsn_(start_lsn) {
+        durable_lsn_(start_lsn),
+        lock_(std::move(lock)) {
     thread_ = std::thread([this] { commit_until_closed(); });
   }
   ~Impl() { (void)close(); }
@@ -160,6 +160,7 @@ class LogWriter::Impl {
     room_made_.notify_all();
     const std::lock_guard joining(join_mutex_);
     if (thread_.joinable()) thread_.join();
+    lock_.reset();
     const std::lock_guard lock(mutex_);
     return failure_;
   }
@@ -290,7 +291,6 @@ class LogWriter::Impl {
 
   const fs::path folder_;
   const LogWriterOptions options_;
-  const LogLock lock_;
   const LogBootId boot_id_;
   const uint64_t chunk_bytes_;
   const uint64_t start_lsn_;
@@ -314,6 +314,8 @@ class LogWriter::Impl {
   std::atomic<uint64_t> durable_lsn_;
 
   std::mutex join_mutex_;
+  // Guarded by join_mutex_.
+  std::optional<LogLock> lock_;
   std::thread thread_;
 };
 

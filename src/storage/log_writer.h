@@ -95,8 +95,9 @@ class LogWriter {
   /// Commits now instead of at the next interval, and waits for everything appended so far.
   Status flush();
 
-  /// Makes everything durable, ends the segment and stops the thread. Later calls return the same
-  /// answer. Nothing may be appended after it.
+  /// Makes everything durable, ends the segment, stops the thread and gives the folder free for
+  /// another writer, also after a failure. Later calls return the same answer. Nothing may be
+  /// appended after it.
   Status close();
 
  private:
