@@ -149,8 +149,12 @@ class Repair {
 }  // namespace
 
 Result<LogRepair> repair_log(const fs::path& folder) {
-  // Also says so when there is no such folder, before anything is made in it.
-  TW_TRY(list_log_segments(folder));
+  // Before anything is made there.
+  TW_ASSIGN(const auto files, list_log_segments(folder));
+  if (files.empty()) {
+    return invalid_argument("{} holds no segment of a write-ahead log; name the folder of one",
+                            folder.string());
+  }
   TW_ASSIGN(const LogLock lock, LogLock::acquire(folder));
   TW_TRY(remove_partial_segments(folder));
   return Repair(folder).run();
