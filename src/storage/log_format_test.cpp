@@ -1,7 +1,6 @@
 #include "storage/log_format.h"
 
-#include <fstream>
-#include <regex>
+#include <sstream>
 #include <string>
 
 #include <fmt/format.h>
@@ -17,18 +16,18 @@ namespace {
 const std::filesystem::path kFormatPage =
     std::filesystem::path(TAPEWORKS_TEST_DATA) / "../../docs/formats/wal.md";
 
-/// The bytes in the first column of the table below "An example": pieces of `hex` in backquotes.
+/// The bytes in the first column of the table below "An example": rows that begin with "| `hex`".
 std::string bytes_of_the_page() {
+  constexpr std::string_view kRowFront = "| `";
   const std::string page = read_file(kFormatPage);
-  const std::string example = page.substr(page.find("## An example"));
+  std::istringstream lines(page.substr(page.find("## An example")));
   std::string bytes;
-  const std::regex row("\n\\| `([0-9a-f ]+)` \\|");
-  for (std::sregex_iterator found(example.begin(), example.end(), row), end; found != end;
-       ++found) {
-    std::string hex = (*found)[1];
-    std::erase(hex, ' ');
-    for (size_t i = 0; i < hex.size(); i += 2) {
-      bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(kRowFront)) continue;
+    std::istringstream pairs(
+        line.substr(kRowFront.size(), line.find('`', kRowFront.size()) - kRowFront.size()));
+    for (std::string pair; pairs >> pair;) {
+      bytes.push_back(static_cast<char>(std::stoi(pair, nullptr, 16)));
     }
   }
   return bytes;
