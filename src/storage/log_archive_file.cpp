@@ -119,9 +119,11 @@ class ArchivedSegmentBytes : public LogSegmentBytes {
     const auto size = static_cast<size_t>(std::min<uint64_t>(end - begin, kLogBlockBytes));
     TW_TRY(load_chunk(index / kBlocksPerChunk));
     const uint64_t in_chunk = begin % kArchiveChunkBytes;
-    for (size_t i = 0; i < size; ++i) {
-      block[i] = in_chunk + i < chunk_.size() ? chunk_[in_chunk + i] : std::byte{0xff};
-    }
+    const auto there =
+        std::span<const std::byte>(chunk_).subspan(std::min<size_t>(in_chunk, chunk_.size()));
+    const size_t copied = std::min(size, there.size());
+    std::ranges::copy(there.first(copied), block.begin());
+    std::ranges::fill(block.subspan(copied, size - copied), std::byte{0xff});
     return size;
   }
 

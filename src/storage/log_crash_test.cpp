@@ -83,6 +83,9 @@ void expect_kept(const ReadLog& read, const std::vector<Promise>& promises) {
 class LogCrashTest : public LogTest {
  protected:
   void kill_often(LogSync sync, uint64_t rounds) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "ThreadSanitizer lets no forked process start threads";
+#endif
     std::vector<Promise> promises;
     uint64_t last_start = 0;
     for (uint64_t round = 0; round < rounds; ++round) {

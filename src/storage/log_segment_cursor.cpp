@@ -1,6 +1,8 @@
 #include "storage/log_segment_cursor.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 namespace tapeworks {
@@ -12,8 +14,12 @@ uint64_t block_of(uint64_t offset) { return offset / kLogBlockBytes; }
 
 uint64_t next_block(uint64_t offset) { return (block_of(offset) + 1) * kLogBlockBytes; }
 
+constexpr std::array<std::byte, kLogBlockBytes> kZeros{};
+
+/// Of at most a block. The reserved end of a segment is tens of MiB of zeros, so this is not done
+/// byte by byte.
 bool all_zero(std::span<const std::byte> bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+  return std::memcmp(bytes.data(), kZeros.data(), bytes.size()) == 0;
 }
 
 bool continues_a_record(LogFragmentType type) {
@@ -200,9 +206,11 @@ Result<std::optional<uint64_t>> LogSegmentCursor::find_nonzero(uint64_t offset) 
     const uint64_t in_block = offset % kLogBlockBytes;
     if (in_block >= block_bytes_) return std::nullopt;
     const auto left = std::span<const std::byte>(block_).first(block_bytes_).subspan(in_block);
-    const auto found =
-        std::ranges::find_if(left, [](std::byte byte) { return byte != std::byte{0}; });
-    if (found != left.end()) return offset + static_cast<uint64_t>(found - left.begin());
+    if (!all_zero(left)) {
+      const auto found =
+          std::ranges::find_if(left, [](std::byte byte) { return byte != std::byte{0}; });
+      return offset + static_cast<uint64_t>(found - left.begin());
+    }
     offset = next_block(offset);
   }
 }
