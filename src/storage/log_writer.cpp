@@ -87,7 +87,10 @@ class LogWriter::Impl {
         lock_(std::move(lock)) {
     thread_ = std::thread([this] { commit_until_closed(); });
   }
-  ~Impl() { (void)close(); }
+  ~Impl() {
+    // Whoever needs to know has called close() before.
+    [[maybe_unused]] const Status ignored = close();
+  }
 
   Result<std::optional<uint64_t>> append(const LogEntry& entry, std::chrono::milliseconds timeout) {
     if (entry.kind < kLogKindCallerMin) {
