@@ -51,5 +51,6 @@ std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_symbol_command();
 std::unique_ptr<Command> make_sync_command();
 std::unique_ptr<Command> make_verify_command();
+std::unique_ptr<Command> make_wal_command();
 
 }  // namespace tapeworks

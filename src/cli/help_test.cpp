@@ -92,6 +92,14 @@ TEST(Usage, WrongValuesAreRefusedBeforeAnythingIsOpened) {
       {"symbol", "2330", "--from", "yesterday"},
       {"symbol", "2330", "--from", "2023-02-01", "--to", "2023-01-31"},
       {"ranking", "--data", "/no/such/folder"},
+      {"wal"},
+      {"wal", "inspect"},
+      {"wal", "mend", "."},
+      {"wal", "inspect", "/no/such/folder"},
+      {"wal", "verify", ".", "--records"},
+      {"wal", "inspect", ".", "--from", "3"},
+      {"wal", "inspect", ".", "--records", "--from", "3", "--to", "2"},
+      {"wal", "inspect", ".", "--records", "--limit", "0"},
   };
   for (const auto& arguments : wrong) {
     const Ran ran = run(arguments);
