@@ -43,6 +43,11 @@ add_library(tapeworks_zstd INTERFACE)
 target_include_directories(tapeworks_zstd SYSTEM INTERFACE ${ZSTD_INCLUDE})
 target_link_libraries(tapeworks_zstd INTERFACE ${ZSTD_LIBRARY})
 
+# JSON from the wire; used by the one file that turns a frame into tokens.
+find_package(simdjson CONFIG REQUIRED)
+add_library(tapeworks_simdjson INTERFACE)
+target_link_libraries(tapeworks_simdjson INTERFACE simdjson::simdjson)
+
 if(TAPEWORKS_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)
