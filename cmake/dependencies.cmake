@@ -48,6 +48,11 @@ find_package(simdjson CONFIG REQUIRED)
 add_library(tapeworks_simdjson INTERFACE)
 target_link_libraries(tapeworks_simdjson INTERFACE simdjson::simdjson)
 
+# TOML; header only.
+find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+add_library(tapeworks_toml INTERFACE)
+target_include_directories(tapeworks_toml SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE})
+
 if(TAPEWORKS_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

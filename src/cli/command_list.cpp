@@ -5,6 +5,7 @@ namespace {
 
 constexpr CommandEntry kCommands[] = {
     {"adopt", "Put an existing folder of tables under generations", make_adopt_command},
+    {"check-config", "Check a configuration of the recorder", make_check_config_command},
     {"etl", "Sum the trades per symbol, broker and day", make_etl_command},
     {"generate", "Make synthetic trades and prices", make_generate_command},
     {"generations", "List the generations of a data directory, or go back",

@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/reader.h>
 
-#include "cli/nearest_name.h"
+#include "base/nearest_name.h"
 #include "cli/table_text.h"
 
 namespace tapeworks {

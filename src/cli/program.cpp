@@ -20,7 +20,7 @@
 #include "base/run_stats.h"
 #include "base/units.h"
 #include "cli/command.h"
-#include "cli/nearest_name.h"
+#include "base/nearest_name.h"
 #include "cli/output.h"
 #include "cli/version.h"
 

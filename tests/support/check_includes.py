@@ -13,8 +13,9 @@ MAY_INCLUDE = {
     "storage": {"storage", "base"},
     "engine": {"engine", "storage", "base"},
     "pipeline": {"pipeline", "engine", "storage", "base"},
-    "cli": {"cli", "pipeline", "engine", "storage", "base"},
+    "cli": {"cli", "recorder/config", "recorder/protocol", "pipeline", "engine", "storage", "base"},
     "recorder/protocol": {"recorder/protocol", "base"},
+    "recorder/config": {"recorder/config", "recorder/protocol", "base"},
 }
 
 # Third-party headers that stop at a folder: prefix -> the folders that may include it.
@@ -23,6 +24,7 @@ THIRD_PARTY = {
     "parquet/": {"storage", "pipeline"},
     "CLI/": {"cli"},
     "simdjson": {"recorder/protocol"},
+    "toml++/": {"recorder/config"},
 }
 
 MARKET_WORDS = re.compile(r"(?<![a-z])(broker|brokers|symbol|symbols|ticker|stock|stocks|pnl)(?![a-z])", re.I)
@@ -33,7 +35,7 @@ CHANGES_FILES = re.compile(
     r"\bunlink\(|std::filesystem::(?:create_|remove|rename|copy|resize_)|fs::(?:create_|remove|rename|copy|resize_)|"
     r"FileOutputStream::Open"
 )
-LAYERS_THAT_MUST_NOT_CHANGE_FILES = {"base", "engine", "pipeline", "cli", "recorder/protocol"}
+LAYERS_THAT_MUST_NOT_CHANGE_FILES = {"base", "engine", "pipeline", "cli", "recorder/protocol", "recorder/config"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 

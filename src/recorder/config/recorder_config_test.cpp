@@ -1,0 +1,297 @@
+#include "recorder/config/recorder_config.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include <gtest/gtest.h>
+
+#include "recorder/config/config_value_internal.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kFeed = R"(
+[[feed]]
+exchange = "binance"
+market = "spot"
+symbols = ["BTCUSDT"]
+)";
+
+Result<RecorderConfig> parse(const std::string& toml, const ConfigOverrides& overrides = {}) {
+  return parse_recorder_config(toml, "r.toml", overrides);
+}
+
+std::string message_of(const std::string& toml, const ConfigOverrides& overrides = {}) {
+  const auto config = parse(toml, overrides);
+  if (config) return "no error";
+  EXPECT_EQ(config.error().kind, ErrorKind::kInvalidArgument);
+  return config.error().message;
+}
+
+TEST(RecorderConfig, AFeedWithoutAnythingElseIsEnough) {
+  const auto config = parse(std::string(kFeed));
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->output.dir, "recording");
+  EXPECT_EQ(config->wal.dir, "recording-wal");
+  EXPECT_EQ(config->wal.sync, WalSyncMode::kGroup);
+  EXPECT_EQ(config->wal.sync_interval, 10ms);
+  EXPECT_EQ(config->wal.buffer.bytes, 32 * kMiB);
+  EXPECT_FALSE(config->retention.allow_delete);
+  ASSERT_EQ(config->feeds.size(), 1U);
+  EXPECT_EQ(config->feeds[0].venue, Venue::kBinanceSpot);
+  EXPECT_EQ(config->feeds[0].streams.size(), 3U);
+  EXPECT_EQ(config->feeds[0].loss_policy, LossPolicy::kWal);
+}
+
+TEST(RecorderConfig, EveryKeyIsRead) {
+  const auto config = parse(R"(
+[output]
+dir = "out/"
+layout = "market"
+bucket = "1h"
+parts_linger = "2s"
+part_rows = 100
+part_age = "3s"
+idle_close = "4s"
+row_group_rows = 1000
+grace = "500ms"
+[wal]
+dir = "log"
+sync = "every"
+sync_interval = "5ms"
+sync_bytes = "1MiB"
+buffer = "8MiB"
+segment = "1MiB"
+keep = "2h"
+max_bytes = "10GiB"
+archive = "none"
+[disk]
+reserve = "1MiB"
+min_free = "2MiB"
+on_disk_full = "exit"
+[retention]
+hours = 24
+disk_soft_limit = "1GiB"
+allow_delete = true
+[status]
+interval = "1s"
+format = "json"
+[metrics]
+listen = "127.0.0.1:9464"
+[[feed]]
+exchange = "binance"
+market = "futures"
+symbols = ["BTCUSDT", "1000*"]
+streams = ["trade"]
+loss_policy = "block"
+priority = 3
+legs = 2
+backfill = true
+backlog_limit = "2GiB"
+block_timeout = "1s"
+on_block_timeout = "exit"
+max_time_skew = "5m"
+dedupe_window = 50
+endpoint = "wss://example.com:9443"
+rest_endpoint = "http://127.0.0.1:1"
+route = "market"
+ca_file = "ca.pem"
+proxy = "http://proxy:3128"
+compression = true
+[[feed]]
+exchange = "binance"
+market = "spot"
+transport = "sbe"
+symbols = ["*"]
+)");
+  ASSERT_TRUE(config) << config.error().message;
+  // What differs from the default shows that it was read; all do.
+  for (const ConfigSetting& setting : effective_settings(*config)) {
+    if (setting.key.starts_with("feed[1]") || setting.key == "feed[0].transport") continue;
+    EXPECT_TRUE(setting.origin.starts_with("r.toml:")) << setting.key << " " << setting.origin;
+  }
+  EXPECT_EQ(config->output.layout, OutputLayout::kMarket);
+  EXPECT_EQ(config->output.grace, 500ms);
+  EXPECT_EQ(config->wal.archive, WalArchive::kNone);
+  EXPECT_EQ(config->wal.max_bytes.bytes, 10 * kGiB);
+  EXPECT_EQ(config->disk.on_disk_full, DiskFullAction::kExit);
+  EXPECT_EQ(config->retention.hours, 24U);
+  EXPECT_EQ(config->status.format, StatusFormat::kJson);
+  const FeedConfig& feed = config->feeds[0];
+  EXPECT_EQ(feed.venue, Venue::kBinanceUsdm);
+  EXPECT_EQ(feed.market, "usdt_futures");
+  EXPECT_EQ(feed.streams, std::vector{Stream::kTrade});
+  EXPECT_EQ(feed.on_block_timeout, BlockTimeoutAction::kExit);
+  EXPECT_TRUE(feed.compression);
+  EXPECT_EQ(config->feeds[1].venue, Venue::kBinanceSpotSbe);
+}
+
+TEST(RecorderConfig, TheEnvironmentWinsOverTheFileAndSettingsOverBoth) {
+  const std::string toml = "[wal]\nsync = \"none\"\nkeep = \"1h\"\n" + std::string(kFeed);
+  ConfigOverrides overrides;
+  overrides.environment = {{"TAPEWORKS_WAL_SYNC", "every"},
+                           {"TAPEWORKS_WAL_KEEP", "3h"},
+                           {"TAPEWORKS_OUTPUT_PART_ROWS", "77"},
+                           {"TAPEWORKS_BINARY", "not ours"},
+                           {"PATH", "/bin"}};
+  overrides.settings = {"wal.keep=4h", "retention.allow_delete=true"};
+  const auto config = parse(toml, overrides);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->wal.sync, WalSyncMode::kEvery);
+  EXPECT_EQ(config->wal.keep, 4h);
+  EXPECT_EQ(config->output.part_rows, 77U);
+  EXPECT_TRUE(config->retention.allow_delete);
+  EXPECT_EQ(config->origins.at("wal.sync"), "TAPEWORKS_WAL_SYNC");
+  EXPECT_EQ(config->origins.at("wal.keep"), "--set");
+}
+
+TEST(RecorderConfig, WhatIsWrittenOutReadsBackAsTheSame) {
+  const std::string toml = "[output]\npart_age = \"90s\"\n[wal]\nsync_bytes = \"300KiB\"\n" +
+                           std::string(kFeed) + "streams = [\"book\", \"trade\"]\n";
+  const auto config = parse(toml);
+  ASSERT_TRUE(config);
+  std::string written;
+  std::string section;
+  std::string feed = "[[feed]]\n";
+  for (const auto& [key, value, origin] : effective_settings(*config)) {
+    const size_t dot = key.find('.');
+    if (key.starts_with("feed[0].")) {
+      if (value != "\"\"") feed += key.substr(dot + 1) + " = " + value + "\n";
+      continue;
+    }
+    if (key.substr(0, dot) != section) {
+      section = key.substr(0, dot);
+      written += "[" + section + "]\n";
+    }
+    written += key.substr(dot + 1) + " = " + value + "\n";
+  }
+  const auto again = parse(written + feed);
+  ASSERT_TRUE(again) << again.error().message << "\n" << written << feed;
+  const auto before = effective_settings(*config);
+  const auto after = effective_settings(*again);
+  ASSERT_EQ(before.size(), after.size());
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].value, after[i].value);
+}
+
+struct BadConfig {
+  std::string toml;
+  std::string message;  ///< begins so
+};
+
+TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
+  const std::string feed(kFeed);
+  for (const auto& [toml, message] : std::vector<BadConfig>{
+           {"[wal]\nsink = 1\n" + feed,
+            "r.toml:2: there is no key sink in [wal]; did you mean sync?"},
+           {"[outputs]\ndir = \"x\"\n" + feed,
+            "r.toml:2: there is no section [outputs]; did you mean output?"},
+           {"dir = \"x\"\n" + feed, "r.toml:1: the key dir stands in no section"},
+           {"[wal\n", "r.toml:1:5: "},
+           {"[wal]\nsync = \"always\"\n" + feed,
+            "r.toml:2: wal.sync 'always' is not one of every, group, none"},
+           {"[wal]\nbuffer = 32\n" + feed, "r.toml:2: wal.buffer must be a size with its unit"},
+           {"[wal]\nbuffer = \"32\"\n" + feed,
+            "r.toml:2: wal.buffer '32' is not a size with its unit"},
+           {"[wal]\nsync_interval = 10\n" + feed,
+            "r.toml:2: wal.sync_interval must be a duration with its unit"},
+           {"[wal]\nsegment = \"1KiB\"\n" + feed, "r.toml:2: wal.segment must be at least 64KiB"},
+           {"[wal]\nkeep = 1.5\n" + feed, "r.toml:2: wal.keep must be text, a whole number"},
+           {"[output]\nbucket = \"5m\"\n" + feed, "r.toml:2: output.bucket must be \"1h\""},
+           {"[output]\npart_rows = -1\n" + feed,
+            "r.toml:2: output.part_rows must be a number that is not negative"},
+           {"[output]\ndir = \"\"\n" + feed, "r.toml:2: output.dir must not be empty"},
+           {"[output]\ndir = \"x\"\n[wal]\ndir = \"x/wal\"\n" + feed,
+            "r.toml:4: wal.dir must not lie in output.dir"},
+           {"[output]\ndir = \"x/y\"\n[wal]\ndir = \"x\"\n" + feed,
+            "r.toml:2: output.dir must not lie in wal.dir"},
+           {"[retention]\nhours = 1\n" + feed, "r.toml:2: retention.hours would delete files"},
+           {"[retention]\ndisk_soft_limit = \"1GiB\"\n" + feed,
+            "r.toml:2: retention.disk_soft_limit would delete"},
+           {"[metrics]\nlisten = \"9464\"\n" + feed,
+            "r.toml:2: metrics.listen must be ADDRESS:PORT"},
+           {"[output]\n", "r.toml: there is no [[feed]]"},
+           {"[feed]\nexchange = \"gate\"\n",
+            "r.toml:1: feeds are written as blocks that begin with [[feed]]"},
+           {feed + feed, "r.toml:7: binance spot BTCUSDT of book is in another feed already"},
+           {feed + "exchnage = \"gate\"\n",
+            "r.toml:6: there is no key exchnage in [feed]; did you mean exchange?"},
+           {feed + "legs = 3\n", "r.toml:2: in this feed legs must be 1 or 2, not 3"},
+           {feed + "streams = [\"trades\"]\n",
+            "r.toml:6: feed.streams has the stream 'trades', which is not one of"},
+           {feed + "streams = [\"book\", \"book\"]\n",
+            "r.toml:6: feed.streams names the stream book twice"},
+           {feed + "streams = []\n", "r.toml:2: in this feed streams is empty"},
+           {feed + "route = \"public\"\n",
+            "r.toml:2: in this feed route is for binance usdt_futures only"},
+           {feed + "transport = \"fix\"\n",
+            "r.toml:2: in this feed binance spot has no transport 'fix'; there are json, sbe"},
+           {feed + "endpoint = \"ws://stream.example.com\"\n",
+            "r.toml:2: in this feed endpoint 'ws://stream.example.com' is without TLS"},
+           {feed + "endpoint = \"https://x\"\n",
+            "r.toml:2: in this feed endpoint must be wss://HOST[:PORT], not 'https://x'"},
+           {feed + "rest_endpoint = \"http://10.0.0.1\"\n",
+            "r.toml:2: in this feed rest_endpoint 'http://10.0.0.1' is without TLS"},
+           {feed + "endpoint = \"ws://127.0.0.1.evil.com\"\n",
+            "r.toml:2: in this feed endpoint 'ws://127.0.0.1.evil.com' is without TLS"},
+           {feed + "endpoint = \"ws://127.0.0.1@evil.com\"\n",
+            "r.toml:2: in this feed endpoint must be wss://"},
+           {"[[feed]]\nexchange = \"kraken\"\nmarket = \"spot\"\nsymbols = [\"X\"]\n",
+            "r.toml:1: in this feed there is no exchange 'kraken'; there are binance, kucoin, "
+            "gate"},
+           {"[[feed]]\nexchange = \"gate\"\nmarket = \"options\"\nsymbols = [\"X\"]\n",
+            "r.toml:1: in this feed gate has no market 'options'; there are spot, usdt_futures"},
+           {"[[feed]]\nexchange = \"gate\"\nmarket = \"spot\"\n",
+            "r.toml:1: in this feed symbols is missing"},
+           {"[[feed]]\nexchange = \"gate\"\nsymbols = [\"X\"]\n",
+            "r.toml:1: in this feed market is missing"},
+       }) {
+    SCOPED_TRACE(toml);
+    EXPECT_TRUE(message_of(toml).starts_with(message))
+        << message_of(toml) << "\nexpected " << message;
+  }
+}
+
+TEST(RecorderConfig, MistakesInOverridesNameTheOverride) {
+  const std::string feed(kFeed);
+  EXPECT_EQ(message_of(feed, {{{"TAPEWORKS_WAL_SINK", "x"}}, {}}),
+            "TAPEWORKS_WAL_SINK: there is no key sink in [wal]; did you mean sync?");
+  EXPECT_TRUE(message_of(feed, {{}, {"wal.sync"}}).starts_with("--set must be SECTION.KEY=VALUE"));
+  EXPECT_TRUE(message_of(feed, {{}, {"feed.legs=2"}}).ends_with("feeds are set in the file only"));
+  EXPECT_TRUE(message_of(feed, {{}, {"wal.sync=x"}}).starts_with("--set: wal.sync 'x' is not"));
+}
+
+TEST(RecorderConfig, TheSameSymbolMayComeOverTwoTransports) {
+  EXPECT_TRUE(parse(std::string(kFeed) + std::string(kFeed) + "transport = \"sbe\"\n"));
+}
+
+TEST(RecorderConfig, EveryKeyIsInTheManual) {
+  const std::string page =
+      std::string(TAPEWORKS_TEST_DATA) + "/../../docs/commands/configuration.md";
+  std::ifstream file(page);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_FALSE(text.empty()) << page;
+  const auto config = parse(std::string(kFeed));
+  ASSERT_TRUE(config);
+  for (const ConfigSetting& setting : effective_settings(*config)) {
+    const bool of_feed = setting.key.starts_with("feed");
+    const std::string key = of_feed ? setting.key.substr(setting.key.find('.') + 1) : setting.key;
+    EXPECT_NE(text.find("| `" + key + "` |"), std::string::npos) << key;
+    // What follows from other keys, and what has no default, has no value in the table.
+    if (setting.origin != "default" || setting.value == "\"\"" || setting.key == "wal.dir")
+      continue;
+    const std::string row_begin = "| `" + key + "` | `" + setting.value + "` |";
+    EXPECT_NE(text.find(row_begin), std::string::npos) << row_begin;
+  }
+}
+
+TEST(RecorderConfig, TheMemoryFloorGrowsWithTheSymbols) {
+  EXPECT_EQ(recorder_memory_floor_bytes(0), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(450), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(460), 96 * kMiB + 160 * kKiB);
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder
