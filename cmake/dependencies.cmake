@@ -43,10 +43,11 @@ add_library(tapeworks_zstd INTERFACE)
 target_include_directories(tapeworks_zstd SYSTEM INTERFACE ${ZSTD_INCLUDE})
 target_link_libraries(tapeworks_zstd INTERFACE ${ZSTD_LIBRARY})
 
-# JSON from the wire; used by the one file that turns a frame into tokens.
-find_package(simdjson CONFIG REQUIRED)
-add_library(tapeworks_simdjson INTERFACE)
-target_link_libraries(tapeworks_simdjson INTERFACE simdjson::simdjson)
+# JSON from the wire; used by the one file that turns a frame into tokens. Header only on purpose:
+# Arrow's shared libraries export the parsers they contain.
+find_path(RAPIDJSON_INCLUDE rapidjson/reader.h REQUIRED)
+add_library(tapeworks_rapidjson INTERFACE)
+target_include_directories(tapeworks_rapidjson SYSTEM INTERFACE ${RAPIDJSON_INCLUDE})
 
 # TOML; header only.
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)

@@ -23,7 +23,7 @@ THIRD_PARTY = {
     "arrow/": {"storage", "engine", "pipeline", "cli"},
     "parquet/": {"storage", "pipeline"},
     "CLI/": {"cli"},
-    "simdjson": {"recorder/protocol"},
+    "rapidjson/": {"recorder/protocol"},
     "toml++/": {"recorder/config"},
 }
 

@@ -1,177 +1,120 @@
 #include "recorder/protocol/json_document.h"
 
-#include <algorithm>
-#include <cstring>
+#include <string>
 #include <utility>
 
-#include <simdjson.h>
+// Names of its own, and header only: Arrow's libraries export the JSON parsers that they contain,
+// of other versions, and a shared name would be bound to theirs.
+#define RAPIDJSON_NAMESPACE tapeworks::rapidjson
+#define RAPIDJSON_NAMESPACE_BEGIN namespace tapeworks::rapidjson {
+#define RAPIDJSON_NAMESPACE_END }
+#define RAPIDJSON_SSE2
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
 
 namespace tapeworks::recorder {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
-using simdjson::error_code;
+using Reader = rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>>;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr unsigned kParseFlags =
+    rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
 
-/// The number grammar of RFC 8259: the parser hands over the token unchecked.
-bool is_json_number(std::string_view token) {
-  size_t at = 0;
-  const auto digits = [&] {
-    const size_t begin = at;
-    while (at < token.size() && is_digit(token[at])) ++at;
-    return at - begin;
-  };
-  if (token.starts_with('-')) ++at;
-  const bool leading_zero = at < token.size() && token[at] == '0';
-  const size_t whole_digits = digits();
-  if (whole_digits == 0 || (leading_zero && whole_digits > 1)) return false;
-  if (at < token.size() && token[at] == '.') {
-    ++at;
-    if (digits() == 0) return false;
-  }
-  if (at < token.size() && (token[at] == 'e' || token[at] == 'E')) {
-    ++at;
-    if (at < token.size() && (token[at] == '+' || token[at] == '-')) ++at;
-    if (digits() == 0) return false;
-  }
-  return at == token.size();
-}
-
-std::string_view without_trailing_space(std::string_view token) {
-  const size_t last = token.find_last_not_of(" \t\r\n");
-  return token.substr(0, last == std::string_view::npos ? 0 : last + 1);
-}
-
-/// Walks a whole document, because On-Demand checks only what is asked for, and writes it down
-/// flat.
-class Walk {
+/// Writes the events of the parser down flat. Every member returns whether to go on.
+class NodeWriter {
  public:
-  explicit Walk(std::vector<JsonNode>& nodes) : nodes_(nodes) {}
+  NodeWriter(std::vector<JsonNode>& nodes, std::string& texts) : nodes_(nodes), texts_(texts) {}
 
-  Status document(ondemand::document& document) {
-    ondemand::json_type type{};
-    TW_TRY(checked(document.type().get(type)));
-    if (type == ondemand::json_type::array) {
-      ondemand::array array;
-      TW_TRY(checked(document.get_array().get(array)));
-      TW_TRY(add_array(array, 1));
-    } else if (type == ondemand::json_type::object) {
-      ondemand::object object;
-      TW_TRY(checked(document.get_object().get(object)));
-      TW_TRY(add_object(object, 1));
-    } else {
-      return corrupt("the frame is no JSON object or array");
-    }
-    if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) {
-      return corrupt("the frame goes on after its JSON value");
-    }
-    return {};
+  bool Null() { return add_scalar(JsonType::kNull, {}); }
+  bool Bool(bool truth) { return add_scalar(truth ? JsonType::kTrue : JsonType::kFalse, {}); }
+  bool RawNumber(const char* text, uint32_t length, bool) {
+    return add_scalar(JsonType::kNumber, keep({text, length}));
   }
+  bool String(const char* text, uint32_t length, bool) {
+    return add_scalar(JsonType::kString, keep({text, length}));
+  }
+  bool StartObject() { return open(JsonType::kObject); }
+  bool StartArray() { return open(JsonType::kArray); }
+  bool EndObject(uint32_t) { return close(); }
+  bool EndArray(uint32_t) { return close(); }
+
+  bool Key(const char* text, uint32_t length, bool) {
+    const uint32_t object = open_.back();
+    if (JsonValue(nodes_.data(), object)[{text, length}].type() != JsonType::kMissing) {
+      return stop("the frame has two members of the same name in one object");
+    }
+    if (nodes_[object].size == JsonDocument::kMembersMax) {
+      return stop(fmt::format("the frame has an object of more than {} members",
+                              JsonDocument::kMembersMax));
+    }
+    return add_node({JsonType::kString, 0, 0, keep({text, length})});
+  }
+
+  // Numbers come as they are written.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(int64_t) { return false; }
+  bool Uint64(uint64_t) { return false; }
+  bool Double(double) { return false; }
+
+  /// Why a member returned false.
+  const std::string& reason() const { return reason_; }
 
  private:
-  static Status checked(error_code code) {
-    if (code == simdjson::SUCCESS) return {};
-    return corrupt("the frame is not valid JSON: {}", simdjson::error_message(code));
+  /// A copy that stays: all texts of a frame are not longer than the frame.
+  std::string_view keep(std::string_view text) {
+    const size_t begin = texts_.size();
+    texts_.append(text);
+    return std::string_view(texts_).substr(begin);
   }
 
-  Status add_value(ondemand::value value, int depth) {
-    ondemand::json_type type{};
-    TW_TRY(checked(value.type().get(type)));
-    switch (type) {
-      case ondemand::json_type::array: {
-        ondemand::array array;
-        TW_TRY(checked(value.get_array().get(array)));
-        return add_array(array, depth + 1);
-      }
-      case ondemand::json_type::object: {
-        ondemand::object object;
-        TW_TRY(checked(value.get_object().get(object)));
-        return add_object(object, depth + 1);
-      }
-      case ondemand::json_type::number: {
-        const std::string_view token = without_trailing_space(value.raw_json_token());
-        if (!is_json_number(token)) return corrupt("the frame is not valid JSON: a bad number");
-        return add_scalar(JsonType::kNumber, token);
-      }
-      case ondemand::json_type::string: {
-        std::string_view text;
-        TW_TRY(checked(value.get_string().get(text)));
-        return add_scalar(JsonType::kString, text);
-      }
-      case ondemand::json_type::boolean: {
-        bool truth = false;
-        TW_TRY(checked(value.get_bool().get(truth)));
-        return add_scalar(truth ? JsonType::kTrue : JsonType::kFalse, {});
-      }
-      case ondemand::json_type::null: {
-        bool null = false;
-        TW_TRY(checked(value.is_null().get(null)));
-        if (!null) return corrupt("the frame is not valid JSON: a bad literal");
-        return add_scalar(JsonType::kNull, {});
-      }
-    }
-    return corrupt("the frame is not valid JSON: an unknown kind of value");
+  bool stop(std::string reason) {
+    reason_ = std::move(reason);
+    return false;
   }
 
-  Status add_array(ondemand::array array, int depth) {
-    TW_ASSIGN(const size_t at, open(JsonType::kArray, depth));
-    for (auto element : array) {
-      ondemand::value value;
-      TW_TRY(checked(element.get(value)));
-      TW_TRY(add_value(value, depth));
-      ++nodes_[at].size;
-    }
-    nodes_[at].next = static_cast<uint32_t>(nodes_.size());
-    return {};
-  }
-
-  Status add_object(ondemand::object object, int depth) {
-    TW_ASSIGN(const size_t at, open(JsonType::kObject, depth));
-    for (auto member : object) {
-      ondemand::field field;
-      TW_TRY(checked(std::move(member).get(field)));
-      std::string_view key;
-      TW_TRY(checked(field.unescaped_key().get(key)));
-      if (JsonValue(nodes_.data(), static_cast<uint32_t>(at))[key].type() != JsonType::kMissing) {
-        return corrupt("the frame has two members of the same name in one object");
-      }
-      TW_TRY(add_scalar(JsonType::kString, key));
-      TW_TRY(add_value(field.value(), depth));
-      if (++nodes_[at].size > JsonDocument::kMembersMax) {
-        return corrupt("the frame has an object of more than {} members",
-                       JsonDocument::kMembersMax);
-      }
-    }
-    nodes_[at].next = static_cast<uint32_t>(nodes_.size());
-    return {};
-  }
-
-  Result<size_t> open(JsonType type, int depth) {
-    if (depth > JsonDocument::kDepthMax) {
-      return corrupt("the frame nests deeper than {} levels", JsonDocument::kDepthMax);
-    }
-    TW_TRY(add_scalar(type, {}));
-    return nodes_.size() - 1;
-  }
-
-  Status add_scalar(JsonType type, std::string_view text) {
+  bool add_node(const JsonNode& node) {
     if (nodes_.size() >= JsonDocument::kNodesMax) {
-      return corrupt("the frame has more than {} JSON values", JsonDocument::kNodesMax);
+      return stop(fmt::format("the frame has more than {} JSON values", JsonDocument::kNodesMax));
     }
-    nodes_.push_back({type, 0, static_cast<uint32_t>(nodes_.size() + 1), text});
-    return {};
+    nodes_.push_back(node);
+    nodes_.back().next = static_cast<uint32_t>(nodes_.size());
+    return true;
+  }
+
+  bool add_scalar(JsonType type, std::string_view text) {
+    if (open_.empty()) return stop("the frame is no JSON object or array");
+    ++nodes_[open_.back()].size;
+    return add_node({type, 0, 0, text});
+  }
+
+  bool open(JsonType type) {
+    if (open_.size() == JsonDocument::kDepthMax) {
+      return stop(fmt::format("the frame nests deeper than {} levels", JsonDocument::kDepthMax));
+    }
+    if (!open_.empty()) ++nodes_[open_.back()].size;
+    open_.push_back(static_cast<uint32_t>(nodes_.size()));
+    return add_node({type, 0, 0, {}});
+  }
+
+  bool close() {
+    nodes_[open_.back()].next = static_cast<uint32_t>(nodes_.size());
+    open_.pop_back();
+    return true;
   }
 
   std::vector<JsonNode>& nodes_;
+  std::string& texts_;
+  std::vector<uint32_t> open_;  // arrays and objects that have not ended
+  std::string reason_;
 };
 
 }  // namespace
 
 struct JsonDocument::Parser {
-  ondemand::parser parser;
-  // The frame with the bytes behind it that the parser may read; number tokens point into it.
-  std::vector<char> padded;
+  Reader reader;
+  std::string texts;  // what the nodes point into
 };
 
 JsonDocument::JsonDocument() : parser_(std::make_unique<Parser>()) {}
@@ -184,25 +127,33 @@ Status JsonDocument::parse(std::string_view text) {
   if (text.size() > kTextBytesMax) {
     return corrupt("the frame has {} bytes, {} are the most", text.size(), kTextBytesMax);
   }
-  auto& padded = parser_->padded;
-  if (padded.size() < text.size() + simdjson::SIMDJSON_PADDING) {
-    padded.resize(text.size() + simdjson::SIMDJSON_PADDING);
+  parser_->texts.clear();
+  parser_->texts.reserve(text.size());
+  NodeWriter writer(nodes_, parser_->texts);
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  const rapidjson::ParseResult parsed = parser_->reader.Parse<kParseFlags>(stream, writer);
+  if (!parsed.IsError()) {
+    // The parser takes a zero byte for the end.
+    if (stream.Tell() == text.size()) return {};
+    nodes_.clear();
+    return corrupt("the frame is not valid JSON: a zero byte at {}", stream.Tell());
   }
-  std::ranges::copy(text, padded.begin());
-  std::memset(padded.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
-  ondemand::document document;
-  if (const error_code code =
-          parser_->parser
-              .iterate(simdjson::padded_string_view(padded.data(), text.size(), padded.size()))
-              .get(document)) {
-    return corrupt("the frame is not valid JSON: {}", simdjson::error_message(code));
-  }
-  Status walked = Walk(nodes_).document(document);
-  if (!walked) nodes_.clear();
-  return walked;
+  nodes_.clear();
+  if (!writer.reason().empty()) return corrupt("{}", writer.reason());
+  return corrupt("the frame is not valid JSON at byte {}: {}", parsed.Offset(),
+                 rapidjson::GetParseError_En(parsed.Code()));
 }
 
-bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+bool is_utf8(std::string_view text) {
+  struct Nowhere {
+    void Put(char) {}
+  } nowhere;
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  while (stream.Tell() < text.size()) {
+    if (!rapidjson::UTF8<>::Validate(stream, nowhere)) return false;
+  }
+  return true;
+}
 
 JsonValue JsonValue::operator[](std::string_view key) const {
   if (!is_object()) return {};

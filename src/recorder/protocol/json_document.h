@@ -60,6 +60,7 @@ class JsonValue {
 
 /// A JSON text, checked from the first byte to the last before any of it is used (RFC 8259), with
 /// its numbers kept as written: prices must not pass through float64, and identifiers exceed 2^53.
+/// A number too large for float64 is refused all the same, as no venue can mean it.
 /// An object with two members of one name is refused, because readers differ in which one counts.
 ///
 /// Memory: at most about 20 MiB, for a text of kTextBytesMax; kept for the next text.

@@ -17,13 +17,13 @@ JsonValue parsed(JsonDocument& document, std::string_view text) {
 
 TEST(JsonDocument, KeepsNumbersAsWritten) {
   JsonDocument document;
-  const JsonValue root = parsed(document, R"( {"a":159.6900000000000000000000000 ,"b":[-0,1E+400,
+  const JsonValue root = parsed(document, R"( {"a":159.6900000000000000000000000 ,"b":[-0,1E+300,
     1625894028299209614],"c":{"d":null}} )");
   EXPECT_EQ(root["a"].text(), "159.6900000000000000000000000");
   EXPECT_EQ(root["b"].size(), 3u);
   const JsonValue first = root["b"].first();
   EXPECT_EQ(first.text(), "-0");
-  EXPECT_EQ(first.after().text(), "1E+400");
+  EXPECT_EQ(first.after().text(), "1E+300");
   EXPECT_EQ(first.after().after().text(), "1625894028299209614");
   EXPECT_EQ(root["c"]["d"].type(), JsonType::kNull);
 }
@@ -71,6 +71,7 @@ TEST(JsonDocument, AcceptsNothingThatAnotherParserRefuses) {
                            "[1e]",
                            "[+1]",
                            "[0x1]",
+                           "[1E+400]",  // beyond float64: no venue means that
                            "[NaN]",
                            "[tru]",
                            "[truex]",
