@@ -15,7 +15,7 @@ give_up() { say "$*"; exit 1; }
 
 purpose=${1:-demo}
 packages=(g++ cmake ninja-build ccache git ca-certificates pkg-config libcli11-dev libfmt-dev
-  libxxhash-dev libzstd-dev nlohmann-json3-dev libboost1.81-dev)
+  libxxhash-dev libzstd-dev nlohmann-json3-dev libboost1.81-dev libssl-dev)
 requirements=requirements.txt
 case $purpose in
   demo) ;;
