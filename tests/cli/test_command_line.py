@@ -13,8 +13,8 @@ import pytest
 from harness import BINARY, ROOT, assert_clear_error, publish_good, tapeworks
 
 COMMANDS = re.findall(r'\{\s*"([a-z-]+)"\s*,\s*"', (ROOT / "src/cli/command_list.cpp").read_text())
-CONTRACT = ["adopt", "etl", "generate", "generations", "path", "pnl", "query", "ranking", "rolling", "run", "symbol",
-            "sync", "verify"]
+CONTRACT = ["adopt", "etl", "generate", "generations", "path", "pnl", "query", "ranking", "rolling", "run",
+            "simulate-exchange", "symbol", "sync", "verify"]
 
 
 @pytest.fixture(scope="module")

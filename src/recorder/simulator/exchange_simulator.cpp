@@ -69,8 +69,12 @@ class ExchangeSimulator::State {
     return toml;
   }
 
-  Status run() {
+  /// From now on a signal ends run(), also one that comes before it is called.
+  void await_termination() {
     loop_.on_termination([this](int) { loop_.stop(); });
+  }
+
+  Status run() {
     start_ns_ = produced_until_ns_ = net::read_clocks().monotonic_ns;
     for (Fault& fault : script_) {
       if (fault.at || fault.every) {
@@ -170,6 +174,7 @@ Result<std::unique_ptr<ExchangeSimulator>> ExchangeSimulator::start(
   TW_ASSIGN(auto ledger, Ledger::open(options.ledger_file));
   auto state = std::make_unique<State>(loop, options, std::move(script), std::move(ledger));
   TW_TRY(state->open_venues());
+  state->await_termination();
   return std::unique_ptr<ExchangeSimulator>(new ExchangeSimulator(std::move(state)));
 }
 

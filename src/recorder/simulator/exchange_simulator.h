@@ -44,7 +44,7 @@ class ExchangeSimulator {
   /// The configuration of a recorder that records all of it: one [[feed]] a venue.
   std::string feeds_toml() const;
 
-  /// Serves until SIGINT or SIGTERM, then writes the rest of the ledger.
+  /// Serves until SIGINT or SIGTERM, also one since start(), then writes the rest of the ledger.
   Status run();
 
  private:

@@ -14,6 +14,16 @@ constexpr std::string_view kTokenPath = "/api/v1/bullet-public";
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
+/// For a basic string of TOML.
+std::string toml_escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
 net::HttpResponse error_response(int status, std::string body) { return {status, std::move(body)}; }
 
 }  // namespace
@@ -53,14 +63,15 @@ std::string VenueServer::feed_toml() const {
       fmt::format("[[feed]]\nexchange = \"{}\"\nmarket = \"{}\"\ntransport = \"{}\"\nsymbols = [",
                   facts.exchange, facts.market, facts.transport);
   for (size_t i = 0; i < market_.symbol_count(); ++i) {
-    toml += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", market_.symbol(i));
+    toml += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", toml_escaped(market_.symbol(i)));
   }
   toml += fmt::format("]\nstreams = [\"book\", \"l5\", \"trade\"]\nendpoint = \"{}://{}{}\"\n",
                       tls ? "wss" : "ws", address(), facts.path);
   if (facts.has_rest) {
     toml += fmt::format("rest_endpoint = \"{}://{}\"\n", tls ? "https" : "http", address());
   }
-  if (tls) toml += fmt::format("ca_file = \"{}\"\n", options_.server.tls_cert_file.string());
+  if (tls)
+    toml += fmt::format("ca_file = \"{}\"\n", toml_escaped(options_.server.tls_cert_file.string()));
   return toml;
 }
 
