@@ -49,7 +49,8 @@ class WebSocketClient {
   Status send(Opcode opcode, std::string payload);
   Status send_ping(std::string payload);
 
-  /// Sends what is queued, then a close frame, and waits for the answer.
+  /// Sends what is queued, then a close frame, and waits for the answer. Before on_open() it does
+  /// nothing: destroy the client to give up.
   void close(uint16_t code, std::string reason);
 
   /// While paused nothing is delivered and, beyond the message at hand, nothing read: the peer

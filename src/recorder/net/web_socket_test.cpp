@@ -142,6 +142,15 @@ TEST_F(WebSocket, SendsWhatIsQueuedBeforeItCloses) {
   EXPECT_EQ(log.closed->cause, CloseCause::kClosedByUs);
 }
 
+TEST_F(WebSocket, DoesNotWaitForEverForTheAnswerToItsClose) {
+  connect_and_open({.close_timeout = milliseconds(50)});
+  server.log.connection->pause_reading();
+  ASSERT_TRUE(client->send(Opcode::kText, "wakes the reader, which then pauses"));
+  client->close(1000, "");
+  ASSERT_TRUE(run_until(loop, [&] { return log.closed.has_value(); }));
+  EXPECT_EQ(log.closed->cause, CloseCause::kClosedByUs);
+}
+
 TEST_F(WebSocket, TellsALostConnectionFromAClosedOne) {
   connect_and_open();
   server.log.connection->abort_after_queue();
