@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import urllib.error
+import urllib.request
 from decimal import Decimal
 
 import pytest
@@ -125,8 +126,24 @@ def test_the_configuration_names_every_venue(tmp_path):
         assert simulator.feeds["kucoin_futures"]["symbols"] == ["XBTUSDTM", "ETHUSDTM"]
         assert all(feed["streams"] == ["book", "l5", "trade"] for feed in simulator.feeds.values())
         assert len({feed["endpoint"] for feed in simulator.feeds.values()}) == len(VENUES)
-        assert {venue for venue, feed in simulator.feeds.items() if "rest_endpoint" in feed} == {
-            "kucoin_spot", "kucoin_futures"}
+        assert all(feed["rest_endpoint"].startswith("http://127.0.0.1:") for feed in simulator.feeds.values())
+
+
+@pytest.mark.parametrize(("venue", "path", "names"), [
+    ("binance_spot", "/api/v3/exchangeInfo", lambda reply: [item["symbol"] for item in reply["symbols"]]),
+    ("binance_usdm", "/fapi/v1/exchangeInfo", lambda reply: [item["symbol"] for item in reply["symbols"]]),
+    ("kucoin_spot", "/api/v2/symbols", lambda reply: [item["symbol"] for item in reply["data"]]),
+    ("kucoin_futures", "/api/v1/contracts/active", lambda reply: [item["symbol"] for item in reply["data"]]),
+    ("gate_spot", "/api/v4/spot/currency_pairs", lambda reply: [item["id"] for item in reply]),
+    ("gate_futures", "/api/v4/futures/usdt/contracts", lambda reply: [item["name"] for item in reply])])
+def test_the_list_of_symbols_is_where_the_exchange_has_it(tmp_path, venue, path, names):
+    with Simulator(tmp_path, "--symbols", "12", venue=venue) as simulator:
+        feed = simulator.feeds[venue]
+        with urllib.request.urlopen(feed["rest_endpoint"] + path, timeout=20) as reply:
+            assert names(json.load(reply)) == feed["symbols"]
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(feed["rest_endpoint"] + "/api/no/such", timeout=20)
+        assert missing.value.code == 404
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -44,6 +44,14 @@ struct MarketEvent {
   std::vector<Trade> trades;
 };
 
+/// What a venue's list of symbols says about one.
+struct Instrument {
+  std::string symbol;
+  bool listed = true;
+  int price_decimals = 0;
+  int quantity_decimals = 0;
+};
+
 /// An invented market of one venue: symbols whose prices walk at random, books around them, and
 /// trades with ids that rise by one. A pure function of seed, calls and times.
 ///
@@ -57,6 +65,10 @@ class Market {
   /// All that were ever listed, by index.
   const std::string& symbol(size_t index) const { return symbols_[index].name; }
   size_t symbol_count() const { return symbols_.size(); }
+  Instrument instrument(size_t index) const {
+    const Symbol& symbol = symbols_[index];
+    return {symbol.name, symbol.listed, symbol.price_decimals, symbol.quantity_decimals};
+  }
   bool is_listed(size_t index) const { return symbols_[index].listed; }
   /// The index of a listed symbol. `ignore_case` is for stream names of lower case letters.
   std::optional<size_t> find(std::string_view name, bool ignore_case) const;

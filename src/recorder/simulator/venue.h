@@ -46,7 +46,6 @@ struct VenueFacts {
   std::string_view market;
   std::string_view transport;
   std::string_view path;  ///< of the WebSocket, for the configuration of a recorder
-  bool has_rest = false;  ///< the recorder needs a rest_endpoint to connect
   std::string_view quantity_unit;
   int64_t time_unit_ns;  ///< of event times, which are cut to it
   std::array<StreamFacts, kStreamCount> streams;

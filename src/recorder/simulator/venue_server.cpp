@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "recorder/simulator/instrument_list.h"
 
 namespace tapeworks::simulator {
 namespace {
@@ -67,9 +68,7 @@ std::string VenueServer::feed_toml() const {
   }
   toml += fmt::format("]\nstreams = [\"book\", \"l5\", \"trade\"]\nendpoint = \"{}://{}{}\"\n",
                       tls ? "wss" : "ws", address(), facts.path);
-  if (facts.has_rest) {
-    toml += fmt::format("rest_endpoint = \"{}://{}\"\n", tls ? "https" : "http", address());
-  }
+  toml += fmt::format("rest_endpoint = \"{}://{}\"\n", tls ? "https" : "http", address());
   if (tls)
     toml += fmt::format("ca_file = \"{}\"\n", toml_escaped(options_.server.tls_cert_file.string()));
   return toml;
@@ -132,6 +131,10 @@ void VenueServer::tick() {
 
 net::HttpResponse VenueServer::on_request(const net::HttpRequest& request) {
   if (is_kucoin() && path_of(request.target) == kTokenPath) return give_token(request);
+  if (auto list = instrument_list(options_.venue, market_, path_of(request.target),
+                                  net::read_clocks().wall_ns)) {
+    return {200, std::move(*list)};
+  }
   return error_response(404, R"({"code":404,"msg":"the simulator has no such resource"})");
 }
 
