@@ -1,5 +1,6 @@
 """Our WebSocket client against servers that are not ours: Python's websockets, and a proxy of twenty lines."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import websockets
 from websockets.sync.server import serve
 
 from harness import BINARY, CRASH_WORDS
@@ -33,6 +35,33 @@ def server(handler, **options):
         finally:
             running.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def tls_server(text, context):
+    """Sends `text` to each client, over TLS. On one thread, because Python's TLS objects do not stand two."""
+    ready, addresses = threading.Event(), []
+
+    async def run():
+        async def handler(connection):
+            await connection.send(text)
+
+        async with websockets.serve(handler, "127.0.0.1", 0, ssl=context, compression=None) as running:
+            addresses.append(running.sockets[0].getsockname()[1])
+            loops.append((asyncio.get_running_loop(), finished := asyncio.Event()))
+            ready.set()
+            await finished.wait()
+
+    loops = []
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield addresses[0]
+    finally:
+        loop, finished = loops[0]
+        loop.call_soon_threadsafe(finished.set)
+        thread.join()
 
 
 def probe(url, preexec_fn=None, **arguments) -> list[dict]:
@@ -137,8 +166,7 @@ def certificate(tmp_path_factory):
 
 def test_tls_needs_a_trusted_certificate_of_the_right_host(certificate):
     cert, context = certificate
-    with server(lambda connection: connection.send("secret"), ssl=context) as address:
-        port = address.split(":")[1]
+    with tls_server("secret", context) as port:
         trusted = probe(f"wss://localhost:{port}/", ca=cert)
         untrusted = probe(f"wss://localhost:{port}/")
         other_host = probe(f"wss://127.0.0.1:{port}/", ca=cert)
@@ -188,8 +216,7 @@ class Proxy:
 
 def test_a_proxy_is_asked_to_connect_and_tls_goes_through_it(certificate):
     cert, context = certificate
-    with server(lambda connection: connection.send("through"), ssl=context) as address, Proxy() as proxy:
-        port = address.split(":")[1]
+    with tls_server("through", context) as port, Proxy() as proxy:
         events = probe(f"wss://localhost:{port}/", ca=cert, proxy=proxy.address)
     assert frames(events) == [("text", "through")]
     assert proxy.asked[0].startswith(f"CONNECT localhost:{port} HTTP/1.1\r\n")
