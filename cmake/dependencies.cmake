@@ -54,6 +54,15 @@ find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
 add_library(tapeworks_toml INTERFACE)
 target_include_directories(tapeworks_toml SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE})
 
+# Boost.Asio and Boost.Beast with OpenSSL. Their functions that are no templates are compiled once, in
+# src/recorder/net/boost_sources.cpp, which takes minutes off a build.
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+add_library(tapeworks_beast INTERFACE)
+target_link_libraries(tapeworks_beast INTERFACE Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+target_compile_definitions(tapeworks_beast INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+
 if(TAPEWORKS_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

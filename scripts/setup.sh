@@ -15,8 +15,8 @@ give_up() { say "$*"; exit 1; }
 
 purpose=${1:-demo}
 packages=(g++ cmake ninja-build ccache git ca-certificates pkg-config libcli11-dev libfmt-dev
-  libxxhash-dev libzstd-dev nlohmann-json3-dev libtomlplusplus-dev libboost1.81-dev
-  rapidjson-dev)
+  libxxhash-dev libzstd-dev nlohmann-json3-dev libtomlplusplus-dev rapidjson-dev libboost1.81-dev
+  libssl-dev)
 requirements=requirements.txt
 case $purpose in
   demo) ;;

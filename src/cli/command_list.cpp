@@ -16,6 +16,8 @@ constexpr CommandEntry kCommands[] = {
     {"ranking", "Show the brokers by profit and loss", make_ranking_command},
     {"rolling", "Rank the brokers within a window of years", make_rolling_command},
     {"run", "Do etl, sync and pnl in one pass", make_run_command},
+    {"simulate-exchange", "Serve invented markets as the exchanges do, with faults on request",
+     make_simulate_exchange_command},
     {"symbol", "Show the brokers of one symbol", make_symbol_command},
     {"sync", "Take over closing prices", make_sync_command},
     {"verify", "Check a data directory", make_verify_command},

@@ -1,4 +1,4 @@
-"""Checks that includes go one way: base <- storage <- engine <- pipeline <- cli, and base <- recorder/protocol.
+"""Checks that includes go one way: base <- storage <- engine <- pipeline <- cli, and base <- recorder/* <- cli.
 
 Also checks that the shared core knows no market, and that only `storage` changes files. Prints each
 offence with the remedy; exits with 1 when there is one.
@@ -13,9 +13,11 @@ MAY_INCLUDE = {
     "storage": {"storage", "base"},
     "engine": {"engine", "storage", "base"},
     "pipeline": {"pipeline", "engine", "storage", "base"},
-    "cli": {"cli", "recorder/config", "recorder/protocol", "pipeline", "engine", "storage", "base"},
     "recorder/protocol": {"recorder/protocol", "base"},
     "recorder/config": {"recorder/config", "recorder/protocol", "base"},
+    "recorder/net": {"recorder/net", "base"},
+    "recorder/simulator": {"recorder/simulator", "recorder/net", "storage", "base"},
+    "cli": {"cli", "recorder/config", "recorder/protocol", "recorder/simulator", "pipeline", "engine", "storage", "base"},
 }
 
 # Third-party headers that stop at a folder: prefix -> the folders that may include it.
@@ -25,6 +27,9 @@ THIRD_PARTY = {
     "CLI/": {"cli"},
     "rapidjson/": {"recorder/protocol"},
     "toml++/": {"recorder/config"},
+    "boost/asio": {"recorder/net"},
+    "boost/beast": {"recorder/net"},
+    "openssl/": {"recorder/net"},
 }
 
 MARKET_WORDS = re.compile(r"(?<![a-z])(broker|brokers|symbol|symbols|ticker|stock|stocks|pnl)(?![a-z])", re.I)
@@ -35,7 +40,8 @@ CHANGES_FILES = re.compile(
     r"\bunlink\(|std::filesystem::(?:create_|remove|rename|copy|resize_)|fs::(?:create_|remove|rename|copy|resize_)|"
     r"FileOutputStream::Open"
 )
-LAYERS_THAT_MUST_NOT_CHANGE_FILES = {"base", "engine", "pipeline", "cli", "recorder/protocol", "recorder/config"}
+LAYERS_THAT_MUST_NOT_CHANGE_FILES = {
+    "base", "engine", "pipeline", "cli", "recorder/protocol", "recorder/config", "recorder/net", "recorder/simulator"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 

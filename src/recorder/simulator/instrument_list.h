@@ -1,0 +1,16 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "recorder/simulator/market.h"
+
+namespace tapeworks::simulator {
+
+/// The venue's public list of symbols in its own form, when `path` is where the venue has it:
+/// names, status, steps of price and quantity, contract sizes.
+std::optional<std::string> instrument_list(Venue venue, const Market& market, std::string_view path,
+                                           int64_t now_ns);
+
+}  // namespace tapeworks::simulator
