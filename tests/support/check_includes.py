@@ -13,14 +13,15 @@ MAY_INCLUDE = {
     "storage": {"storage", "base"},
     "engine": {"engine", "storage", "base"},
     "pipeline": {"pipeline", "engine", "storage", "base"},
-    "cli": {"cli", "recorder/config", "recorder/protocol", "pipeline", "engine", "storage", "base"},
+    "cli": {"cli", "recorder/config", "recorder/sink", "recorder/protocol", "pipeline", "engine", "storage", "base"},
     "recorder/protocol": {"recorder/protocol", "base"},
     "recorder/config": {"recorder/config", "recorder/protocol", "base"},
+    "recorder/sink": {"recorder/sink", "recorder/protocol", "storage", "base"},
 }
 
 # Third-party headers that stop at a folder: prefix -> the folders that may include it.
 THIRD_PARTY = {
-    "arrow/": {"storage", "engine", "pipeline", "cli"},
+    "arrow/": {"storage", "engine", "pipeline", "recorder/sink", "cli"},
     "parquet/": {"storage", "pipeline"},
     "CLI/": {"cli"},
     "rapidjson/": {"recorder/protocol"},
@@ -35,7 +36,7 @@ CHANGES_FILES = re.compile(
     r"\bunlink\(|std::filesystem::(?:create_|remove|rename|copy|resize_)|fs::(?:create_|remove|rename|copy|resize_)|"
     r"FileOutputStream::Open"
 )
-LAYERS_THAT_MUST_NOT_CHANGE_FILES = {"base", "engine", "pipeline", "cli", "recorder/protocol", "recorder/config"}
+LAYERS_THAT_MUST_NOT_CHANGE_FILES = {"base", "engine", "pipeline", "cli", "recorder/protocol", "recorder/config", "recorder/sink"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
