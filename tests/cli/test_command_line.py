@@ -13,7 +13,7 @@ import pytest
 from harness import BINARY, ROOT, assert_clear_error, publish_good, tapeworks
 
 COMMANDS = re.findall(r'\{\s*"([a-z-]+)"\s*,\s*"', (ROOT / "src/cli/command_list.cpp").read_text())
-CONTRACT = ["adopt", "check-config", "etl", "generate", "generations", "path", "pnl", "query", "ranking", "rolling", "run", "symbol",
+CONTRACT = ["adopt", "check-config", "etl", "generate", "generations", "path", "pnl", "query", "ranking", "replay", "rolling", "run", "symbol",
             "sync", "verify", "wal"]
 
 
