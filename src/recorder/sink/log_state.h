@@ -55,7 +55,7 @@ class LogState {
   explicit LogState(size_t dedupe_window_rows) : window_rows_(dedupe_window_rows) {}
 
   uint64_t lsn = 0;
-  /// The latest wall time of any record.
+  /// The latest wall time of any record, but for clocks that were set back by more than an hour.
   int64_t log_time_ns = 0;
   /// Files that begin before may lack rows, because the log begins later. 0: none.
   int64_t whole_from_ns = 0;

@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 /// Parts for their age alone, a second: many partitions grow old together.
 constexpr int kAgedPartsPerSecond = 16;
+/// Smaller steps backward are waited for.
+constexpr int64_t kClockBackNs = kHourNs;
 constexpr size_t kRecentMax = 50'000;
 
 /// Whether a log's first record is its very first: nothing was there before.
@@ -101,6 +103,7 @@ Status Sink::end_record(uint64_t lsn) {
 }
 
 Status Sink::advance_time(int64_t time_ns, uint64_t lsn) {
+  if (time_ns + kClockBackNs < state_.log_time_ns) set_time_back(time_ns);
   state_.log_time_ns = std::max(state_.log_time_ns, time_ns);
   if (state_.log_time_ns >= next_close_ns_) TW_TRY(close_due(lsn));
   if (state_.log_time_ns < next_flush_check_ns_) return {};
@@ -111,6 +114,21 @@ Status Sink::advance_time(int64_t time_ns, uint64_t lsn) {
     snapshot_.reset();
   }
   return {};
+}
+
+/// A clock that was far ahead for a moment must not keep hours open until that time comes.
+void Sink::set_time_back(int64_t time_ns) {
+  state_.log_time_ns = time_ns;
+  for (auto& [path, partition] : partitions_) {
+    OpenPartition& open = partition->open;
+    open.close_time_ns = std::min(open.close_time_ns, next_close_time(open));
+    next_close_ns_ = std::min(next_close_ns_, open.close_time_ns);
+  }
+  for (Removal& removal : removals_) {
+    removal.due_ns = std::min(removal.due_ns, time_ns + options_.parts_linger_ns);
+  }
+  next_flush_check_ns_ = std::min(next_flush_check_ns_, time_ns);
+  next_snapshot_ns_ = std::min(next_snapshot_ns_, time_ns + options_.checkpoint_interval_ns);
 }
 
 // ---- Rows

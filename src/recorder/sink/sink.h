@@ -124,6 +124,7 @@ class Sink final : private RowTarget {
   Status begin_record(uint64_t lsn, int64_t time_ns);
   Status end_record(uint64_t lsn);
   Status advance_time(int64_t time_ns, uint64_t lsn);
+  void set_time_back(int64_t time_ns);
   Status close_due(uint64_t lsn);
   Status close_all(uint64_t lsn, bool as_cut);
   Status close(Partition& partition, uint64_t lsn, bool as_cut, bool& is_over);

@@ -135,6 +135,22 @@ TEST_F(SinkTest, RowsForAPublishedHourReplaceItsFile) {
   EXPECT_EQ(published_keys(options_.output_dir).size(), 2U);
 }
 
+TEST_F(SinkTest, AClockThatWasFarAheadForAMomentKeepsNoHourOpen) {
+  trade(1);
+  const int64_t now_ns = log_.time_ns();
+  log_.advance(70 * 365 * kDayNs);
+  trade(2);
+  log_.set_time(now_ns + kSecondNs);
+  trade(3);
+  next_hour();
+  run();
+  const auto found = certificate(hour("22"));
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->complete);
+  EXPECT_EQ(found->row_count, 2U);
+  EXPECT_EQ(found->revision, 2U);
+}
+
 TEST_F(SinkTest, BackfilledRowsGoToTheHourOfTheirEvent) {
   log_.append(LogKind::kBackfill, binance_trade("AAA", 5, SyntheticLog::kBeginNs - 3 * kHourNs),
               kSpot);
