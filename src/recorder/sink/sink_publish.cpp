@@ -115,6 +115,9 @@ Status Sink::note_published(const Certificate& certificate) {
 Status Sink::remove_due_parts() {
   while (!removals_.empty() && removals_.front().due_ns <= state_.log_time_ns) {
     const Removal& removal = removals_.front();
+    // So that parts and checkpoint together know every LSN that was ever published: should the log
+    // be lost, the next one must not use these numbers again.
+    if (!options_.replay && checkpoint_lsn_ < removal.last_lsn) return {};
     TW_TRY(parts_.remove_through(removal.partition, removal.last_lsn));
     removals_.pop_front();
   }

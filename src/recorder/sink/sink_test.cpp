@@ -360,6 +360,7 @@ TEST_F(SinkTest, PartsGoAfterTheirLinger) {
   log_.heartbeat();
   feed_all();
   EXPECT_EQ(sink->status().parts, 0U);
+  EXPECT_GE(sink->status().checkpoint_lsn, log_.next_lsn() - 3);
 }
 
 }  // namespace
