@@ -122,6 +122,25 @@ Status write_synced_file(const fs::path& path, std::string_view text) {
   return file.close(path);
 }
 
+Status rename_file(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return system_error("rename", from, errno);
+  return {};
+}
+
+Status remove_file(const fs::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error("remove", path, errno);
+  return {};
+}
+
+Status replace_text_file(const fs::path& path, const fs::path& temporary, std::string_view text) {
+  TW_ASSIGN(FileDescriptor file, open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC));
+  TW_TRY(write_all(file, std::as_bytes(std::span(text)), temporary));
+  TW_TRY(sync_file(file, temporary));
+  TW_TRY(file.close(temporary));
+  TW_TRY(rename_file(temporary, path));
+  return sync_folder(path.has_parent_path() ? path.parent_path() : ".");
+}
+
 Result<std::string> read_to_end(const FileDescriptor& file, const fs::path& path) {
   std::string text;
   while (true) {

@@ -57,6 +57,19 @@ Status sync_folder(const std::filesystem::path& folder);
 /// Writes, syncs and closes a new file.
 Status write_synced_file(const std::filesystem::path& path, std::string_view text);
 
+/// Gives a file another name in one step; what had that name is replaced. The new name survives a
+/// power cut once its folder is synced.
+Status rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Removes a file. Nothing there is no error.
+Status remove_file(const std::filesystem::path& path);
+
+/// Puts `text` at `path`, synced, in one step: a reader sees the old file or the new one, whole.
+/// The new content is written to `temporary` first, in the same file system; what is there is
+/// replaced.
+Status replace_text_file(const std::filesystem::path& path, const std::filesystem::path& temporary,
+                         std::string_view text);
+
 /// From the current position to the end.
 Result<std::string> read_to_end(const FileDescriptor& file, const std::filesystem::path& path);
 Result<std::string> read_text_file(const std::filesystem::path& path);

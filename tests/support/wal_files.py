@@ -28,8 +28,10 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-def record(lsn: int, payload: bytes, kind: int = FRAME, source: int = 7, connection: int = 3, flags: int = 0) -> bytes:
-    return struct.pack("<QqqIHBB", lsn, WALL + lsn, 10**9 + lsn, connection, source, kind, flags) + payload
+def record(lsn: int, payload: bytes, kind: int = FRAME, source: int = 7, connection: int = 3, flags: int = 0,
+           wall: int | None = None) -> bytes:
+    time = WALL + lsn if wall is None else wall
+    return struct.pack("<QqqIHBB", lsn, time, 10**9 + lsn, connection, source, kind, flags) + payload
 
 
 class Segment:

@@ -132,6 +132,29 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint) {
   return {Kind::kReset};
 }
 
+SequenceTracker::Snapshot SequenceTracker::snapshot() const {
+  Snapshot snapshot{any_, connection_changed_, last_, {}, {}};
+  for (size_t i = 0; i < window_.size(); ++i) {
+    const Seen& seen = window_[(window_next_ + i) % window_.size()];
+    snapshot.window.emplace_back(seen.sequence, seen.fingerprint);
+  }
+  for (const Hole& hole : holes_) snapshot.holes.emplace_back(hole.from, hole.to);
+  return snapshot;
+}
+
+void SequenceTracker::restore(const Snapshot& snapshot) {
+  any_ = snapshot.any;
+  connection_changed_ = snapshot.connection_changed;
+  last_ = snapshot.last;
+  window_.clear();
+  window_next_ = 0;
+  for (const auto& [sequence, fingerprint] : snapshot.window) {
+    window_.push_back({sequence, fingerprint});
+  }
+  holes_.clear();
+  for (const auto& [from, to] : snapshot.holes) holes_.push_back({from, to});
+}
+
 SequenceFinding SequenceTracker::observe(int64_t sequence, uint64_t fingerprint) {
   const SequenceFinding finding = judge(sequence, fingerprint);
   if (finding.kind != SequenceFinding::Kind::kRepeat) remember(sequence, fingerprint);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "recorder/protocol/event.h"
@@ -70,6 +71,18 @@ class SequenceTracker {
 
   /// A row, or with `fingerprint` 0 a number that was used up without one.
   SequenceFinding observe(int64_t sequence, uint64_t fingerprint);
+
+  /// All that it knows, to go on from there after a restart.
+  struct Snapshot {
+    bool any = false;
+    bool connection_changed = false;
+    int64_t last = 0;
+    std::vector<std::pair<int64_t, uint64_t>> window;  ///< sequence and fingerprint, oldest first
+    std::vector<std::pair<int64_t, int64_t>> holes;    ///< first and last number
+  };
+  Snapshot snapshot() const;
+  /// Of a tracker with the same class and window.
+  void restore(const Snapshot& snapshot);
 
   /// What comes next comes from another connection.
   void connection_changed() { connection_changed_ = true; }

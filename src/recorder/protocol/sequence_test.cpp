@@ -137,5 +137,26 @@ TEST(SequenceClass, OnlyBinancesTradesAreContiguous) {
   EXPECT_EQ(sequence_class_of(Venue::kKucoinSpot, Stream::kL5), SequenceClass::kNone);
 }
 
+TEST(SequenceTracker, GoesOnFromASnapshotAsIfNothingHadHappened) {
+  for (const size_t window_rows : {0, 3, 50}) {
+    SequenceTracker whole(SequenceClass::kContiguous, window_rows);
+    SequenceTracker restarted(SequenceClass::kContiguous, window_rows);
+    int64_t number = 100;
+    for (int step = 0; step < 200; ++step) {
+      number += (step * 7) % 5 - 1;
+      const auto fingerprint = static_cast<uint64_t>(number % 3 + 1);
+      if (step % 31 == 0) {
+        whole.connection_changed();
+        restarted.connection_changed();
+      }
+      ASSERT_EQ(whole.observe(number, fingerprint), restarted.observe(number, fingerprint));
+      if (step % 13 != 0) continue;
+      SequenceTracker next(SequenceClass::kContiguous, window_rows);
+      next.restore(restarted.snapshot());
+      restarted = next;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tapeworks::recorder

@@ -1,0 +1,94 @@
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/messages.h"
+#include "base/run_stats.h"
+#include "base/units.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/work_options.h"
+#include "recorder/sink/replay.h"
+
+namespace tapeworks {
+namespace {
+
+/// Of the budget: rows that wait to become a part. The rest is for joining parts.
+constexpr uint64_t kBufferBytesMax = 64 * kMiB;
+constexpr uint64_t kBufferShare = 3;
+
+class ReplayCommand : public Command {
+ public:
+  void describe(CLI::App& app) override {
+    app.add_option("--wal", options_.wal_dir, "Folder of the log")->type_name("DIR")->required();
+    app.add_option("--out", options_.sink.output_dir, "Folder for the recording; made when missing")
+        ->type_name("DIR")
+        ->required();
+    app.add_option("--from", options_.from_lsn,
+                   "First record to make rows of (default: the oldest)")
+        ->type_name("LSN")
+        ->check(CLI::Range(uint64_t{1}, std::numeric_limits<uint64_t>::max()));
+    app.add_option("--to", options_.to_lsn, "Last record to make rows of (default: the newest)")
+        ->type_name("LSN")
+        ->check(CLI::Range(uint64_t{1}, std::numeric_limits<uint64_t>::max()));
+    app.add_option("--layout", layout_, "How rows are divided into files: symbol, market, exchange")
+        ->type_name("LAYOUT")
+        ->capture_default_str();
+    work_.describe(app);
+  }
+
+  Status check() override {
+    const auto layout = recorder::parse_layout(layout_);
+    if (!layout) {
+      return invalid_argument("--layout must be symbol, market or exchange, not '{}'", layout_);
+    }
+    options_.sink.layout = *layout;
+    if (options_.to_lsn != 0 && options_.to_lsn < options_.from_lsn) {
+      return invalid_argument("--to {} lies before --from {}; exchange them", options_.to_lsn,
+                              options_.from_lsn);
+    }
+    return work_.check();
+  }
+
+  Result<int> run() override {
+    TW_ASSIGN(const auto budget, work_.make_budget());
+    options_.sink.buffer_bytes = std::min(kBufferBytesMax, budget->capacity_bytes() / kBufferShare);
+    Reservation buffers;
+    if (!budget->try_reserve(options_.sink.buffer_bytes, buffers)) {
+      return over_budget("--memory is too little to replay a log; give more");
+    }
+    TW_ASSIGN(const recorder::ReplayResult result, replay_log(options_, budget->pool()));
+    add_run_rows(result.row_count);
+    if (result.missing_records != 0) {
+      warn("the log has lost {} records; tapeworks wal verify {} says where",
+           result.missing_records, options_.wal_dir.string());
+    }
+    const std::vector<nlohmann::ordered_json> records{{{"records", result.record_count},
+                                                       {"rows", result.row_count},
+                                                       {"quarantined", result.quarantined_count},
+                                                       {"files", result.published_files},
+                                                       {"files_kept", result.kept_files},
+                                                       {"missing_records", result.missing_records},
+                                                       {"first_lsn", result.first_lsn},
+                                                       {"last_lsn", result.last_lsn}}};
+    TW_ASSIGN(const auto table, table_of_records(records));
+    TW_TRY(print_table(*table));
+    return 0;
+  }
+
+ private:
+  recorder::ReplayOptions options_;
+  std::string layout_ = "symbol";
+  WorkOptions work_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_replay_command() { return std::make_unique<ReplayCommand>(); }
+
+}  // namespace tapeworks

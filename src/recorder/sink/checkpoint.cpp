@@ -1,0 +1,106 @@
+#include "recorder/sink/checkpoint.h"
+
+#include "recorder/sink/byte_codec.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace tapeworks::recorder {
+namespace {
+
+constexpr std::string_view kMagic = "TWSINKCP";
+constexpr uint32_t kVersion = 1;
+constexpr size_t kHeaderBytes = kMagic.size() + sizeof(uint32_t) + sizeof(uint64_t);
+
+void save_partition(const OpenPartition& partition, ByteWriter& out) {
+  out.put(partition.path);
+  out.put(static_cast<uint8_t>(partition.table));
+  out.put(partition.exchange);
+  out.put(partition.market);
+  out.put(partition.symbol);
+  out.put(partition.begin_ns);
+  out.put(partition.end_ns);
+  out.put(partition.close_time_ns);
+  out.put(uint8_t{partition.has_new_rows});
+  out.put(uint8_t{partition.was_published_open});
+}
+
+OpenPartition load_partition(ByteReader& in) {
+  OpenPartition partition;
+  partition.path = in.take_text();
+  partition.table = static_cast<TableKind>(in.take<uint8_t>());
+  partition.exchange = in.take_text();
+  partition.market = in.take_text();
+  partition.symbol = in.take_text();
+  partition.begin_ns = in.take<int64_t>();
+  partition.end_ns = in.take<int64_t>();
+  partition.close_time_ns = in.take<int64_t>();
+  partition.has_new_rows = in.take_flag();
+  partition.was_published_open = in.take_flag();
+  return partition;
+}
+
+void save_job(const MergeJob& job, ByteWriter& out) {
+  out.put(job.partition);
+  out.put(static_cast<uint8_t>(job.table));
+  out.put(job.close_lsn);
+  out.put(uint8_t{job.complete});
+  out.put(uint8_t{job.partial});
+  out.put(job.gaps);
+}
+
+MergeJob load_job(ByteReader& in) {
+  MergeJob job;
+  job.partition = in.take_text();
+  job.table = static_cast<TableKind>(in.take<uint8_t>());
+  job.close_lsn = in.take<uint64_t>();
+  job.complete = in.take_flag();
+  job.partial = in.take_flag();
+  job.gaps = in.take_text();
+  return job;
+}
+
+}  // namespace
+
+std::string encode_checkpoint(Layout layout, const LogState& state,
+                              const std::vector<const OpenPartition*>& partitions,
+                              const std::vector<const MergeJob*>& jobs) {
+  ByteWriter body;
+  body.put(static_cast<uint8_t>(layout));
+  state.save(body);
+  body.put(static_cast<uint32_t>(partitions.size()));
+  for (const OpenPartition* partition : partitions) save_partition(*partition, body);
+  body.put(static_cast<uint32_t>(jobs.size()));
+  for (const MergeJob* job : jobs) save_job(*job, body);
+
+  ByteWriter file;
+  file.put(kVersion);
+  file.put(uint64_t{XXH3_64bits(body.bytes().data(), body.bytes().size())});
+  return std::string(kMagic) + file.bytes() + body.bytes();
+}
+
+Result<Checkpoint> decode_checkpoint(std::string_view bytes, size_t dedupe_window_rows) {
+  if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) {
+    return corrupt("it is no checkpoint");
+  }
+  ByteReader header(bytes.substr(kMagic.size()));
+  const auto version = header.take<uint32_t>();
+  if (version != kVersion) return corrupt("its version {} is not known", version);
+  const std::string_view body = bytes.substr(kHeaderBytes);
+  if (header.take<uint64_t>() != XXH3_64bits(body.data(), body.size())) {
+    return corrupt("its checksum is wrong");
+  }
+  ByteReader in(body);
+  const auto layout = static_cast<Layout>(in.take<uint8_t>());
+  TW_ASSIGN(LogState state, LogState::load(in, dedupe_window_rows));
+  Checkpoint checkpoint{layout, std::move(state), {}, {}};
+  const size_t partition_count = in.take_count(4 + 1 + 4 + 4 + 4 + 8 + 8 + 8 + 1 + 1);
+  for (size_t i = 0; i < partition_count; ++i) {
+    checkpoint.partitions.push_back(load_partition(in));
+  }
+  const size_t job_count = in.take_count(4 + 1 + 8 + 1 + 1 + 4);
+  for (size_t i = 0; i < job_count; ++i) checkpoint.jobs.push_back(load_job(in));
+  if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
+  return checkpoint;
+}
+
+}  // namespace tapeworks::recorder

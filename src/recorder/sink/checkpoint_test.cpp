@@ -1,0 +1,70 @@
+#include "recorder/sink/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+namespace tapeworks::recorder {
+namespace {
+
+constexpr size_t kWindowRows = 4;
+
+LogState some_state() {
+  LogState state(kWindowRows);
+  state.lsn = 99;
+  state.log_time_ns = 1'700'000'000'000'000'000;
+  state.whole_from_ns = 5;
+  ConnectionState* const connection = state.connection(3);
+  connection->source = LogSource{Venue::kGateSpot, 1};
+  connection->connected = true;
+  connection->session_lsn = 4;
+  connection->subscribe("BTC_USDT");
+  connection->gap_from_ns = -7;
+  connection->gap_cause = "timeout";
+  auto* const stream = state.stream(Venue::kBinanceSpot, Stream::kTrade, "币安");
+  for (int64_t number : {1, 2, 5, 6, 9}) stream->tracker.observe(number, 17);
+  stream->session_lsn = 4;
+  state.add_gap({Venue::kGateSpot, "BTC_USDT", 1, 2, R"({"cause":"x"})"});
+  state.add_gap({std::nullopt, "", 3, 4, "{}"});
+  return state;
+}
+
+std::string encode(const LogState& state) {
+  const OpenPartition partition{
+      "a/b/2023-11-14/22", TableKind::kRows, "a", "b", "c", 1, 2, 3, true, false};
+  const MergeJob job{"a/_gaps/2023-11-14", TableKind::kGaps, 77, true, true, "[1]"};
+  return encode_checkpoint(Layout::kMarket, state, {&partition}, {&job});
+}
+
+TEST(Checkpoint, ReadsBackAsWritten) {
+  const std::string bytes = encode(some_state());
+  const auto checkpoint = decode_checkpoint(bytes, kWindowRows);
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  EXPECT_EQ(checkpoint->layout, Layout::kMarket);
+  EXPECT_EQ(checkpoint->state.lsn, 99U);
+  ASSERT_EQ(checkpoint->partitions.size(), 1U);
+  EXPECT_EQ(checkpoint->partitions[0].path, "a/b/2023-11-14/22");
+  EXPECT_TRUE(checkpoint->partitions[0].has_new_rows);
+  ASSERT_EQ(checkpoint->jobs.size(), 1U);
+  EXPECT_EQ(checkpoint->jobs[0].close_lsn, 77U);
+  EXPECT_EQ(checkpoint->state.gaps().size(), 2U);
+  // All of it, since the same bytes come out again.
+  EXPECT_EQ(encode(checkpoint->state), bytes);
+}
+
+TEST(Checkpoint, EveryFlippedOrMissingByteIsFound) {
+  const std::string bytes = encode(some_state());
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    std::string flipped = bytes;
+    flipped[at] = static_cast<char>(flipped[at] ^ 0x41);
+    EXPECT_FALSE(decode_checkpoint(flipped, kWindowRows)) << at;
+    EXPECT_FALSE(decode_checkpoint(bytes.substr(0, at), kWindowRows)) << at;
+  }
+}
+
+TEST(Checkpoint, AnotherWindowIsRefused) {
+  const auto checkpoint = decode_checkpoint(encode(some_state()), kWindowRows + 1);
+  ASSERT_FALSE(checkpoint);
+  EXPECT_EQ(checkpoint.error().kind, ErrorKind::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/type_fwd.h>
+
+#include "base/result.h"
+#include "recorder/sink/part_folder.h"
+#include "recorder/sink/published_file.h"
+#include "storage/parquet_stream_writer.h"
+
+namespace tapeworks::recorder {
+
+/// A file to be made of the parts of one partition.
+struct MergeJob {
+  std::string partition;
+  TableKind table = TableKind::kRows;
+  uint64_t close_lsn = 0;  ///< the record that closed it; rows of the file came before
+  bool complete = false;
+  bool partial = false;
+  std::string gaps = "[]";  ///< JSON for the certificate
+
+  bool operator==(const MergeJob&) const = default;
+};
+
+/// Joins what is published of a partition and its parts into one file, in the order of the LSNs.
+/// That is their order already: each begins behind the end of the one before. The bytes depend on
+/// the rows, the job and the size of row groups, not on how the rows were cut into parts.
+///
+/// The file is made under an unfinished name; giving it its own is for the caller.
+/// Memory: one row group as columns, about 400 bytes a row, and one part. Threads: one.
+class FileMerge {
+ public:
+  struct Inputs {
+    std::optional<Certificate> previous;  ///< of the file that is replaced
+    std::filesystem::path previous_path;
+    std::vector<std::filesystem::path> parts;
+  };
+
+  /// `writer` and `pool` must outlive the merge; the writer makes no other file meanwhile.
+  static Result<FileMerge> begin(MergeJob job, Inputs inputs, int64_t row_group_rows,
+                                 const std::filesystem::path& unfinished,
+                                 ParquetStreamWriter& writer, arrow::MemoryPool* pool);
+  FileMerge(FileMerge&&) noexcept;
+  FileMerge& operator=(FileMerge&&) noexcept;
+  ~FileMerge();
+
+  /// Takes over one input. False when there is none left.
+  Result<bool> step();
+
+  /// Writes the rest; the content survives a power cut. kCorrupt when the file that is replaced has
+  /// not the rows that its certificate claims.
+  struct Outcome {
+    Certificate certificate;
+    WrittenFile file;
+  };
+  Result<Outcome> finish();
+
+  const MergeJob& job() const;
+  const std::filesystem::path& unfinished() const;
+
+ private:
+  struct State;
+  explicit FileMerge(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tapeworks::recorder

@@ -1,0 +1,189 @@
+#include "recorder/sink/log_state.h"
+
+#include <algorithm>
+
+namespace tapeworks::recorder {
+namespace {
+
+/// Venue and stream as a byte each, and the symbol.
+void make_stream_key(Venue venue, Stream stream, std::string_view symbol, std::string& key) {
+  key.assign({static_cast<char>(venue), static_cast<char>(stream)});
+  key += symbol;
+}
+
+void save_connection(uint32_t number, const ConnectionState& connection, ByteWriter& out) {
+  out.put(number);
+  out.put(connection.source ? encode_source(*connection.source) : kNoSource);
+  out.put(uint8_t{connection.connected});
+  out.put(connection.session_lsn);
+  out.put(connection.last_record_ns);
+  out.put(uint8_t{connection.gap_from_ns.has_value()});
+  out.put(connection.gap_from_ns.value_or(0));
+  out.put(connection.gap_cause);
+  out.put(static_cast<uint32_t>(connection.symbols.size()));
+  for (const std::string& symbol : connection.symbols) out.put(symbol);
+}
+
+ConnectionState load_connection(ByteReader& in) {
+  ConnectionState connection;
+  connection.source = decode_source(in.take<uint16_t>());
+  connection.connected = in.take_flag();
+  connection.session_lsn = in.take<uint64_t>();
+  connection.last_record_ns = in.take<int64_t>();
+  const bool has_gap = in.take_flag();
+  const auto gap_from_ns = in.take<int64_t>();
+  if (has_gap) connection.gap_from_ns = gap_from_ns;
+  connection.gap_cause = in.take_text();
+  const size_t symbol_count = in.take_count(sizeof(uint32_t));
+  for (size_t i = 0; i < symbol_count; ++i) connection.subscribe(in.take_text());
+  return connection;
+}
+
+template <typename Pairs>
+void save_pairs(const Pairs& pairs, ByteWriter& out) {
+  out.put(static_cast<uint32_t>(pairs.size()));
+  for (const auto& [first, second] : pairs) {
+    out.put(first);
+    out.put(second);
+  }
+}
+
+template <typename First, typename Second>
+void load_pairs(ByteReader& in, std::vector<std::pair<First, Second>>& pairs) {
+  const size_t count = in.take_count(sizeof(First) + sizeof(Second));
+  pairs.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    const auto first = in.take<First>();
+    pairs.emplace_back(first, in.take<Second>());
+  }
+}
+
+void save_tracker(const SequenceTracker& tracker, ByteWriter& out) {
+  const SequenceTracker::Snapshot snapshot = tracker.snapshot();
+  out.put(uint8_t{snapshot.any});
+  out.put(uint8_t{snapshot.connection_changed});
+  out.put(snapshot.last);
+  save_pairs(snapshot.window, out);
+  save_pairs(snapshot.holes, out);
+}
+
+void load_tracker(ByteReader& in, SequenceTracker& tracker) {
+  SequenceTracker::Snapshot snapshot;
+  snapshot.any = in.take_flag();
+  snapshot.connection_changed = in.take_flag();
+  snapshot.last = in.take<int64_t>();
+  load_pairs(in, snapshot.window);
+  load_pairs(in, snapshot.holes);
+  tracker.restore(snapshot);
+}
+
+void save_gap(const KnownGap& gap, ByteWriter& out) {
+  out.put(gap.venue ? encode_source({*gap.venue, 0}) : kNoSource);
+  out.put(gap.symbol);
+  out.put(gap.from_ns);
+  out.put(gap.to_ns);
+  out.put(gap.json);
+}
+
+KnownGap load_gap(ByteReader& in) {
+  KnownGap gap;
+  if (const auto source = decode_source(in.take<uint16_t>())) gap.venue = source->venue;
+  gap.symbol = in.take_text();
+  gap.from_ns = in.take<int64_t>();
+  gap.to_ns = in.take<int64_t>();
+  gap.json = in.take_text();
+  return gap;
+}
+
+}  // namespace
+
+void ConnectionState::subscribe(const std::string& symbol) {
+  if (std::ranges::find(symbols, symbol) != symbols.end()) return;
+  symbols.push_back(symbol);
+  stream_symbols.add(symbol);
+}
+
+ConnectionState* LogState::connection(uint32_t number) {
+  const auto found = connections_.find(number);
+  if (found != connections_.end()) return &found->second;
+  if (connections_.size() == kConnectionsMax) return nullptr;
+  return &connections_[number];
+}
+
+LogState::StreamState* LogState::stream(Venue venue, Stream stream, std::string_view symbol) {
+  make_stream_key(venue, stream, symbol, key_);
+  const auto found = streams_.find(key_);
+  if (found != streams_.end()) return &found->second;
+  if (streams_.size() == kStreamsMax) return nullptr;
+  const size_t window_rows = drops_repeats(stream) ? window_rows_ : 0;
+  const SequenceTracker tracker(sequence_class_of(venue, stream), window_rows);
+  return &streams_.emplace(key_, StreamState{tracker, 0}).first->second;
+}
+
+void LogState::add_gap(KnownGap gap) {
+  if (gaps_.size() == kGapsMax) gaps_.pop_front();
+  gaps_.push_back(std::move(gap));
+}
+
+void LogState::forget_gaps_before(int64_t time_ns) {
+  std::erase_if(gaps_, [&](const KnownGap& gap) { return gap.to_ns < time_ns; });
+}
+
+void LogState::save(ByteWriter& out) const {
+  out.put(lsn);
+  out.put(log_time_ns);
+  out.put(whole_from_ns);
+  out.put(static_cast<uint64_t>(window_rows_));
+  out.put(static_cast<uint32_t>(connections_.size()));
+  for (const auto& [number, connection] : connections_) save_connection(number, connection, out);
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    out.put(stream.session_lsn);
+    save_tracker(stream.tracker, out);
+  }
+  out.put(static_cast<uint32_t>(gaps_.size()));
+  for (const KnownGap& gap : gaps_) save_gap(gap, out);
+}
+
+Result<LogState> LogState::load(ByteReader& in, size_t dedupe_window_rows) {
+  LogState state(dedupe_window_rows);
+  state.lsn = in.take<uint64_t>();
+  state.log_time_ns = in.take<int64_t>();
+  state.whole_from_ns = in.take<int64_t>();
+  const auto window_rows = in.take<uint64_t>();
+  if (in.ok() && window_rows != dedupe_window_rows) {
+    return invalid_argument(
+        "the checkpoint was made with a dedupe_window of {} rows, not {}; it decides about rows "
+        "and "
+        "must stay while a recording goes on",
+        window_rows, dedupe_window_rows);
+  }
+  constexpr size_t kConnectionBytesMin = 4 + 2 + 1 + 8 + 8 + 1 + 8 + 4 + 4;
+  const size_t connection_count = in.take_count(kConnectionBytesMin);
+  for (size_t i = 0; i < connection_count; ++i) {
+    const auto number = in.take<uint32_t>();
+    state.connections_[number] = load_connection(in);
+  }
+  constexpr size_t kStreamBytesMin = 4 + 2 + 8 + 1 + 1 + 8 + 4 + 4;
+  const size_t stream_count = in.take_count(kStreamBytesMin);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const std::string key = in.take_text();
+    const auto session_lsn = in.take<uint64_t>();
+    const bool is_known = key.size() >= 2 && static_cast<size_t>(key[0]) < kVenues.size() &&
+                          static_cast<size_t>(key[1]) < kStreams.size();
+    StreamState* const stream =
+        is_known ? state.stream(static_cast<Venue>(key[0]), static_cast<Stream>(key[1]),
+                                std::string_view(key).substr(2))
+                 : nullptr;
+    if (stream == nullptr) return corrupt("a stream is unknown");
+    stream->session_lsn = session_lsn;
+    load_tracker(in, stream->tracker);
+  }
+  const size_t gap_count = in.take_count(2 + 4 + 8 + 8 + 4);
+  for (size_t i = 0; i < gap_count; ++i) state.gaps_.push_back(load_gap(in));
+  if (!in.ok()) return corrupt("it ends too early");
+  return state;
+}
+
+}  // namespace tapeworks::recorder

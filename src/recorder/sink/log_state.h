@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "recorder/protocol/log_event.h"
+#include "recorder/protocol/sequence.h"
+#include "recorder/protocol/stream_symbols.h"
+#include "recorder/sink/byte_codec.h"
+
+namespace tapeworks::recorder {
+
+/// A connection of the log, by its number, which a socket that replaces it takes over.
+struct ConnectionState {
+  std::optional<LogSource> source;
+  bool connected = false;
+  uint64_t session_lsn = 0;          ///< of the record that began the present socket
+  int64_t last_record_ns = 0;        ///< log time of its last record
+  std::vector<std::string> symbols;  ///< as subscribed
+  StreamSymbols stream_symbols;      ///< the same for the decoders
+  /// Since when nothing was received, and why, while that is so.
+  std::optional<int64_t> gap_from_ns;
+  std::string gap_cause;
+
+  void subscribe(const std::string& symbol);
+};
+
+/// Something that may be missing, for the certificates of the files it concerns.
+struct KnownGap {
+  std::optional<Venue> venue;  ///< none: all of them
+  std::string symbol;          ///< empty: all of them
+  int64_t from_ns = 0;
+  int64_t to_ns = 0;
+  std::string json;  ///< as the certificate has it
+};
+
+/// All that earlier records say about later ones: which symbols a connection has, how far each
+/// stream has come, how late it is. A function of the records up to `lsn`.
+///
+/// Memory: kStreamsMax streams of up to 16 bytes a row of the window; kGapsMax gaps. Threads: one.
+class LogState {
+ public:
+  /// Streams beyond are recorded, but neither repeats nor holes are looked for.
+  static constexpr size_t kStreamsMax = 20'000;
+  static constexpr size_t kGapsMax = 1'000;
+  static constexpr size_t kConnectionsMax = 100'000;
+
+  explicit LogState(size_t dedupe_window_rows) : window_rows_(dedupe_window_rows) {}
+
+  uint64_t lsn = 0;
+  /// The latest wall time of any record, but for clocks that were set back by more than an hour.
+  int64_t log_time_ns = 0;
+  /// Files that begin before may lack rows, because the log begins later. 0: none.
+  int64_t whole_from_ns = 0;
+
+  /// Makes it when it is new; null when there are too many.
+  ConnectionState* connection(uint32_t number);
+  std::map<uint32_t, ConnectionState>& connections() { return connections_; }
+  const std::map<uint32_t, ConnectionState>& connections() const { return connections_; }
+
+  struct StreamState {
+    SequenceTracker tracker;
+    uint64_t session_lsn = 0;  ///< of the connection of its last row
+  };
+  /// Null when there are too many.
+  StreamState* stream(Venue venue, Stream stream, std::string_view symbol);
+
+  void add_gap(KnownGap gap);
+  const std::deque<KnownGap>& gaps() const { return gaps_; }
+  /// Forgets gaps that ended before.
+  void forget_gaps_before(int64_t time_ns);
+
+  void save(ByteWriter& out) const;
+  static Result<LogState> load(ByteReader& in, size_t dedupe_window_rows);
+
+ private:
+  size_t window_rows_;
+  std::map<uint32_t, ConnectionState> connections_;
+  std::unordered_map<std::string, StreamState> streams_;  ///< by stream_key()
+  std::string key_;                                       ///< used again
+  std::deque<KnownGap> gaps_;
+};
+
+}  // namespace tapeworks::recorder

@@ -1,0 +1,65 @@
+#include "recorder/sink/replay.h"
+
+#include <variant>
+
+#include "base/interrupt.h"
+#include "recorder/sink/sink.h"
+#include "storage/log_reader.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+/// Between looking for a signal.
+constexpr uint64_t kRecordsPerCheck = 1024;
+
+/// Files are joined as soon as they are closed, so that parts do not pile up.
+Status do_all_that_waits(Sink& sink) {
+  while (true) {
+    TW_TRY(check_interrupt());
+    TW_ASSIGN(const bool did_something, sink.work());
+    if (!did_something) return {};
+  }
+}
+
+}  // namespace
+
+Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool* pool) {
+  if (options.to_lsn != 0 && options.to_lsn < options.from_lsn) {
+    return invalid_argument("--to {} lies before --from {}", options.to_lsn, options.from_lsn);
+  }
+  // Also what comes before from_lsn is read, because it says which symbols a connection has and how
+  // far each stream had come.
+  TW_ASSIGN(LogReader reader, LogReader::open(options.wal_dir));
+  SinkOptions sink_options = options.sink;
+  sink_options.replay = true;
+  sink_options.rows_from_lsn = options.from_lsn;
+  TW_ASSIGN(const auto sink, Sink::open(std::move(sink_options), pool));
+  ReplayResult result;
+  const uint64_t limit = options.to_lsn == 0 ? LogReader::kNoLimit : options.to_lsn;
+  while (true) {
+    TW_ASSIGN(const LogReader::Step step, reader.next(limit));
+    if (std::holds_alternative<LogReadEnd>(step)) break;
+    if (const auto* const hole = std::get_if<LogHole>(&step)) {
+      TW_TRY(sink->consume(*hole));
+      result.missing_records += hole->missing_count;
+      continue;
+    }
+    const auto& record = std::get<LogRecord>(step);
+    TW_TRY(sink->consume(record));
+    if (record.lsn >= options.from_lsn) {
+      if (result.record_count++ == 0) result.first_lsn = record.lsn;
+      result.last_lsn = record.lsn;
+    }
+    if (record.lsn % kRecordsPerCheck == 0) TW_TRY(do_all_that_waits(*sink));
+  }
+  TW_TRY(check_interrupt());
+  TW_TRY(sink->finish());
+  const SinkStatus status = sink->status();
+  result.row_count = sink->counts().rows;
+  result.quarantined_count = sink->counts().quarantined;
+  result.published_files = status.published_files;
+  result.kept_files = status.kept_files;
+  return result;
+}
+
+}  // namespace tapeworks::recorder

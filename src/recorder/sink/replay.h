@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include <arrow/type_fwd.h>
+
+#include "base/result.h"
+#include "recorder/sink/sink_options.h"
+
+namespace tapeworks::recorder {
+
+struct ReplayOptions {
+  std::filesystem::path wal_dir;
+  SinkOptions sink;       ///< output_dir, layout, buffer_bytes; the rest is set by replay_log()
+  uint64_t from_lsn = 0;  ///< 0: from the oldest record kept
+  uint64_t to_lsn = 0;    ///< inclusive; 0: to the end
+};
+
+struct ReplayResult {
+  uint64_t record_count = 0;
+  uint64_t row_count = 0;
+  uint64_t quarantined_count = 0;
+  uint64_t published_files = 0;
+  uint64_t kept_files = 0;       ///< published before, and not replaced by what is only a part
+  uint64_t missing_records = 0;  ///< lost by the log
+  uint64_t first_lsn = 0;
+  uint64_t last_lsn = 0;
+};
+
+/// Makes the recording again from its log, by the sink that records. Hours that are wholly in the
+/// log get the bytes that the recorder gave them; those cut by its ends or by from_lsn and to_lsn
+/// are marked partial, and never replace a file that is not.
+///
+/// Errors: kInvalidArgument for a log that does not exist or an empty range; kCancelled after a
+/// signal. Files that were published until then are whole.
+Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool* pool);
+
+}  // namespace tapeworks::recorder

@@ -1,0 +1,160 @@
+#include "recorder/sink/row_buffer.h"
+
+#include <bit>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include <arrow/array.h>
+#include <arrow/builder.h>
+#include <arrow/table.h>
+
+namespace tapeworks::recorder {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "packed rows are little-endian");
+
+/// Takes packed values one after the other.
+class PackedReader {
+ public:
+  explicit PackedReader(const ChunkPool::Chunk& chunk)
+      : at_(chunk.bytes.get()), end_(chunk.bytes.get() + chunk.used_bytes) {}
+
+  bool at_end() const { return at_ == end_; }
+
+  template <typename Value>
+  Value take() {
+    Value value;
+    std::memcpy(&value, at_, sizeof value);
+    at_ += sizeof value;
+    return value;
+  }
+  std::string_view take_text() {
+    const auto size = take<uint32_t>();
+    const std::string_view text(reinterpret_cast<const char*>(at_), size);
+    at_ += size;
+    return text;
+  }
+
+ private:
+  const std::byte* at_;
+  const std::byte* end_;
+};
+
+arrow::Status append_value(ColumnType type, PackedReader& row, arrow::ArrayBuilder& builder) {
+  switch (type) {
+    case ColumnType::kUint64:
+      return static_cast<arrow::UInt64Builder&>(builder).Append(row.take<uint64_t>());
+    case ColumnType::kInt64:
+      return static_cast<arrow::Int64Builder&>(builder).Append(row.take<int64_t>());
+    case ColumnType::kInt32:
+      return static_cast<arrow::Int32Builder&>(builder).Append(row.take<int32_t>());
+    case ColumnType::kUint32:
+      return static_cast<arrow::UInt32Builder&>(builder).Append(row.take<uint32_t>());
+    case ColumnType::kTime:
+      return static_cast<arrow::TimestampBuilder&>(builder).Append(row.take<int64_t>());
+    case ColumnType::kFloat64:
+      return static_cast<arrow::DoubleBuilder&>(builder).Append(row.take<double>());
+    case ColumnType::kText:
+    case ColumnType::kBytes:
+      return static_cast<arrow::BinaryBuilder&>(builder).Append(row.take_text());
+  }
+  return arrow::Status::NotImplemented("column type");
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> build_table(TableKind table,
+                                                         std::span<const ChunkPool::Chunk> chunks,
+                                                         size_t row_count,
+                                                         arrow::MemoryPool* memory) {
+  const auto columns = columns_of(table);
+  const auto& schema = arrow_schema_of(table);
+  std::vector<std::unique_ptr<arrow::ArrayBuilder>> builders(columns.size());
+  for (size_t i = 0; i < columns.size(); ++i) {
+    ARROW_RETURN_NOT_OK(
+        arrow::MakeBuilder(memory, schema->field(static_cast<int>(i))->type(), &builders[i]));
+    ARROW_RETURN_NOT_OK(builders[i]->Reserve(static_cast<int64_t>(row_count)));
+  }
+  for (const ChunkPool::Chunk& chunk : chunks) {
+    for (PackedReader row(chunk); !row.at_end();) {
+      const auto present = row.take<uint64_t>();
+      for (size_t i = 0; i < columns.size(); ++i) {
+        const bool has_value = (present >> i & 1) != 0;
+        ARROW_RETURN_NOT_OK(has_value ? append_value(columns[i].type, row, *builders[i])
+                                      : builders[i]->AppendNull());
+      }
+    }
+  }
+  arrow::ArrayVector arrays;
+  for (const auto& builder : builders) {
+    ARROW_ASSIGN_OR_RAISE(auto array, builder->Finish());
+    arrays.push_back(std::move(array));
+  }
+  return arrow::Table::Make(schema, arrays, static_cast<int64_t>(row_count));
+}
+
+}  // namespace
+
+ChunkPool::Chunk ChunkPool::take(size_t bytes) {
+  Chunk chunk;
+  if (bytes <= kChunkBytes && !free_.empty()) {
+    chunk = std::move(free_.back());
+    free_.pop_back();
+  } else {
+    chunk.capacity_bytes = std::max(bytes, kChunkBytes);
+    chunk.bytes = std::make_unique_for_overwrite<std::byte[]>(chunk.capacity_bytes);
+  }
+  used_bytes_ += chunk.capacity_bytes;
+  return chunk;
+}
+
+void ChunkPool::give_back(Chunk chunk) {
+  used_bytes_ -= chunk.capacity_bytes;
+  if (chunk.capacity_bytes != kChunkBytes) return;
+  chunk.used_bytes = 0;
+  free_.push_back(std::move(chunk));
+}
+
+RowBuffer::RowBuffer(RowBuffer&& other) noexcept
+    : table_(other.table_),
+      pool_(other.pool_),
+      chunks_(std::exchange(other.chunks_, {})),
+      row_count_(std::exchange(other.row_count_, 0)),
+      byte_count_(std::exchange(other.byte_count_, 0)),
+      first_lsn_(other.first_lsn_),
+      last_lsn_(other.last_lsn_),
+      first_time_ns_(other.first_time_ns_),
+      last_time_ns_(other.last_time_ns_) {}
+
+void RowBuffer::append(std::span<const std::byte> row, uint64_t lsn, int64_t log_time_ns) {
+  if (chunks_.empty() || chunks_.back().capacity_bytes - chunks_.back().used_bytes < row.size()) {
+    chunks_.push_back(pool_->take(row.size()));
+    byte_count_ += chunks_.back().capacity_bytes;
+  }
+  ChunkPool::Chunk& chunk = chunks_.back();
+  std::memcpy(chunk.bytes.get() + chunk.used_bytes, row.data(), row.size());
+  chunk.used_bytes += row.size();
+  if (row_count_++ == 0) {
+    first_lsn_ = lsn;
+    first_time_ns_ = log_time_ns;
+  }
+  last_lsn_ = lsn;
+  last_time_ns_ = log_time_ns;
+}
+
+void RowBuffer::clear() {
+  for (ChunkPool::Chunk& chunk : chunks_) pool_->give_back(std::move(chunk));
+  chunks_.clear();
+  row_count_ = 0;
+  byte_count_ = 0;
+}
+
+Result<std::shared_ptr<arrow::Table>> RowBuffer::to_table(arrow::MemoryPool* memory) const {
+  auto table = build_table(table_, chunks_, row_count_, memory);
+  if (table.ok()) return std::move(table).ValueUnsafe();
+  const auto kind =
+      table.status().IsOutOfMemory() ? ErrorKind::kMemoryBudget : ErrorKind::kInternal;
+  return fail(kind, "putting {} recorded rows into columns: {}", row_count_,
+              table.status().message());
+}
+
+}  // namespace tapeworks::recorder

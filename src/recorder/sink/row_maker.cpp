@@ -1,0 +1,383 @@
+#include "recorder/sink/row_maker.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <nlohmann/json.hpp>
+
+namespace tapeworks::recorder {
+namespace {
+
+std::string_view text_of(std::span<const std::byte> payload) {
+  return {reinterpret_cast<const char*>(payload.data()), payload.size()};
+}
+
+PartitionName partition_name(const std::optional<Venue>& venue, std::string_view symbol) {
+  if (!venue) return {};
+  const VenueName name = name_of(*venue);
+  return {name.exchange, name.market, symbol};
+}
+
+std::optional<Venue> venue_of(const std::optional<LogSource>& source) {
+  if (!source) return std::nullopt;
+  return source->venue;
+}
+
+void put_levels(const std::array<Level, kLevelsMax>& levels, RowEncoder& out) {
+  for (const Level& level : levels) {
+    out.put(level.price);
+    out.put(level.quantity);
+  }
+}
+
+}  // namespace
+
+/// A row of `_gaps/`.
+struct RowMaker::Gap {
+  uint64_t lsn = 0;
+  std::optional<Venue> venue;
+  uint32_t connection = 0;
+  std::optional<int64_t> from_ns;
+  int64_t to_ns = 0;
+  std::string_view cause;
+  std::string_view symbol;
+  std::optional<Stream> stream;
+  std::string_view sequence_class;
+  std::optional<int64_t> from_sequence;
+  std::optional<int64_t> to_sequence;
+  std::optional<int64_t> missing_count;
+  std::string detail;
+};
+
+Status RowMaker::take(const LogRecord& record) {
+  derived_index_ = 0;
+  if (record.kind == kLogKindStart) {
+    take_log_start(record);
+    return {};
+  }
+  const auto kind = find_log_kind(record.kind);
+  if (!kind) {
+    ++counts_.unknown_records;
+    return {};
+  }
+  if (*kind == LogKind::kHeartbeat) return {};
+  if (*kind == LogKind::kFrame || *kind == LogKind::kBackfill) return take_frame(record, *kind);
+  return take_event(record, *kind);
+}
+
+Status RowMaker::take(const LogHole& hole) {
+  derived_index_ = 0;
+  Gap gap;
+  // Nothing else has this number, and it follows all rows before.
+  gap.lsn = hole.first_missing_lsn + hole.missing_count - 1;
+  gap.from_ns = state_.log_time_ns;
+  gap.to_ns = state_.log_time_ns;
+  gap.cause = "log_damage";
+  gap.missing_count = static_cast<int64_t>(hole.missing_count);
+  gap.detail =
+      fmt::format("{}: records {} to {} are missing: {}", hole.segment, hole.first_missing_lsn,
+                  hole.first_missing_lsn + hole.missing_count - 1, hole.reason);
+  return write_gap(gap);
+}
+
+void RowMaker::take_log_start(const LogRecord& record) {
+  const auto start = parse_log_start(record.payload);
+  if (!start || (start->last_lsn == 0 && start->floor_lsn == 0)) return;
+  for (auto& [number, connection] : state_.connections()) {
+    if (!connection.connected) continue;
+    take_disconnect(connection, connection.last_record_ns, "process_ended");
+  }
+}
+
+Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
+  const auto source = decode_source(record.source);
+  if (!source) {
+    ++counts_.unknown_records;
+    return {};
+  }
+  ++counts_.frames;
+  ConnectionState* const connection = state_.connection(record.connection);
+  if (connection != nullptr) {
+    connection->source = source;
+    connection->last_record_ns = record.wall_time_ns;
+  }
+  const bool is_binary = (record.flags & kLogFlagBinary) != 0;
+  const Frame frame{text_of(record.payload), is_binary ? Opcode::kBinary : Opcode::kText,
+                    kind == LogKind::kFrame ? std::optional(record.wall_time_ns) : std::nullopt};
+  DecodeContext context;
+  context.symbols = connection == nullptr ? nullptr : &connection->stream_symbols;
+  context.max_time_skew = std::chrono::nanoseconds(max_time_skew_ns_);
+  if (const Status decoded = decode_frame(source->venue, frame, context, decoded_); !decoded) {
+    return quarantine(record, *source, decoded.error().message);
+  }
+  std::string kind_name(name_of(decoded_.kind));
+  if (!decoded_.ignored_kind.empty()) kind_name += fmt::format(":{}", decoded_.ignored_kind);
+  ++counts_.frame_kinds[kind_name];
+  if (decoded_.kind == FrameKind::kPlaceholder) {
+    bool keep = false;
+    return take_sequence(record, *source, connection, decoded_.placeholder.stream,
+                         decoded_.placeholder.symbol, decoded_.placeholder.sequence, 0, keep);
+  }
+  if (decoded_.kind == FrameKind::kError || decoded_.kind == FrameKind::kShutdown) {
+    LogEvent event;
+    event.detail = decoded_.reply.message;
+    event.count = decoded_.reply.code;
+    return write_event(record, decoded_.kind == FrameKind::kError ? "error" : "shutdown", event,
+                       "");
+  }
+  int32_t frame_index = 0;
+  for (EventRow& row : decoded_.rows()) {
+    TW_TRY(take_row(record, *source, kind, connection, frame_index++, row));
+  }
+  return {};
+}
+
+Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kind,
+                          const ConnectionState* connection, int32_t frame_index, EventRow& row) {
+  const bool is_backfill = kind == LogKind::kBackfill;
+  if (row.sequence && !is_backfill) {
+    bool keep = true;
+    const uint64_t fingerprint = drops_repeats(row.stream) ? row_fingerprint(row) : 0;
+    TW_TRY(take_sequence(record, source, connection, row.stream, row.symbol, *row.sequence,
+                         fingerprint, keep));
+    if (!keep) return {};
+  }
+  const VenueName venue = name_of(source.venue);
+  encoder_.begin();
+  encoder_.put(record.lsn);
+  encoder_.put(frame_index);
+  encoder_.put(record.wall_time_ns);
+  encoder_.put(row.event_time_ns);
+  encoder_.put(row.exchange_time_ns);
+  encoder_.put(venue.exchange);
+  encoder_.put(venue.market);
+  encoder_.put(std::string_view(row.symbol));
+  encoder_.put(name_of(row.stream));
+  encoder_.put(venue.transport);
+  encoder_.put(int32_t{source.leg});
+  encoder_.put(std::string_view(is_backfill ? "backfill" : "live"));
+  encoder_.put(row.sequence);
+  encoder_.put_or_null(row.trade_id);
+  if (row.side) {
+    encoder_.put(name_of(*row.side));
+  } else {
+    encoder_.null();
+  }
+  encoder_.put(row.price);
+  encoder_.put(row.quantity);
+  if (row.quantity_unit) {
+    encoder_.put(name_of(*row.quantity_unit));
+  } else {
+    encoder_.null();
+  }
+  put_levels(row.bids, encoder_);
+  put_levels(row.asks, encoder_);
+  encoder_.put(row.flags);
+  encoder_.put_or_null(row.raw);
+  ++counts_.rows;
+  const int64_t time_ns =
+      is_backfill ? row.event_time_ns.value_or(record.wall_time_ns) : record.wall_time_ns;
+  return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
+                      encoder_.finish());
+}
+
+Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
+                               const ConnectionState* connection, Stream stream,
+                               const std::string& symbol, int64_t sequence, uint64_t fingerprint,
+                               bool& keep) {
+  LogState::StreamState* const state = state_.stream(source.venue, stream, symbol);
+  if (state == nullptr) return {};
+  const uint64_t session_lsn = connection == nullptr ? 0 : connection->session_lsn;
+  if (state->session_lsn != session_lsn) state->tracker.connection_changed();
+  state->session_lsn = session_lsn;
+  const SequenceFinding finding = state->tracker.observe(sequence, fingerprint);
+  switch (finding.kind) {
+    case SequenceFinding::Kind::kInOrder:
+      return {};
+    case SequenceFinding::Kind::kRepeat:
+      ++counts_.repeats;
+      keep = false;
+      return {};
+    case SequenceFinding::Kind::kHole: {
+      ++counts_.holes;
+      Gap gap;
+      gap.lsn = record.lsn;
+      gap.venue = source.venue;
+      gap.connection = record.connection;
+      gap.to_ns = record.wall_time_ns;
+      gap.cause = finding.across_connections ? "reconnect" : "sequence_hole";
+      gap.symbol = symbol;
+      gap.stream = stream;
+      gap.sequence_class = name_of(sequence_class_of(source.venue, stream));
+      gap.from_sequence = finding.missing_from;
+      gap.to_sequence = finding.missing_to;
+      gap.missing_count = finding.missing_to - finding.missing_from + 1;
+      return write_gap(gap);
+    }
+    case SequenceFinding::Kind::kLate:
+    case SequenceFinding::Kind::kReset: {
+      const bool is_reset = finding.kind == SequenceFinding::Kind::kReset;
+      if (is_reset) ++counts_.resets;
+      LogEvent event;
+      event.stream = stream;
+      event.count = sequence;
+      return write_event(record, is_reset ? "sequence_reset" : "sequence_late", event, symbol);
+    }
+  }
+  return {};
+}
+
+Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
+  auto decoded = decode_log_event(text_of(record.payload), document_);
+  const auto source = decode_source(record.source);
+  if (!decoded) {
+    return quarantine(record, source.value_or(LogSource()), decoded.error().message);
+  }
+  const LogEvent& event = *decoded;
+  ConnectionState* const connection = source ? state_.connection(record.connection) : nullptr;
+  if (connection != nullptr) connection->source = source;
+  if (kind == LogKind::kRestReply && event.cause == "instruments") {
+    TW_TRY(take_instruments(record, event));
+  }
+  if (connection != nullptr && kind == LogKind::kSubscription) {
+    for (const std::string& symbol : event.symbols) connection->subscribe(symbol);
+  }
+  if (connection != nullptr && kind == LogKind::kConnect) TW_TRY(take_connect(record, *connection));
+  if (connection != nullptr && kind == LogKind::kDisconnect) {
+    const int64_t from_ns =
+        connection->last_record_ns != 0 ? connection->last_record_ns : record.wall_time_ns;
+    take_disconnect(*connection, from_ns, event.cause);
+  }
+  if (connection != nullptr) connection->last_record_ns = record.wall_time_ns;
+  if (kind == LogKind::kStop) {
+    for (auto& [number, other] : state_.connections()) {
+      if (other.connected) take_disconnect(other, record.wall_time_ns, "stopped");
+    }
+  }
+  if (kind == LogKind::kDrop) {
+    Gap gap;
+    gap.lsn = record.lsn;
+    gap.venue = venue_of(source);
+    gap.connection = record.connection;
+    gap.from_ns = event.from_time_ns.value_or(record.wall_time_ns);
+    gap.to_ns = event.to_time_ns.value_or(record.wall_time_ns);
+    gap.cause = "dropped";
+    gap.stream = event.stream;
+    gap.missing_count = event.count;
+    gap.detail = event.detail;
+    TW_TRY(write_gap(gap));
+  }
+  const std::string symbol = event.symbols.size() == 1 ? event.symbols.front() : std::string();
+  return write_event(record, name_of(kind), event, symbol);
+}
+
+Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connection) {
+  connection.connected = true;
+  connection.session_lsn = record.lsn;
+  if (!connection.gap_from_ns) return {};
+  Gap gap;
+  gap.lsn = record.lsn;
+  gap.venue = venue_of(connection.source);
+  gap.connection = record.connection;
+  gap.from_ns = connection.gap_from_ns;
+  gap.to_ns = record.wall_time_ns;
+  gap.cause = connection.gap_cause;
+  connection.gap_from_ns.reset();
+  return write_gap(gap);
+}
+
+void RowMaker::take_disconnect(ConnectionState& connection, int64_t time_ns,
+                               std::string_view cause) {
+  connection.connected = false;
+  // Another connection has taken its streams over already.
+  if (cause == "replaced" || connection.gap_from_ns) return;
+  connection.gap_from_ns = time_ns;
+  connection.gap_cause = cause.empty() ? "disconnect" : std::string(cause);
+}
+
+Status RowMaker::take_instruments(const LogRecord& record, const LogEvent& event) {
+  encoder_.begin();
+  encoder_.put(record.lsn);
+  encoder_.put(derived_index_++);
+  encoder_.put(record.wall_time_ns);
+  encoder_.put_or_null(event.symbols.size() == 1 ? event.symbols.front() : std::string_view());
+  if (event.count) {
+    encoder_.put(std::string_view(fmt::format("{}", *event.count)));
+  } else {
+    encoder_.null();
+  }
+  for (int i = 0; i < 3; ++i) encoder_.null();
+  encoder_.put_or_null(event.detail);
+  return target_.take(TableKind::kInstruments,
+                      partition_name(venue_of(decode_source(record.source)), ""),
+                      record.wall_time_ns, encoder_.finish());
+}
+
+Status RowMaker::write_event(const LogRecord& record, std::string_view name, const LogEvent& event,
+                             std::string_view symbol) {
+  const auto source = decode_source(record.source);
+  encoder_.begin();
+  encoder_.put(record.lsn);
+  encoder_.put(derived_index_++);
+  encoder_.put(record.wall_time_ns);
+  encoder_.put(name);
+  encoder_.put(int64_t{record.connection});
+  encoder_.put(int32_t{source ? source->leg : uint8_t{0}});
+  encoder_.put_or_null(symbol);
+  encoder_.put_or_null(event.stream ? name_of(*event.stream) : std::string_view());
+  encoder_.put_or_null(event.cause);
+  encoder_.put(event.count);
+  encoder_.put_or_null(event.detail);
+  return target_.take(TableKind::kEvents, partition_name(venue_of(source), ""), record.wall_time_ns,
+                      encoder_.finish());
+}
+
+Status RowMaker::write_gap(const Gap& gap) {
+  encoder_.begin();
+  encoder_.put(gap.lsn);
+  encoder_.put(derived_index_++);
+  encoder_.put(gap.from_ns);
+  encoder_.put(gap.to_ns);
+  encoder_.put(gap.cause);
+  encoder_.put(int64_t{gap.connection});
+  encoder_.put_or_null(gap.symbol);
+  encoder_.put_or_null(gap.stream ? name_of(*gap.stream) : std::string_view());
+  encoder_.put_or_null(gap.sequence_class);
+  encoder_.put(gap.from_sequence);
+  encoder_.put(gap.to_sequence);
+  encoder_.put(gap.missing_count);
+  encoder_.null();  // filled_by
+  encoder_.put_or_null(gap.detail);
+
+  nlohmann::ordered_json json{{"cause", gap.cause}, {"connection", gap.connection}};
+  if (gap.from_ns) json["from_time"] = *gap.from_ns;
+  json["to_time"] = gap.to_ns;
+  if (!gap.symbol.empty()) json["symbol"] = gap.symbol;
+  if (gap.stream) json["stream"] = name_of(*gap.stream);
+  if (gap.from_sequence) json["from_sequence"] = *gap.from_sequence;
+  if (gap.to_sequence) json["to_sequence"] = *gap.to_sequence;
+  if (gap.missing_count) json["missing_count"] = *gap.missing_count;
+  state_.add_gap({gap.venue, std::string(gap.symbol), gap.from_ns.value_or(gap.to_ns), gap.to_ns,
+                  json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)});
+  return target_.take(TableKind::kGaps, partition_name(gap.venue, ""), gap.to_ns,
+                      encoder_.finish());
+}
+
+Status RowMaker::quarantine(const LogRecord& record, LogSource source, std::string_view reason) {
+  ++counts_.quarantined;
+  const VenueName venue = name_of(source.venue);
+  encoder_.begin();
+  encoder_.put(record.lsn);
+  encoder_.put(derived_index_++);
+  encoder_.put(record.wall_time_ns);
+  encoder_.put(int64_t{record.connection});
+  encoder_.put(int32_t{source.leg});
+  encoder_.put(venue.transport);
+  encoder_.put(reason);
+  encoder_.put(int32_t{(record.flags & kLogFlagBinary) != 0});
+  encoder_.put(text_of(record.payload));
+  return target_.take(TableKind::kQuarantine, {venue.exchange, venue.market, {}},
+                      record.wall_time_ns, encoder_.finish());
+}
+
+}  // namespace tapeworks::recorder

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "recorder/protocol/decode.h"
+#include "recorder/protocol/log_event.h"
+#include "recorder/sink/log_state.h"
+#include "recorder/sink/recording_path.h"
+#include "recorder/sink/row_encoder.h"
+#include "storage/log_format.h"
+#include "storage/log_reader.h"
+
+namespace tapeworks::recorder {
+
+/// Where rows go.
+class RowTarget {
+ public:
+  virtual ~RowTarget() = default;
+  /// A row packed for the table. `time_ns` decides its file; `name` and `row` are borrowed.
+  virtual Status take(TableKind table, const PartitionName& name, int64_t time_ns,
+                      std::span<const std::byte> row) = 0;
+};
+
+/// What became of records, for status lines.
+struct RowCounts {
+  uint64_t frames = 0;
+  uint64_t rows = 0;
+  uint64_t quarantined = 0;
+  uint64_t repeats = 0;
+  uint64_t holes = 0;  ///< on contiguous streams
+  uint64_t resets = 0;
+  uint64_t unknown_records = 0;  ///< of a kind or source that this version does not know
+  std::map<std::string, uint64_t, std::less<>> frame_kinds;  ///< "rows", "ack", "ignored:aggTrade"
+};
+
+/// Turns log records into rows of all tables. What it gives is a function of the records so far.
+/// Threads: one.
+class RowMaker {
+ public:
+  RowMaker(LogState& state, RowTarget& target, int64_t max_time_skew_ns)
+      : state_(state), target_(target), max_time_skew_ns_(max_time_skew_ns) {}
+
+  Status take(const LogRecord& record);
+  /// Records that are missing from the log.
+  Status take(const LogHole& hole);
+
+  const RowCounts& counts() const { return counts_; }
+
+ private:
+  struct Gap;
+
+  Status take_frame(const LogRecord& record, LogKind kind);
+  Status take_row(const LogRecord& record, LogSource source, LogKind kind,
+                  const ConnectionState* connection, int32_t frame_index, EventRow& row);
+  Status take_sequence(const LogRecord& record, LogSource source, const ConnectionState* connection,
+                       Stream stream, const std::string& symbol, int64_t sequence,
+                       uint64_t fingerprint, bool& keep);
+  Status take_event(const LogRecord& record, LogKind kind);
+  Status take_connect(const LogRecord& record, ConnectionState& connection);
+  void take_disconnect(ConnectionState& connection, int64_t time_ns, std::string_view cause);
+  Status take_instruments(const LogRecord& record, const LogEvent& event);
+  void take_log_start(const LogRecord& record);
+  Status write_event(const LogRecord& record, std::string_view name, const LogEvent& event,
+                     std::string_view symbol);
+  Status write_gap(const Gap& gap);
+  Status quarantine(const LogRecord& record, LogSource source, std::string_view reason);
+
+  LogState& state_;
+  RowTarget& target_;
+  int64_t max_time_skew_ns_;
+  RowEncoder encoder_;
+  DecodedFrame decoded_;
+  JsonDocument document_;
+  RowCounts counts_;
+  int32_t derived_index_ = 0;  ///< of rows of our own tables that one record gives
+};
+
+}  // namespace tapeworks::recorder

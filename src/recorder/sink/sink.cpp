@@ -1,0 +1,385 @@
+#include "recorder/sink/sink.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include "storage/posix_file.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+/// Parts for their age alone, a second: many partitions grow old together.
+constexpr int kAgedPartsPerSecond = 16;
+/// Smaller steps backward are waited for.
+constexpr int64_t kClockBackNs = kHourNs;
+constexpr size_t kRecentMax = 50'000;
+
+/// Whether a log's first record is its very first: nothing was there before.
+bool begins_a_log(const LogRecord& record) {
+  if (record.kind != kLogKindStart) return false;
+  const auto start = parse_log_start(record.payload);
+  return start && start->last_lsn == 0 && start->floor_lsn == 0;
+}
+
+}  // namespace
+
+Sink::Sink(SinkOptions options, std::filesystem::path parts_dir, LogLock lock,
+           std::optional<LogLock> recorder_lock, PartFolder parts, LogState state,
+           arrow::MemoryPool* pool)
+    : options_(std::move(options)),
+      pool_(pool),
+      parts_dir_(std::move(parts_dir)),
+      lock_(std::move(lock)),
+      recorder_lock_(std::move(recorder_lock)),
+      parts_(std::move(parts)),
+      manifest_(options_.output_dir, options_.layout),
+      state_(std::move(state)),
+      maker_(state_, *this, options_.max_time_skew_ns),
+      part_writer_(pool),
+      merge_writer_(pool),
+      next_close_ns_(kNever) {}
+
+Sink::~Sink() {
+  // Of a replay that was given up; the next one begins anew. Failing to tidy up loses nothing.
+  if (options_.replay) (void)remove_tree(parts_dir_);
+}
+
+// ---- Records
+
+Status Sink::consume(const LogRecord& record) {
+  if (record.lsn <= state_.lsn) return {};
+  if (state_.lsn == 0 && !begins_a_log(record)) state_.whole_from_ns = kNever;
+  if (state_.whole_from_ns == kNever) {
+    state_.whole_from_ns = floor_time(record.wall_time_ns, kHourNs) + kHourNs;
+  }
+  TW_TRY(begin_record(record.lsn, record.wall_time_ns));
+  if (state_.lsn != 0 && state_.lsn < options_.rows_from_lsn &&
+      record.lsn >= options_.rows_from_lsn) {
+    // The files of this hour lack what came before.
+    state_.whole_from_ns =
+        std::max(state_.whole_from_ns, floor_time(state_.log_time_ns, kHourNs) + kHourNs);
+  }
+  TW_TRY(maker_.take(record));
+  if (record.kind == static_cast<uint8_t>(LogKind::kStop)) {
+    // The record's own row is in the files as well.
+    TW_TRY(close_all(record.lsn + 1, false));
+  }
+  return end_record(record.lsn);
+}
+
+Status Sink::consume(const LogHole& hole) {
+  const uint64_t last_missing = hole.first_missing_lsn + hole.missing_count - 1;
+  if (hole.missing_count == 0 || last_missing <= state_.lsn) return {};
+  if (state_.lsn == 0) {
+    // Where the log begins later than asked for, nothing is known of the time before.
+    state_.whole_from_ns = kNever;
+    state_.lsn = last_missing;
+    return {};
+  }
+  TW_TRY(begin_record(last_missing, state_.log_time_ns));
+  TW_TRY(maker_.take(hole));
+  return end_record(last_missing);
+}
+
+Status Sink::begin_record(uint64_t lsn, int64_t time_ns) {
+  current_lsn_ = lsn;
+  return advance_time(time_ns, lsn);
+}
+
+Status Sink::end_record(uint64_t lsn) {
+  state_.lsn = lsn;
+  for (Partition* const partition : full_) TW_TRY(flush(*partition));
+  full_.clear();
+  while (chunks_.used_bytes() > options_.buffer_bytes) TW_TRY(flush_largest());
+  if (!orphans_.empty() && lsn > orphans_until_lsn_) TW_TRY(adopt_orphans(lsn));
+  if (!options_.replay && !snapshot_ && state_.log_time_ns >= next_snapshot_ns_) {
+    next_snapshot_ns_ = state_.log_time_ns + options_.checkpoint_interval_ns;
+    snapshot_ = make_snapshot();
+  }
+  return {};
+}
+
+Status Sink::advance_time(int64_t time_ns, uint64_t lsn) {
+  if (time_ns + kClockBackNs < state_.log_time_ns) set_time_back(time_ns);
+  state_.log_time_ns = std::max(state_.log_time_ns, time_ns);
+  if (state_.log_time_ns >= next_close_ns_) TW_TRY(close_due(lsn));
+  if (state_.log_time_ns < next_flush_check_ns_) return {};
+  next_flush_check_ns_ = state_.log_time_ns + kSecondNs;
+  TW_TRY(flush_old());
+  if (snapshot_ && durable_rows_lsn() >= snapshot_->lsn) {
+    TW_TRY(write_checkpoint(*snapshot_));
+    snapshot_.reset();
+  }
+  return {};
+}
+
+/// A clock that was far ahead for a moment must not keep hours open until that time comes.
+void Sink::set_time_back(int64_t time_ns) {
+  state_.log_time_ns = time_ns;
+  for (auto& [path, partition] : partitions_) {
+    OpenPartition& open = partition->open;
+    open.close_time_ns = std::min(open.close_time_ns, next_close_time(open));
+    next_close_ns_ = std::min(next_close_ns_, open.close_time_ns);
+  }
+  for (Removal& removal : removals_) {
+    removal.due_ns = std::min(removal.due_ns, time_ns + options_.parts_linger_ns);
+  }
+  next_flush_check_ns_ = std::min(next_flush_check_ns_, time_ns);
+  next_snapshot_ns_ = std::min(next_snapshot_ns_, time_ns + options_.checkpoint_interval_ns);
+}
+
+// ---- Rows
+
+Status Sink::take(TableKind table, const PartitionName& name, int64_t time_ns,
+                  std::span<const std::byte> row) {
+  if (current_lsn_ < options_.rows_from_lsn) return {};
+  TW_ASSIGN(Partition* const partition, partition_for(table, name, time_ns));
+  partition->open.has_new_rows = true;
+  if (current_lsn_ <= partition->covered_lsn) return {};
+  partition->buffer.append(row, current_lsn_, state_.log_time_ns);
+  if (partition->buffer.row_count() == options_.part_rows) full_.push_back(partition);
+  return {};
+}
+
+Result<Sink::Partition*> Sink::partition_for(TableKind table, const PartitionName& name,
+                                             int64_t time_ns) {
+  if (table == TableKind::kRows) {
+    recent_key_.assign(name.exchange).append(name.market).append(name.symbol);
+    const auto found = recent_.find(recent_key_);
+    if (found != recent_.end() && found->second.begin_ns <= time_ns &&
+        time_ns < found->second.end_ns) {
+      return found->second.partition;
+    }
+  }
+  std::string path = partition_path(options_.layout, table, name, time_ns);
+  const auto known = partitions_.find(path);
+  Partition* partition = known == partitions_.end() ? nullptr : known->second.get();
+  if (partition == nullptr) {
+    const int64_t unit_ns = table == TableKind::kRows ? kHourNs : kDayNs;
+    OpenPartition open;
+    open.path = std::move(path);
+    open.table = table;
+    open.exchange = name.exchange;
+    if (options_.layout != Layout::kExchange) open.market = name.market;
+    if (options_.layout == Layout::kSymbol) open.symbol = name.symbol;
+    open.begin_ns = floor_time(time_ns, unit_ns);
+    open.end_ns = open.begin_ns + unit_ns;
+    open.close_time_ns = next_close_time(open);
+    TW_ASSIGN(partition, add_partition(std::move(open)));
+  }
+  if (table == TableKind::kRows) {
+    if (recent_.size() >= kRecentMax) recent_.clear();
+    recent_[recent_key_] = {partition->open.begin_ns, partition->open.end_ns, partition};
+  }
+  return partition;
+}
+
+Result<Sink::Partition*> Sink::add_partition(OpenPartition open) {
+  const std::string path = open.path;
+  auto partition = std::make_unique<Partition>(std::move(open), chunks_);
+  const auto parts = parts_.parts_of(path);
+  if (!parts.empty()) partition->covered_lsn = parts.back().last_lsn;
+  if (!options_.replay) {
+    TW_ASSIGN(const auto certificate, published(path));
+    if (certificate) {
+      partition->covered_lsn = std::max(partition->covered_lsn, certificate->last_lsn);
+    }
+  }
+  next_close_ns_ = std::min(next_close_ns_, partition->open.close_time_ns);
+  orphans_.erase(path);
+  return partitions_.emplace(path, std::move(partition)).first->second.get();
+}
+
+// ---- Closing
+
+int64_t Sink::next_close_time(const OpenPartition& partition) const {
+  const int64_t next_hour_ns = floor_time(state_.log_time_ns, kHourNs) + kHourNs;
+  const bool is_late = partition.end_ns + options_.grace_ns <= state_.log_time_ns;
+  if (is_late) return next_hour_ns + options_.grace_ns;
+  if (partition.table == TableKind::kRows) return partition.end_ns + options_.grace_ns;
+  // A day's table shows what each hour added.
+  return std::min(partition.end_ns, next_hour_ns) + options_.grace_ns;
+}
+
+Status Sink::close_due(uint64_t lsn) {
+  next_close_ns_ = kNever;
+  for (auto entry = partitions_.begin(); entry != partitions_.end();) {
+    Partition& partition = *entry->second;
+    bool is_over = false;
+    if (partition.open.close_time_ns <= state_.log_time_ns) {
+      TW_TRY(close(partition, lsn, false, is_over));
+    }
+    if (is_over) {
+      entry = partitions_.erase(entry);
+      recent_.clear();
+    } else {
+      next_close_ns_ = std::min(next_close_ns_, partition.open.close_time_ns);
+      ++entry;
+    }
+  }
+  constexpr int64_t kKeepGapsNs = 3 * kHourNs;
+  state_.forget_gaps_before(state_.log_time_ns - kKeepGapsNs);
+  return {};
+}
+
+Status Sink::close_all(uint64_t lsn, bool as_cut) {
+  for (auto& [path, partition] : partitions_) {
+    bool is_over = false;
+    TW_TRY(close(*partition, lsn, as_cut, is_over));
+    // One that is over stays for the moment; with the next record it is closed without news.
+    partition->open.close_time_ns = is_over ? state_.log_time_ns : partition->open.close_time_ns;
+    next_close_ns_ = std::min(next_close_ns_, partition->open.close_time_ns);
+  }
+  full_.clear();
+  return {};
+}
+
+Status Sink::close(Partition& partition, uint64_t lsn, bool as_cut, bool& is_over) {
+  OpenPartition& open = partition.open;
+  is_over = state_.log_time_ns >= open.end_ns + options_.grace_ns;
+  const bool complete = is_over && !as_cut;
+  if (open.has_new_rows || (complete && open.was_published_open)) {
+    MergeJob job;
+    job.partition = open.path;
+    job.table = open.table;
+    job.close_lsn = lsn;
+    job.complete = complete;
+    job.partial = as_cut || open.begin_ns < state_.whole_from_ns;
+    job.gaps = gaps_of(open);
+    merges_.push_back({std::move(job), std::move(partition.buffer)});
+  }
+  open.has_new_rows = false;
+  open.was_published_open = !complete;
+  open.close_time_ns = next_close_time(open);
+  return {};
+}
+
+std::string Sink::gaps_of(const OpenPartition& partition) const {
+  auto list = nlohmann::ordered_json::array();
+  if (partition.table != TableKind::kRows) return list.dump();
+  const auto concerns = [&](const std::optional<Venue>& venue) {
+    if (!venue || partition.exchange.empty()) return true;
+    const VenueName name = name_of(*venue);
+    return name.exchange == partition.exchange &&
+           (partition.market.empty() || name.market == partition.market);
+  };
+  for (const KnownGap& gap : state_.gaps()) {
+    const bool overlaps = gap.from_ns < partition.end_ns && gap.to_ns >= partition.begin_ns;
+    const bool same_symbol =
+        gap.symbol.empty() || partition.symbol.empty() || gap.symbol == partition.symbol;
+    if (overlaps && same_symbol && concerns(gap.venue)) {
+      list.push_back(nlohmann::ordered_json::parse(gap.json));
+    }
+  }
+  for (const auto& [number, connection] : state_.connections()) {
+    if (!connection.gap_from_ns || *connection.gap_from_ns >= partition.end_ns) continue;
+    if (!connection.source || !concerns(connection.source->venue)) continue;
+    list.push_back({{"cause", connection.gap_cause},
+                    {"connection", number},
+                    {"from_time", *connection.gap_from_ns}});
+  }
+  return list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+// ---- Parts
+
+Status Sink::write_part(const std::string& partition, TableKind table, RowBuffer& rows) {
+  if (rows.empty()) return {};
+  TW_ASSIGN(const auto columns, rows.to_table(pool_));
+  TW_TRY(
+      parts_.write(partition, table, {rows.first_lsn(), rows.last_lsn()}, *columns, part_writer_));
+  rows.clear();
+  return {};
+}
+
+Status Sink::flush(Partition& partition) {
+  if (partition.buffer.empty()) return {};
+  TW_TRY(flush_rests_of(partition.open.path));
+  const uint64_t last_lsn = partition.buffer.last_lsn();
+  TW_TRY(write_part(partition.open.path, partition.open.table, partition.buffer));
+  partition.covered_lsn = last_lsn;
+  return {};
+}
+
+Status Sink::flush_rest(PendingMerge& merge) {
+  if (merge.rest.empty()) return {};
+  TW_TRY(flush_rests_of(merge.job.partition));
+  return {};
+}
+
+/// In the order of their LSNs, because a partition's newest part says how far it has come.
+Status Sink::flush_rests_of(const std::string& partition) {
+  for (PendingMerge& merge : merges_) {
+    if (merge.job.partition != partition) continue;
+    TW_TRY(write_part(partition, merge.job.table, merge.rest));
+  }
+  return {};
+}
+
+Status Sink::flush_old() {
+  int written = 0;
+  for (auto& [path, partition] : partitions_) {
+    const RowBuffer& rows = partition->buffer;
+    if (rows.empty()) continue;
+    const bool is_old = state_.log_time_ns - rows.first_time_ns() >= options_.part_age_ns;
+    const bool is_idle = state_.log_time_ns - rows.last_time_ns() >= options_.idle_close_ns;
+    if (!is_old && !is_idle) continue;
+    TW_TRY(flush(*partition));
+    if (++written == kAgedPartsPerSecond) return {};
+  }
+  return {};
+}
+
+Status Sink::flush_largest() {
+  Partition* largest = nullptr;
+  for (auto& [path, partition] : partitions_) {
+    if (largest == nullptr || partition->buffer.byte_count() > largest->buffer.byte_count()) {
+      largest = partition.get();
+    }
+  }
+  PendingMerge* largest_rest = nullptr;
+  for (PendingMerge& merge : merges_) {
+    if (largest_rest == nullptr || merge.rest.byte_count() > largest_rest->rest.byte_count()) {
+      largest_rest = &merge;
+    }
+  }
+  const uint64_t open_bytes = largest == nullptr ? 0 : largest->buffer.byte_count();
+  if (largest_rest != nullptr && largest_rest->rest.byte_count() > open_bytes) {
+    return flush_rest(*largest_rest);
+  }
+  if (open_bytes == 0) return internal_error("the sink holds rows of no partition");
+  return flush(*largest);
+}
+
+// ---- The end
+
+Status Sink::finish() {
+  if (options_.replay) TW_TRY(close_all(state_.lsn + 1, true));
+  while (true) {
+    TW_ASSIGN(const bool did_something, work());
+    if (!did_something) break;
+  }
+  if (options_.replay) {
+    // All that was in the parts is published, and a replay can be done again.
+    return remove_tree(parts_dir_);
+  }
+  for (auto& [path, partition] : partitions_) TW_TRY(flush(*partition));
+  if (state_.lsn == 0) return {};
+  return write_checkpoint(make_snapshot());
+}
+
+SinkStatus Sink::status() const {
+  SinkStatus status = counts_;
+  status.consumed_lsn = state_.lsn;
+  status.checkpoint_lsn = checkpoint_lsn_;
+  status.buffered_bytes = chunks_.used_bytes();
+  status.open_partitions = partitions_.size();
+  status.parts = parts_.part_count();
+  status.waiting_merges = merges_.size();
+  return status;
+}
+
+}  // namespace tapeworks::recorder

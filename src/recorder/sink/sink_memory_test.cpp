@@ -1,0 +1,67 @@
+#include <algorithm>
+
+#include "recorder/sink/sink_test_support.h"
+#include "storage/memory_budget.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+constexpr int kSymbols = 450;
+constexpr int kHours = 4;
+constexpr int kRoundsPerHour = 6;
+constexpr uint64_t kBufferBytes = 3 * kMiB;
+
+/// One frame of each of three streams of each symbol.
+void feed_round(Sink& sink, int round, int64_t time_ns, uint64_t& lsn) {
+  LogRecord record;
+  record.kind = static_cast<uint8_t>(LogKind::kFrame);
+  record.source = encode_source(source_of(Venue::kBinanceSpot));
+  record.connection = 1;
+  record.wall_time_ns = time_ns;
+  for (int number = 0; number < kSymbols; ++number) {
+    const std::string symbol = fmt::format("S{}USDT", number);
+    for (const std::string& frame : {binance_trade(symbol, round, time_ns),
+                                     binance_book(symbol, round), binance_depth(symbol, round)}) {
+      record.lsn = ++lsn;
+      record.payload = std::as_bytes(std::span(frame));
+      const Status consumed = sink.consume(record);
+      ASSERT_TRUE(consumed) << consumed.error().message;
+      ASSERT_LE(sink.status().buffered_bytes, kBufferBytes);
+    }
+    // Some steps of merges, as between the records of a quiet moment.
+    for (int step = 0; step < 4; ++step) ASSERT_TRUE(sink.work());
+  }
+}
+
+TEST(SinkMemory, HoursOfManySymbolsReachAPlateauWithinTheBudget) {
+  const ScratchFolder scratch = make_scratch();
+  SinkOptions options;
+  options.output_dir = scratch.path() / "out";
+  options.buffer_bytes = kBufferBytes;
+  const auto sink = open_sink(options);
+  ASSERT_NE(sink, nullptr);
+  uint64_t lsn = 0;
+  int64_t time_ns = SyntheticLog::kBeginNs;
+  [[maybe_unused]] uint64_t plateau_bytes = 0;
+  int round = 0;
+  for (int hour = 0; hour < kHours; ++hour) {
+    for (int i = 0; i < kRoundsPerHour; ++i) {
+      time_ns += kHourNs / kRoundsPerHour;
+      feed_round(*sink, ++round, time_ns, lsn);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+    if (hour == 1) plateau_bytes = resident_bytes();
+  }
+  // Sanitizers keep freed memory for a while.
+#ifndef TAPEWORKS_SANITIZED
+  constexpr uint64_t kNoiseBytes = 16 * kMiB;
+  EXPECT_LT(resident_bytes(), plateau_bytes + kNoiseBytes);
+#endif
+  EXPECT_LE(sink->status().open_partitions, 2U * kSymbols + 2);
+  EXPECT_LE(sink->status().waiting_merges, 2U * kSymbols);
+  ASSERT_TRUE(sink->finish());
+  EXPECT_EQ(sink->counts().rows, uint64_t{kSymbols} * 3 * kHours * kRoundsPerHour);
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "recorder/sink/recording_path.h"
+
+namespace tapeworks::recorder {
+
+/// Called before each step that changes files; an error ends the sink there, as a crash would. For
+/// tests; null otherwise.
+using StepProbe = std::function<Status(std::string_view step)>;
+
+/// Durations are measured in the times of the log, so that a replay does what the recorder did.
+struct SinkOptions {
+  std::filesystem::path output_dir;
+  Layout layout = Layout::kSymbol;
+
+  /// Rows that are in no part yet. When they are more, the largest partitions become parts.
+  uint64_t buffer_bytes = 24 * kMiB;
+  size_t part_rows = 8192;                   ///< a partition with so many rows becomes a part
+  int64_t part_age_ns = 600 * kSecondNs;     ///< and one whose oldest row has waited so long
+  int64_t idle_close_ns = 600 * kSecondNs;   ///< and one that got no row for so long
+  int64_t parts_linger_ns = 60 * kSecondNs;  ///< parts stay so long after they were merged
+  int64_t grace_ns = 5 * kSecondNs;          ///< an hour is over so long after its end
+  int64_t row_group_rows = 65'536;           ///< of published files; part of their bytes
+  int64_t checkpoint_interval_ns = 60 * kSecondNs;
+  int64_t max_time_skew_ns = kHourNs;
+  /// Rows of a stream among which a repeat is looked for. Part of what decides about rows, so it
+  /// must not change while a recording goes on. 16 bytes each: with 450 symbols 11 MiB.
+  size_t dedupe_window_rows = 512;
+
+  /// Makes everything anew: neither checkpoint nor published files count as progress, and parts
+  /// lie in a folder of their own, which is removed at the end. A file that is not whole (partial)
+  /// never replaces one that is.
+  bool replay = false;
+  /// Of a replay: rows of earlier records are left out, though the records count for what follows.
+  uint64_t rows_from_lsn = 0;
+
+  StepProbe probe;
+};
+
+}  // namespace tapeworks::recorder

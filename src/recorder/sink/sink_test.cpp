@@ -1,0 +1,367 @@
+#include "recorder/sink/sink.h"
+
+#include <arrow/scalar.h>
+
+#include <nlohmann/json.hpp>
+
+#include "recorder/sink/sink_test_support.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+const LogSource kSpot = source_of(Venue::kBinanceSpot);
+
+class SinkTest : public testing::Test {
+ protected:
+  SinkTest() {
+    options_.output_dir = scratch_.path() / "out";
+    log_.event(LogKind::kSubscription, {.symbols = {"AAA"}}, kSpot);
+  }
+
+  void trade(int64_t id) {
+    log_.append(LogKind::kFrame, binance_trade("AAA", id, log_.time_ns()), kSpot);
+  }
+  void next_hour() {
+    log_.set_time(floor_time(log_.time_ns(), kHourNs) + kHourNs + 6 * kSecondNs);
+    log_.heartbeat();
+  }
+  /// What the log has so far, by a sink that goes on where the last one stopped.
+  std::unique_ptr<Sink> run() {
+    auto sink = open_sink(options_);
+    for (size_t i = 0; i < log_.size(); ++i) {
+      if (log_.record(i).lsn < sink->next_lsn()) continue;
+      EXPECT_TRUE(feed(*sink, log_, i));
+    }
+    const Status finished = sink->finish();
+    EXPECT_TRUE(finished) << finished.error().message;
+    return sink;
+  }
+  std::filesystem::path hour(const std::string& name) const {
+    return options_.output_dir / "binance_spot/AAA/2023-11-14" / (name + ".parquet");
+  }
+  std::optional<Certificate> certificate(const std::filesystem::path& path) const {
+    auto read = read_certificate(path, arrow::default_memory_pool());
+    EXPECT_TRUE(read) << read.error().message;
+    return read.value_or(std::nullopt);
+  }
+  std::shared_ptr<arrow::Table> table(const std::filesystem::path& path) const {
+    auto rows = read_parquet(path, {}, arrow::default_memory_pool());
+    EXPECT_TRUE(rows) << rows.error().message;
+    return (*rows)->CombineChunks().ValueOrDie();
+  }
+  std::string text(const arrow::Table& rows, const std::string& column, int64_t row) const {
+    return rows.GetColumnByName(column)->GetScalar(row).ValueOrDie()->ToString();
+  }
+
+  ScratchFolder scratch_ = make_scratch();
+  SinkOptions options_;
+  SyntheticLog log_;
+};
+
+TEST_F(SinkTest, AnHourIsPublishedWhenARecordComesAfterItsGrace) {
+  trade(1);
+  trade(2);
+  log_.set_time(floor_time(log_.time_ns(), kHourNs) + kHourNs + 4 * kSecondNs);
+  log_.heartbeat();
+  run();
+  EXPECT_FALSE(std::filesystem::exists(hour("22")));
+  log_.advance(kSecondNs);
+  log_.heartbeat();
+  run();
+  const auto found = certificate(hour("22"));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->row_count, 2U);
+  EXPECT_EQ(found->revision, 1U);
+  EXPECT_TRUE(found->complete);
+  EXPECT_FALSE(found->partial);
+  EXPECT_EQ(found->close_lsn, log_.next_lsn() - 1);
+  const auto streams = nlohmann::json::parse(found->streams);
+  ASSERT_EQ(streams.size(), 1U);
+  EXPECT_EQ(streams[0]["class"], "contiguous");
+  EXPECT_EQ(streams[0]["first_sequence"], 1);
+  EXPECT_EQ(streams[0]["last_sequence"], 2);
+  const auto list = nlohmann::json::parse(
+      read_text_file(options_.output_dir / "_manifest/2023-11-14/22.json").value());
+  EXPECT_EQ(list["files"][0]["path"], "binance_spot/AAA/2023-11-14/22.parquet");
+  EXPECT_EQ(list["files"][0]["rows"], 2);
+  const auto top =
+      nlohmann::json::parse(read_text_file(options_.output_dir / "_manifest.json").value());
+  EXPECT_EQ(top["layout"], "symbol");
+  EXPECT_EQ(top["lists"][0], "2023-11-14/22");
+}
+
+TEST_F(SinkTest, ACleanStopPublishesTheOpenHourAndItsEndReplacesIt) {
+  trade(1);
+  log_.stop();
+  run();
+  const auto stopped = certificate(hour("22"));
+  ASSERT_TRUE(stopped);
+  EXPECT_FALSE(stopped->complete);
+  EXPECT_EQ(stopped->revision, 1U);
+  log_.restart();
+  trade(2);
+  next_hour();
+  run();
+  const auto ended = certificate(hour("22"));
+  EXPECT_TRUE(ended->complete);
+  EXPECT_EQ(ended->revision, 2U);
+  EXPECT_EQ(ended->row_count, 2U);
+}
+
+TEST_F(SinkTest, AStoppedHourBecomesCompleteWithoutNewRows) {
+  trade(1);
+  log_.stop();
+  log_.restart();
+  next_hour();
+  run();
+  const auto ended = certificate(hour("22"));
+  EXPECT_TRUE(ended->complete);
+  EXPECT_EQ(ended->revision, 2U);
+  EXPECT_EQ(ended->row_count, 1U);
+}
+
+TEST_F(SinkTest, RowsForAPublishedHourReplaceItsFile) {
+  trade(1);
+  next_hour();
+  run();
+  log_.advance(-10 * 60 * kSecondNs);  // the clock was set back
+  trade(2);
+  log_.set_time(SyntheticLog::kBeginNs + kHourNs);
+  next_hour();
+  run();
+  const auto late = certificate(hour("22"));
+  EXPECT_EQ(late->revision, 2U);
+  EXPECT_EQ(late->row_count, 2U);
+  EXPECT_EQ(published_keys(options_.output_dir).size(), 2U);
+}
+
+TEST_F(SinkTest, AClockThatWasFarAheadForAMomentKeepsNoHourOpen) {
+  trade(1);
+  const int64_t now_ns = log_.time_ns();
+  log_.advance(70 * 365 * kDayNs);
+  trade(2);
+  log_.set_time(now_ns + kSecondNs);
+  trade(3);
+  next_hour();
+  run();
+  const auto found = certificate(hour("22"));
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->complete);
+  EXPECT_EQ(found->row_count, 2U);
+  EXPECT_EQ(found->revision, 2U);
+}
+
+TEST_F(SinkTest, BackfilledRowsGoToTheHourOfTheirEvent) {
+  log_.append(LogKind::kBackfill, binance_trade("AAA", 5, SyntheticLog::kBeginNs - 3 * kHourNs),
+              kSpot);
+  next_hour();
+  run();
+  const auto rows = table(hour("19"));
+  EXPECT_EQ(text(*rows, "source", 0), "backfill");
+  EXPECT_EQ(text(*rows, "event_time", 0).substr(0, 13), "2023-11-14 19");
+  EXPECT_EQ(text(*rows, "receive_time", 0).substr(0, 13), "2023-11-14 22");
+}
+
+TEST_F(SinkTest, MissingValuesAreNullAndTextsAreWhatTheyMean) {
+  trade(4);
+  log_.append(LogKind::kFrame, binance_book("AAA", 9), kSpot);
+  next_hour();
+  run();
+  const auto rows = table(hour("22"));
+  ASSERT_EQ(rows->num_rows(), 2);
+  EXPECT_EQ(text(*rows, "stream", 0), "trade");
+  EXPECT_EQ(text(*rows, "trade_id", 0), "4");
+  EXPECT_EQ(text(*rows, "side", 0), "sell");
+  EXPECT_EQ(text(*rows, "price", 0), "104.5");
+  EXPECT_EQ(text(*rows, "bid_price_1", 0), "null");
+  EXPECT_EQ(text(*rows, "stream", 1), "book");
+  EXPECT_EQ(text(*rows, "bid_price_1", 1), "104.1");
+  EXPECT_EQ(text(*rows, "price", 1), "null");
+  EXPECT_EQ(text(*rows, "side", 1), "null");
+  EXPECT_EQ(text(*rows, "event_time", 1), "null");
+  EXPECT_EQ(text(*rows, "exchange", 1), "binance");
+  EXPECT_EQ(text(*rows, "transport", 1), "json");
+}
+
+TEST_F(SinkTest, RepeatsAreDroppedAndHolesNamed) {
+  trade(1);
+  log_.append(LogKind::kFrame, binance_trade("AAA", 1, SyntheticLog::kBeginNs), kSpot);
+  trade(5);
+  next_hour();
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().repeats, 1U);
+  EXPECT_EQ(sink->counts().holes, 1U);
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  ASSERT_EQ(gaps->num_rows(), 1);
+  EXPECT_EQ(text(*gaps, "cause", 0), "sequence_hole");
+  EXPECT_EQ(text(*gaps, "from_sequence", 0), "2");
+  EXPECT_EQ(text(*gaps, "to_sequence", 0), "4");
+  EXPECT_EQ(text(*gaps, "missing_count", 0), "3");
+  const auto found = certificate(hour("22"));
+  EXPECT_EQ(nlohmann::json::parse(found->gaps)[0]["missing_count"], 3);
+}
+
+TEST_F(SinkTest, ConnectionGapsAreRowsAndStandInTheCertificate) {
+  log_.event(LogKind::kConnect, {.url = "wss://x"}, kSpot);
+  trade(1);
+  const int64_t last_ns = log_.time_ns();
+  log_.advance(5 * kSecondNs);
+  log_.event(LogKind::kDisconnect, {.cause = "timeout"}, kSpot);
+  log_.advance(5 * kSecondNs);
+  log_.event(LogKind::kConnect, {.url = "wss://x"}, kSpot);
+  next_hour();
+  run();
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  ASSERT_EQ(gaps->num_rows(), 1);
+  EXPECT_EQ(text(*gaps, "cause", 0), "timeout");
+  const auto& from =
+      static_cast<const arrow::TimestampArray&>(*gaps->GetColumnByName("from_time")->chunk(0));
+  EXPECT_EQ(from.Value(0), last_ns);
+  const auto found = certificate(hour("22"));
+  EXPECT_EQ(nlohmann::json::parse(found->gaps)[0]["cause"], "timeout");
+  const auto events = table(options_.output_dir / "binance_spot/_events/2023-11-14.parquet");
+  EXPECT_EQ(events->num_rows(), 4);  // the subscription, two connects, one disconnect
+}
+
+TEST_F(SinkTest, FramesThatDoNotDecodeGoIntoQuarantine) {
+  log_.append(LogKind::kFrame, "{\"s\":\"AAA\",", kSpot);
+  next_hour();
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().quarantined, 1U);
+  const auto rows = table(options_.output_dir / "binance_spot/_quarantine/2023-11-14.parquet");
+  ASSERT_EQ(rows->num_rows(), 1);
+  const auto& payload =
+      static_cast<const arrow::BinaryArray&>(*rows->GetColumnByName("payload")->chunk(0));
+  EXPECT_EQ(payload.GetView(0), "{\"s\":\"AAA\",");
+}
+
+TEST_F(SinkTest, ALostRecordIsAGapOfAllFiles) {
+  trade(1);
+  LogHole hole;
+  hole.segment = "s.wal";
+  hole.first_missing_lsn = log_.next_lsn();
+  hole.missing_count = 3;
+  hole.reason = "checksum";
+  auto sink = open_sink(options_);
+  for (size_t i = 0; i < log_.size(); ++i) ASSERT_TRUE(feed(*sink, log_, i));
+  ASSERT_TRUE(sink->consume(hole));
+  EXPECT_EQ(sink->next_lsn(), hole.first_missing_lsn + 3);
+  ASSERT_TRUE(sink->finish());
+  sink.reset();
+  for (int i = 0; i < 3; ++i) log_.heartbeat();
+  next_hour();
+  run();
+  next_hour();
+  run();  // the table of the gap is looked at again, and not changed
+  EXPECT_EQ(nlohmann::json::parse(certificate(hour("22"))->gaps)[0]["cause"], "log_damage");
+  EXPECT_TRUE(std::filesystem::exists(options_.output_dir / "_gaps/2023-11-14.parquet"));
+}
+
+TEST_F(SinkTest, AReplayCutInsideAnHourIsPartialAndReplacesNothing) {
+  trade(1);
+  const uint64_t middle = log_.next_lsn();
+  trade(2);
+  next_hour();
+  trade(3);
+  next_hour();
+  run();
+  const auto live = published_content(options_.output_dir);
+  options_.replay = true;
+  options_.rows_from_lsn = middle;
+  const auto kept = run();
+  EXPECT_EQ(kept->status().kept_files, 1U);
+  const auto after = published_content(options_.output_dir);
+  for (const auto& [name, bytes] : live) {
+    if (name.ends_with(".parquet")) {
+      EXPECT_TRUE(after.at(name) == bytes || name.find("/_") != std::string::npos) << name;
+    }
+  }
+  // Elsewhere the cut hour is there and says what it is; the next one is whole.
+  options_.output_dir = scratch_.path() / "elsewhere";
+  run();
+  EXPECT_TRUE(certificate(hour("22"))->partial);
+  EXPECT_EQ(certificate(hour("22"))->row_count, 1U);
+  EXPECT_FALSE(certificate(hour("23"))->partial);
+  EXPECT_TRUE(read_text_file(hour("23")).value() ==
+              live.at("binance_spot/AAA/2023-11-14/23.parquet"));
+}
+
+TEST_F(SinkTest, PartsThatTheLogNoLongerExplainsArePublished) {
+  trade(1);
+  run();  // stays a part
+  std::filesystem::remove(options_.output_dir / ".parts/checkpoint");
+  // A log that was lost and begun anew above what the recording knows.
+  SyntheticLog fresh;
+  while (fresh.next_lsn() < 50) fresh.heartbeat();
+  fresh.set_time(floor_time(fresh.time_ns(), kHourNs) + kHourNs + 6 * kSecondNs);
+  fresh.heartbeat();
+  log_ = fresh;
+  auto sink = open_sink(options_);
+  for (size_t i = 10; i < log_.size(); ++i) ASSERT_TRUE(feed(*sink, log_, i));
+  log_.advance(kHourNs);
+  log_.heartbeat();
+  ASSERT_TRUE(feed(*sink, log_, log_.size() - 1));
+  ASSERT_TRUE(sink->finish());
+  ASSERT_TRUE(certificate(hour("22")));
+  EXPECT_EQ(certificate(hour("22"))->row_count, 1U);
+}
+
+TEST_F(SinkTest, AnotherLayoutAndASecondSinkAreRefused) {
+  trade(1);
+  next_hour();
+  {
+    const auto sink = run();
+    const auto second = Sink::open(options_, arrow::default_memory_pool());
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().kind, ErrorKind::kIo);
+  }
+  options_.layout = Layout::kMarket;
+  const auto other = Sink::open(options_, arrow::default_memory_pool());
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind, ErrorKind::kInvalidArgument);
+}
+
+TEST_F(SinkTest, ADamagedPublishedFileIsSetAside) {
+  trade(1);
+  next_hour();
+  run();
+  std::filesystem::resize_file(hour("22"), 100);
+  log_.advance(-10 * 60 * kSecondNs);
+  trade(2);
+  log_.set_time(SyntheticLog::kBeginNs + kHourNs);
+  next_hour();
+  const auto sink = run();
+  EXPECT_EQ(sink->status().set_aside_files, 1U);
+  EXPECT_TRUE(std::filesystem::exists(options_.output_dir / ".parts/set_aside/22.parquet"));
+  EXPECT_TRUE(certificate(hour("22")));
+}
+
+TEST_F(SinkTest, TheLogMayForgetOnlyWhatIsPublished) {
+  trade(1);
+  const uint64_t first_row = log_.next_lsn() - 1;
+  const auto open = run();
+  EXPECT_LT(open->releasable_lsn(), first_row);
+}
+
+TEST_F(SinkTest, PartsGoAfterTheirLinger) {
+  options_.parts_linger_ns = 30 * kSecondNs;
+  trade(1);
+  next_hour();
+  auto sink = open_sink(options_);
+  size_t fed = 0;
+  const auto feed_all = [&] {
+    for (; fed < log_.size(); ++fed) ASSERT_TRUE(feed(*sink, log_, fed));
+    while (sink->work().value()) {
+    }
+  };
+  feed_all();
+  EXPECT_GT(sink->status().parts, 0U);
+  log_.advance(31 * kSecondNs);
+  log_.heartbeat();
+  feed_all();
+  EXPECT_EQ(sink->status().parts, 0U);
+  EXPECT_GE(sink->status().checkpoint_lsn, log_.next_lsn() - 3);
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder
