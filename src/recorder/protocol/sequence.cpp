@@ -47,6 +47,12 @@ SequenceClass sequence_class_of(Venue venue, Stream stream) {
   return SequenceClass::kRising;
 }
 
+bool has_merge_key(Venue venue, Stream stream) {
+  if (stream == Stream::kTrade) return true;
+  // KuCoin's tickers are samples: two connections are sent different ones.
+  return stream == Stream::kBook && venue != Venue::kKucoinSpot && venue != Venue::kKucoinFutures;
+}
+
 uint64_t row_fingerprint(const EventRow& row) {
   Fingerprint fingerprint;
   fingerprint.add(static_cast<uint64_t>(row.stream));

@@ -36,6 +36,10 @@ SequenceClass sequence_class_of(Venue venue, Stream stream);
 /// snapshots, which are pushed again unchanged, and all of them are kept.
 constexpr bool drops_repeats(Stream stream) { return stream != Stream::kL5; }
 
+/// Whether copies of a row that came over two connections can be told by their number, so that the
+/// first one of them is taken. Of other streams one connection at a time counts.
+bool has_merge_key(Venue venue, Stream stream);
+
 /// 64 bits of all values of a row.
 uint64_t row_fingerprint(const EventRow& row);
 

@@ -14,7 +14,8 @@ LogState some_state() {
   state.whole_from_ns = 5;
   ConnectionState* const connection = state.connection(3);
   connection->source = LogSource{Venue::kGateSpot, 1};
-  connection->connected = true;
+  connection->leg_connected = {false, true};
+  connection->active_leg = 1;
   connection->session_lsn = 4;
   connection->subscribe("BTC_USDT");
   connection->gap_from_ns = -7;

@@ -14,7 +14,8 @@ void make_stream_key(Venue venue, Stream stream, std::string_view symbol, std::s
 void save_connection(uint32_t number, const ConnectionState& connection, ByteWriter& out) {
   out.put(number);
   out.put(connection.source ? encode_source(*connection.source) : kNoSource);
-  out.put(uint8_t{connection.connected});
+  for (const bool connected : connection.leg_connected) out.put(uint8_t{connected});
+  out.put(connection.active_leg);
   out.put(connection.session_lsn);
   out.put(connection.last_record_ns);
   out.put(uint8_t{connection.gap_from_ns.has_value()});
@@ -27,7 +28,8 @@ void save_connection(uint32_t number, const ConnectionState& connection, ByteWri
 ConnectionState load_connection(ByteReader& in) {
   ConnectionState connection;
   connection.source = decode_source(in.take<uint16_t>());
-  connection.connected = in.take_flag();
+  for (bool& connected : connection.leg_connected) connected = in.take_flag();
+  connection.active_leg = in.take_flag() ? 1 : 0;
   connection.session_lsn = in.take<uint64_t>();
   connection.last_record_ns = in.take<int64_t>();
   const bool has_gap = in.take_flag();

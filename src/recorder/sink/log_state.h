@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -20,7 +21,9 @@ namespace tapeworks::recorder {
 /// A connection of the log, by its number, which a socket that replaces it takes over.
 struct ConnectionState {
   std::optional<LogSource> source;
-  bool connected = false;
+  /// A socket that is made while another one is open has the other leg.
+  std::array<bool, 2> leg_connected{};
+  uint8_t active_leg = 0;  ///< whose rows of streams without a key count
   uint64_t session_lsn = 0;          ///< of the record that began the present socket
   int64_t last_record_ns = 0;        ///< log time of its last record
   std::vector<std::string> symbols;  ///< as subscribed
@@ -29,6 +32,7 @@ struct ConnectionState {
   std::optional<int64_t> gap_from_ns;
   std::string gap_cause;
 
+  bool connected() const { return leg_connected[0] || leg_connected[1]; }
   void subscribe(const std::string& symbol);
 };
 

@@ -84,7 +84,7 @@ void RowMaker::take_log_start(const LogRecord& record) {
   const auto start = parse_log_start(record.payload);
   if (!start || (start->last_lsn == 0 && start->floor_lsn == 0)) return;
   for (auto& [number, connection] : state_.connections()) {
-    if (!connection.connected) continue;
+    if (!connection.connected()) continue;
     take_disconnect(connection, connection.last_record_ns, "process_ended");
   }
 }
@@ -135,6 +135,11 @@ Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
 Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kind,
                           const ConnectionState* connection, int32_t frame_index, EventRow& row) {
   const bool is_backfill = kind == LogKind::kBackfill;
+  const bool is_standby = connection != nullptr && connection->active_leg != source.leg;
+  if (is_standby && !is_backfill && !has_merge_key(source.venue, row.stream)) {
+    ++counts_.standby_rows;
+    return {};
+  }
   if (row.sequence && !is_backfill) {
     bool keep = true;
     const uint64_t fingerprint = drops_repeats(row.stream) ? row_fingerprint(row) : 0;
@@ -243,15 +248,22 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     for (const std::string& symbol : event.symbols) connection->subscribe(symbol);
   }
   if (connection != nullptr && kind == LogKind::kConnect) TW_TRY(take_connect(record, *connection));
+  if (connection != nullptr && kind == LogKind::kLegSwitch) connection->active_leg = source->leg;
   if (connection != nullptr && kind == LogKind::kDisconnect) {
-    const int64_t from_ns =
-        connection->last_record_ns != 0 ? connection->last_record_ns : record.wall_time_ns;
-    take_disconnect(*connection, from_ns, event.cause);
+    connection->leg_connected[source->leg] = false;
+    const auto other_leg = static_cast<uint8_t>(1 - source->leg);
+    if (connection->leg_connected[other_leg]) {
+      connection->active_leg = other_leg;
+    } else {
+      const int64_t from_ns =
+          connection->last_record_ns != 0 ? connection->last_record_ns : record.wall_time_ns;
+      take_disconnect(*connection, from_ns, event.cause);
+    }
   }
   if (connection != nullptr) connection->last_record_ns = record.wall_time_ns;
   if (kind == LogKind::kStop) {
     for (auto& [number, other] : state_.connections()) {
-      if (other.connected) take_disconnect(other, record.wall_time_ns, "stopped");
+      if (other.connected()) take_disconnect(other, record.wall_time_ns, "stopped");
     }
   }
   if (kind == LogKind::kDrop) {
@@ -272,7 +284,9 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
 }
 
 Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connection) {
-  connection.connected = true;
+  const uint8_t leg = connection.source ? connection.source->leg : uint8_t{0};
+  if (!connection.connected()) connection.active_leg = leg;
+  connection.leg_connected[leg] = true;
   connection.session_lsn = record.lsn;
   if (!connection.gap_from_ns) return {};
   Gap gap;
@@ -288,7 +302,7 @@ Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connecti
 
 void RowMaker::take_disconnect(ConnectionState& connection, int64_t time_ns,
                                std::string_view cause) {
-  connection.connected = false;
+  connection.leg_connected = {};
   // Another connection has taken its streams over already.
   if (cause == "replaced" || connection.gap_from_ns) return;
   connection.gap_from_ns = time_ns;
