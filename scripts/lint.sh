@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh lint
+[[ -f build/dev/compile_commands.json ]] || cmake --preset dev >/dev/null
 
 files=("$@")
 if ((${#files[@]} == 0)); then

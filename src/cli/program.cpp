@@ -15,12 +15,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/messages.h"
+#include "base/nearest_name.h"
 #include "base/printable_text.h"
 #include "base/progress.h"
 #include "base/run_stats.h"
 #include "base/units.h"
 #include "cli/command.h"
-#include "base/nearest_name.h"
 #include "cli/output.h"
 #include "cli/version.h"
 
