@@ -47,6 +47,7 @@ std::unique_ptr<Command> make_path_command();
 std::unique_ptr<Command> make_pnl_command();
 std::unique_ptr<Command> make_query_command();
 std::unique_ptr<Command> make_ranking_command();
+std::unique_ptr<Command> make_record_command();
 std::unique_ptr<Command> make_replay_command();
 std::unique_ptr<Command> make_rolling_command();
 std::unique_ptr<Command> make_run_command();

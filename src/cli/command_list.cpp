@@ -14,6 +14,7 @@ constexpr CommandEntry kCommands[] = {
     {"pnl", "Compute profit and loss by FIFO, and the ranking", make_pnl_command},
     {"query", "Show one broker over all symbols", make_query_command},
     {"ranking", "Show the brokers by profit and loss", make_ranking_command},
+    {"record", "Record market data of exchanges", make_record_command},
     {"replay", "Make a recording again from its log", make_replay_command},
     {"rolling", "Rank the brokers within a window of years", make_rolling_command},
     {"run", "Do etl, sync and pnl in one pass", make_run_command},

@@ -244,4 +244,6 @@ uint64_t peak_resident_bytes() {
 
 uint64_t resident_bytes() { return status_field_bytes("VmRSS"); }
 
+uint64_t virtual_bytes() { return status_field_bytes("VmSize"); }
+
 }  // namespace tapeworks

@@ -114,5 +114,7 @@ class MemoryBudget {
 uint64_t peak_resident_bytes();
 /// The resident size of this process in bytes, 0 where the system does not tell.
 uint64_t resident_bytes();
+/// Address space of this process in bytes, 0 where the system does not tell.
+uint64_t virtual_bytes();
 
 }  // namespace tapeworks

@@ -13,8 +13,8 @@ import pytest
 from harness import BINARY, ROOT, assert_clear_error, publish_good, tapeworks
 
 COMMANDS = re.findall(r'\{\s*"([a-z-]+)"\s*,\s*"', (ROOT / "src/cli/command_list.cpp").read_text())
-CONTRACT = ["adopt", "check-config", "etl", "generate", "generations", "path", "pnl", "query", "ranking", "replay", "rolling",
-            "run", "simulate-exchange", "symbol", "sync", "verify", "wal"]
+CONTRACT = ["adopt", "check-config", "etl", "generate", "generations", "path", "pnl", "query", "ranking", "record", "replay",
+            "rolling", "run", "simulate-exchange", "symbol", "sync", "verify", "wal"]
 
 
 @pytest.fixture(scope="module")

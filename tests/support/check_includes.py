@@ -18,13 +18,14 @@ MAY_INCLUDE = {
     "recorder/net": {"recorder/net", "base"},
     "recorder/simulator": {"recorder/simulator", "recorder/net", "storage", "base"},
     "recorder/sink": {"recorder/sink", "recorder/protocol", "storage", "base"},
-    "cli": {"cli", "recorder/config", "recorder/protocol", "recorder/simulator", "recorder/sink", "pipeline", "engine",
-            "storage", "base"},
+    "recorder": {"recorder", "recorder/protocol", "recorder/config", "recorder/net", "recorder/sink", "storage", "base"},
+    "cli": {"cli", "recorder", "recorder/config", "recorder/protocol", "recorder/simulator", "recorder/sink", "pipeline",
+            "engine", "storage", "base"},
 }
 
 # Third-party headers that stop at a folder: prefix -> the folders that may include it.
 THIRD_PARTY = {
-    "arrow/": {"storage", "engine", "pipeline", "recorder/sink", "cli"},
+    "arrow/": {"storage", "engine", "pipeline", "recorder", "recorder/sink", "cli"},
     "parquet/": {"storage", "pipeline"},
     "CLI/": {"cli"},
     "rapidjson/": {"recorder/protocol"},
@@ -43,7 +44,7 @@ CHANGES_FILES = re.compile(
     r"FileOutputStream::Open"
 )
 LAYERS_THAT_MUST_NOT_CHANGE_FILES = {
-    "base", "engine", "pipeline", "cli", "recorder/protocol", "recorder/config", "recorder/net", "recorder/simulator",
+    "base", "engine", "pipeline", "cli", "recorder", "recorder/protocol", "recorder/config", "recorder/net", "recorder/simulator",
     "recorder/sink"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')

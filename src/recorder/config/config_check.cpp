@@ -171,7 +171,7 @@ Status check_sections(const RecorderConfig& config) {
   TW_TRY(require_that(wal.sync_interval > 0ms, "wal.sync_interval", "must be above 0"));
   TW_TRY(require_that(wal.sync_bytes.bytes > 0, "wal.sync_bytes", "must be above 0"));
   TW_TRY(require_that(wal.segment.bytes >= 64 * kKiB, "wal.segment", "must be at least 64KiB"));
-  TW_TRY(require_that(wal.segment.bytes <= 4 * kGiB, "wal.segment", "must be at most 4GiB"));
+  TW_TRY(require_that(wal.segment.bytes <= kGiB, "wal.segment", "must be at most 1GiB"));
   TW_TRY(require_that(wal.buffer.bytes >= kMiB, "wal.buffer", "must be at least 1MiB"));
   TW_TRY(require_that(wal.sync_bytes.bytes <= wal.buffer.bytes, "wal.sync_bytes",
                       "must not be above wal.buffer"));

@@ -73,12 +73,12 @@ struct FeedConfig {
   Duration block_timeout = std::chrono::seconds{20};
   BlockTimeoutAction on_block_timeout = BlockTimeoutAction::kReconnect;
   Duration max_time_skew = std::chrono::hours{1};
-  uint64_t dedupe_window = 10'000;  ///< rows a stream
-  std::string endpoint;             ///< empty: the exchange's own
-  std::string rest_endpoint;        ///< likewise
-  std::string route;                ///< USD-M futures: "public" or "market" for all streams
-  std::filesystem::path ca_file;    ///< empty: the system's
-  std::string proxy;                ///< http://host:port
+  uint64_t dedupe_window = 512;   ///< rows a stream; docs/decisions/0009
+  std::string endpoint;           ///< empty: the exchange's own
+  std::string rest_endpoint;      ///< likewise
+  std::string route;              ///< USD-M futures: "public" or "market" for all streams
+  std::filesystem::path ca_file;  ///< empty: the system's
+  std::string proxy;              ///< http://host:port
   bool compression = false;
 
   // Not keys: what follows from them.

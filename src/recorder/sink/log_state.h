@@ -23,7 +23,7 @@ struct ConnectionState {
   std::optional<LogSource> source;
   /// A socket that is made while another one is open has the other leg.
   std::array<bool, 2> leg_connected{};
-  uint8_t active_leg = 0;  ///< whose rows of streams without a key count
+  uint8_t active_leg = 0;            ///< whose rows of streams without a key count
   uint64_t session_lsn = 0;          ///< of the record that began the present socket
   int64_t last_record_ns = 0;        ///< log time of its last record
   std::vector<std::string> symbols;  ///< as subscribed

@@ -33,8 +33,8 @@ struct RowCounts {
   uint64_t rows = 0;
   uint64_t quarantined = 0;
   uint64_t repeats = 0;
-  uint64_t standby_rows = 0;     ///< sampled books of a leg that was not the active one
-  uint64_t holes = 0;  ///< on contiguous streams
+  uint64_t standby_rows = 0;  ///< sampled books of a leg that was not the active one
+  uint64_t holes = 0;         ///< on contiguous streams
   uint64_t resets = 0;
   uint64_t unknown_records = 0;  ///< of a kind or source that this version does not know
   std::map<std::string, uint64_t, std::less<>> frame_kinds;  ///< "rows", "ack", "ignored:aggTrade"

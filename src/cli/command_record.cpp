@@ -1,0 +1,53 @@
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "base/units.h"
+#include "cli/command.h"
+#include "cli/recorder_options.h"
+#include "cli/version.h"
+#include "recorder/recorder.h"
+
+namespace tapeworks {
+namespace {
+
+class RecordCommand : public Command {
+ public:
+  void describe(CLI::App& app) override {
+    options_.describe(app);
+    app.add_option("--for", duration_, "Stop after so long (default: at SIGINT or SIGTERM)")
+        ->type_name("DURATION");
+    app.add_option("--memory", memory_, "Limit of the resident memory, with its unit")
+        ->type_name("SIZE")
+        ->capture_default_str();
+  }
+
+  Status check() override {
+    if (!duration_.empty()) {
+      const auto duration = parse_duration(duration_);
+      if (!duration) return invalid_argument("--for: {}", duration.error().message);
+      record_.stop_after = *duration;
+    }
+    const auto memory = parse_byte_size(memory_);
+    if (!memory) return invalid_argument("--memory: {}", memory.error().message);
+    record_.memory_limit_bytes = *memory;
+    TW_ASSIGN(record_.config, options_.read());
+    if (const char* key = std::getenv("TAPEWORKS_BINANCE_SBE_KEY")) record_.api_key = key;
+    record_.version = version_text();
+    return {};
+  }
+
+  Result<int> run() override { return recorder::record(record_); }
+
+ private:
+  RecorderOptions options_;
+  std::string duration_;
+  std::string memory_ = "192MiB";
+  recorder::RecordOptions record_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_record_command() { return std::make_unique<RecordCommand>(); }
+
+}  // namespace tapeworks

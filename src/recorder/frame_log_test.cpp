@@ -1,0 +1,130 @@
+#include "recorder/frame_log.h"
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "storage/log_reader.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A disk whose syncs take until somebody says so.
+class StallingDisk final : public LogFileOperations {
+ public:
+  void stall(bool on) {
+    const std::lock_guard lock(mutex_);
+    stalled_ = on;
+    changed_.notify_all();
+  }
+  Status sync(const FileDescriptor& file, const fs::path& path) override {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !stalled_; });
+    lock.unlock();
+    return LogFileOperations::sync(file, path);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stalled_ = false;
+};
+
+class FrameLogTest : public testing::Test {
+ protected:
+  FrameLogTest() {
+    folder_ = fs::path(testing::TempDir()) / ("frame-log-" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    LogWriterOptions options;
+    options.buffer_limit_bytes = 64 * kKiB;
+    options.operations = &disk_;
+    writer_.emplace(LogWriter::open(folder_, options).value());
+    log_.emplace(*writer_);
+  }
+  ~FrameLogTest() override {
+    disk_.stall(false);
+    writer_.reset();
+    fs::remove_all(folder_);
+  }
+
+  bool append_frame(const std::string& payload) {
+    return log_->try_append({{Venue::kGateSpot, 1}, 7, false, payload, {time_, time_}}).value();
+  }
+  /// Frames until the log takes no more; how many it took.
+  size_t fill() {
+    size_t count = 0;
+    for (const size_t bytes : {1000, 0}) {
+      while (append_frame(std::string(bytes, 'x'))) ++count;
+    }
+    return count;
+  }
+  std::vector<LogKind> kinds_in_log() {
+    EXPECT_TRUE(writer_->close());
+    auto reader = LogReader::open(folder_).value();
+    std::vector<LogKind> kinds;
+    while (true) {
+      const auto step = reader.next().value();
+      const auto* record = std::get_if<LogRecord>(&step);
+      if (record == nullptr) return kinds;
+      if (const auto kind = find_log_kind(record->kind)) kinds.push_back(*kind);
+    }
+  }
+
+  fs::path folder_;
+  StallingDisk disk_;
+  std::optional<LogWriter> writer_;
+  std::optional<FrameLog> log_;
+  int64_t time_ = 1'000'000'000;
+};
+
+TEST_F(FrameLogTest, AFullLogRefusesFramesAndLosesNoEvent) {
+  disk_.stall(true);
+  const size_t taken = fill();
+  EXPECT_GT(taken, 10U);
+  LogEvent event;
+  event.cause = "disconnect";
+  ASSERT_TRUE(
+      log_->append(LogKind::kDisconnect, LogSource{Venue::kGateSpot, 1}, 7, event, {time_, time_}));
+  EXPECT_FALSE(append_frame("small"));
+  disk_.stall(false);
+  ASSERT_TRUE(writer_->flush());
+  // The event first, then what comes after it.
+  EXPECT_TRUE(append_frame("small"));
+  const auto kinds = kinds_in_log();
+  ASSERT_EQ(kinds.size(), taken + 2);
+  EXPECT_EQ(kinds[taken], LogKind::kDisconnect);
+  EXPECT_EQ(kinds[taken + 1], LogKind::kFrame);
+}
+
+TEST_F(FrameLogTest, TooManyWaitingEventsAreAFailureOfTheDisk) {
+  disk_.stall(true);
+  fill();
+  Status outcome;
+  for (size_t i = 0; i <= FrameLog::kEventsWaitingMax && outcome; ++i) {
+    LogEvent event;
+    event.detail = std::string(100, 'y');
+    outcome = log_->append(LogKind::kNotice, std::nullopt, 0, event, {time_, time_});
+  }
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().kind, ErrorKind::kIo);
+}
+
+TEST_F(FrameLogTest, AStepOfTheWallClockIsAnEvent) {
+  ASSERT_TRUE(log_->heartbeat({time_, 0}));
+  ASSERT_TRUE(log_->heartbeat({time_ + 1'000'000'000, 1'000'000'000}));
+  ASSERT_TRUE(log_->heartbeat({time_ + 2'099'000'000, 2'000'000'000}));  // 99 ms: none
+  ASSERT_TRUE(log_->heartbeat({time_ + 1'500'000'000, 3'000'000'000}));  // back
+  const std::vector<LogKind> expected{LogKind::kHeartbeat, LogKind::kHeartbeat, LogKind::kHeartbeat,
+                                      LogKind::kClockStep, LogKind::kHeartbeat};
+  EXPECT_EQ(kinds_in_log(), expected);
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder

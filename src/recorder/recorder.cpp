@@ -1,0 +1,349 @@
+#include "recorder/recorder.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <arrow/memory_pool.h>
+#include <sys/random.h>
+
+#include "base/messages.h"
+#include "recorder/feed.h"
+#include "recorder/frame_log.h"
+#include "recorder/recorder_status.h"
+#include "recorder/sink_thread.h"
+#include "storage/memory_budget.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kSecondSignalExitCode = 130;
+constexpr auto kHeartbeatInterval = 1s;
+/// How long servers get to answer a close.
+constexpr auto kClosingMax = 2s;
+constexpr auto kClosingCheckInterval = 20ms;
+
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  // Without random numbers connections are merely less spread in time.
+  static_cast<void>(::getrandom(&seed, sizeof seed, 0));
+  return seed;
+}
+
+LogSync log_sync_of(WalSyncMode mode) {
+  switch (mode) {
+    case WalSyncMode::kEvery:
+      return LogSync::kEvery;
+    case WalSyncMode::kGroup:
+      return LogSync::kGroup;
+    case WalSyncMode::kNone:
+      break;
+  }
+  return LogSync::kNone;
+}
+
+Layout layout_of(OutputLayout layout) {
+  switch (layout) {
+    case OutputLayout::kSymbol:
+      return Layout::kSymbol;
+    case OutputLayout::kMarket:
+      return Layout::kMarket;
+    case OutputLayout::kExchange:
+      break;
+  }
+  return Layout::kExchange;
+}
+
+int64_t nanoseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+}
+
+SinkOptions sink_options_of(const RecordOptions& options) {
+  const OutputConfig& output = options.config.output;
+  SinkOptions sink;
+  sink.output_dir = output.dir;
+  sink.layout = layout_of(output.layout);
+  // An eighth of the budget; the rest is the log's buffer, merges, and what a stream is known by.
+  sink.buffer_bytes = options.memory_limit_bytes / 8;
+  sink.part_rows = output.part_rows;
+  sink.part_age_ns = nanoseconds(output.part_age);
+  sink.idle_close_ns = nanoseconds(output.idle_close);
+  sink.parts_linger_ns = nanoseconds(output.parts_linger);
+  sink.grace_ns = nanoseconds(output.grace);
+  sink.row_group_rows = static_cast<int64_t>(output.row_group_rows);
+  // One window for all streams: the widest that a feed asks for.
+  sink.dedupe_window_rows = 0;
+  sink.max_time_skew_ns = 0;
+  for (const FeedConfig& feed : options.config.feeds) {
+    sink.dedupe_window_rows = std::max<size_t>(sink.dedupe_window_rows, feed.dedupe_window);
+    sink.max_time_skew_ns = std::max(sink.max_time_skew_ns, nanoseconds(feed.max_time_skew));
+  }
+  return sink;
+}
+
+LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor) {
+  LogWriterOptions log;
+  log.sync = log_sync_of(config.wal.sync);
+  log.sync_interval = config.wal.sync_interval;
+  log.sync_bytes = config.wal.sync_bytes.bytes;
+  log.buffer_limit_bytes = config.wal.buffer.bytes;
+  log.segment_bytes = config.wal.segment.bytes;
+  log.lsn_floor = lsn_floor;
+  return log;
+}
+
+Status check_memory(const RecordOptions& options) {
+  uint64_t symbol_count = 0;
+  for (const FeedConfig& feed : options.config.feeds) symbol_count += feed.symbols.size();
+  const uint64_t floor = recorder_memory_floor_bytes(symbol_count);
+  if (options.memory_limit_bytes >= floor) return {};
+  return invalid_argument("--memory {} is too little for {} symbols; at least {} is needed",
+                          format_byte_size(options.memory_limit_bytes), symbol_count,
+                          format_byte_size(floor));
+}
+
+/// What the configuration can say and this version does not do yet, where leaving it undone would
+/// change what is recorded, deleted or served.
+Status check_supported(const RecorderConfig& config) {
+  const auto refuse = [](std::string_view what) {
+    return invalid_argument("{} is not supported yet; leave it away", what);
+  };
+  for (const FeedConfig& feed : config.feeds) {
+    if (feed.legs != 1) return refuse("legs = 2");
+    if (feed.backfill) return refuse("backfill = true");
+  }
+  if (config.retention.hours != 0) return refuse("retention.hours");
+  if (config.retention.disk_soft_limit.bytes != 0) return refuse("retention.disk_soft_limit");
+  if (!config.metrics.listen.empty()) return refuse("metrics.listen");
+  return {};
+}
+
+class Recorder {
+ public:
+  Recorder(const RecordOptions& options, LogWriter writer, std::unique_ptr<Sink> sink)
+      : options_(options),
+        writer_(std::move(writer)),
+        log_(writer_),
+        sink_(std::move(sink), writer_,
+              {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd,
+               options.config.wal.keep, options.config.wal.max_bytes.bytes}),
+        heartbeat_timer_(loop_),
+        status_timer_(loop_),
+        end_timer_(loop_) {}
+
+  Result<int> run() {
+    TW_TRY(make_feeds());
+    sink_.start([this](const Error& error) {
+      loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
+    });
+    TW_TRY(write_start());
+    loop_.on_termination([this](int) { on_signal(); });
+    beat();
+    show_status();
+    if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
+    for (const auto& feed : feeds_) feed->start();
+    loop_.run();
+    return end();
+  }
+
+ private:
+  Status make_feeds();
+  Status write_start();
+  void on_signal();
+  void stop(std::string cause);
+  void wait_for_closing(std::chrono::steady_clock::time_point until);
+  void give_up(int exit_code, std::string why);
+  void beat();
+  void show_status();
+  RecorderStatus status();
+  Result<int> end();
+
+  const RecordOptions& options_;
+  net::EventLoop loop_;
+  LogWriter writer_;
+  FrameLog log_;
+  SinkThread sink_;
+  AttemptBudgets budgets_;
+  std::vector<std::unique_ptr<Feed>> feeds_;
+  net::Timer heartbeat_timer_;
+  net::Timer status_timer_;
+  net::Timer end_timer_;
+
+  bool stopping_ = false;
+  std::string stop_cause_;
+  struct GivenUp {
+    int exit_code = 1;
+    std::string why;
+  };
+  std::optional<GivenUp> given_up_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_status_ = began_;
+  uint64_t last_events_ = 0;
+};
+
+Status Recorder::make_feeds() {
+  const uint64_t seed = random_seed();
+  uint32_t next_slot = 1;
+  for (const FeedConfig& config : options_.config.feeds) {
+    if (config.venue == Venue::kBinanceSpotSbe && options_.api_key.empty()) {
+      return invalid_argument(
+          "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
+    }
+    auto context = std::unique_ptr<FeedContext>(new FeedContext{
+        .config = config,
+        .loop = loop_,
+        .log = log_,
+        .backlog = {},
+        .consumed_lsn = [this] { return sink_.consumed_lsn(); },
+        .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
+        .say = [](std::string_view line) { warn_line(line); }});
+    TW_ASSIGN(auto feed, Feed::make(std::move(context), budgets_, options_.api_key,
+                                    seed + next_slot, next_slot));
+    next_slot += static_cast<uint32_t>(feed->slot_count());
+    feeds_.push_back(std::move(feed));
+  }
+  return {};
+}
+
+Status Recorder::write_start() {
+  LogEvent start;
+  start.version = options_.version;
+  TW_TRY(log_.append(LogKind::kStart, std::nullopt, 0, start, net::read_clocks()));
+  LogEvent configuration;
+  for (const auto& [key, value, origin] : effective_settings(options_.config)) {
+    configuration.detail += key + " = " + value + "\n";
+  }
+  return log_.append(LogKind::kConfiguration, std::nullopt, 0, configuration, net::read_clocks());
+}
+
+void Recorder::on_signal() {
+  // Whoever asks twice does not want to wait; the next start completes what is left.
+  if (stopping_) std::_Exit(kSecondSignalExitCode);
+  stop("signal");
+}
+
+void Recorder::stop(std::string cause) {
+  if (stopping_) return;
+  stopping_ = true;
+  stop_cause_ = std::move(cause);
+  for (const auto& feed : feeds_) feed->stop();
+  wait_for_closing(std::chrono::steady_clock::now() + kClosingMax);
+}
+
+void Recorder::wait_for_closing(std::chrono::steady_clock::time_point until) {
+  const bool all_done =
+      std::ranges::all_of(feeds_, [](const auto& feed) { return feed->is_done(); });
+  if (all_done || std::chrono::steady_clock::now() >= until) {
+    loop_.stop();
+    return;
+  }
+  end_timer_.start(kClosingCheckInterval, [this, until] { wait_for_closing(until); });
+}
+
+void Recorder::give_up(int exit_code, std::string why) {
+  if (!given_up_) given_up_ = GivenUp{exit_code, std::move(why)};
+  loop_.post([this] { stop("failure"); });
+}
+
+void Recorder::beat() {
+  if (const Status status = log_.heartbeat(net::read_clocks()); !status) {
+    give_up(exit_code(status.error().kind), status.error().message);
+  }
+  const uint64_t end_lsn = writer_.end_lsn();
+  for (const auto& feed : feeds_) feed->context().backlog.mark(end_lsn);
+  heartbeat_timer_.start(kHeartbeatInterval, [this] { beat(); });
+}
+
+RecorderStatus Recorder::status() {
+  RecorderStatus status;
+  const auto now = std::chrono::steady_clock::now();
+  status.seconds = std::chrono::duration<double>(now - began_).count();
+  for (const auto& feed : feeds_) {
+    status.events += feed->context().frame_count;
+    status.dropped += feed->context().dropped_count;
+    status.blocked += feed->context().block_count;
+    status.connected += feed->connected_count();
+    status.connections += feed->slot_count();
+  }
+  const double interval = std::chrono::duration<double>(now - last_status_).count();
+  if (interval > 0) {
+    status.events_per_second = static_cast<double>(status.events - last_events_) / interval;
+  }
+  last_status_ = now;
+  last_events_ = status.events;
+  status.sink = sink_.progress();
+  status.end_lsn = writer_.end_lsn();
+  status.durable_lsn = writer_.durable_lsn();
+  status.queue_records = status.end_lsn - 1 - std::min(status.end_lsn - 1, sink_.consumed_lsn());
+  status.queue_bytes = writer_.buffered_bytes();
+  if (status.queue_records > 0 && status.sink.consumed_wall_ns > 0) {
+    status.lag_seconds = std::max(
+        0.0, static_cast<double>(net::read_clocks().wall_ns - status.sink.consumed_wall_ns) / 1e9);
+  }
+  status.resident_bytes = resident_bytes();
+  status.virtual_bytes = virtual_bytes();
+  status.is_durable = options_.config.wal.sync != WalSyncMode::kNone;
+  return status;
+}
+
+void Recorder::show_status() {
+  if (options_.print_status) {
+    const std::string line = render_status(status(), options_.config.status.format) + "\n";
+    std::fputs(line.c_str(), stderr);
+  }
+  status_timer_.start(options_.config.status.interval, [this] { show_status(); });
+}
+
+Result<int> Recorder::end() {
+  heartbeat_timer_.cancel();
+  status_timer_.cancel();
+  LogEvent event;
+  event.cause = stop_cause_;
+  if (given_up_) event.detail = given_up_->why;
+  // Waits for room: the log's thread still writes, or has failed and says so.
+  Status ended = log_.append(LogKind::kStop, std::nullopt, 0, event, net::read_clocks());
+  while (ended) {
+    const auto is_clear = log_.append_waiting();
+    if (!is_clear) ended = std::unexpected(is_clear.error());
+    if (!is_clear || *is_clear) break;
+    ended = writer_.flush();
+  }
+  const uint64_t last_lsn = writer_.end_lsn() - 1;
+  const Status closed = writer_.close();
+  // What is durable is published, also after a failure.
+  const Status finished = sink_.finish(closed ? last_lsn : writer_.durable_lsn());
+  if (options_.print_status) {
+    const std::string line = render_status(status(), options_.config.status.format) + "\n";
+    std::fputs(line.c_str(), stderr);
+  }
+  TW_TRY(closed);
+  TW_TRY(ended);
+  TW_TRY(finished);
+  if (!given_up_) return 0;
+  if (given_up_->exit_code == 1) {
+    warn_line(given_up_->why);
+    return 1;
+  }
+  return given_up_->exit_code == 2 ? Result<int>(invalid_argument("{}", given_up_->why))
+                                   : Result<int>(io_error("{}", given_up_->why));
+}
+
+}  // namespace
+
+Result<int> record(const RecordOptions& options) {
+  TW_TRY(check_memory(options));
+  TW_TRY(check_supported(options.config));
+  TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));
+  TW_ASSIGN(LogWriter writer,
+            LogWriter::open(options.config.wal.dir,
+                            log_options_of(options.config, sink->highest_known_lsn())));
+  return Recorder(options, std::move(writer), std::move(sink)).run();
+}
+
+}  // namespace tapeworks::recorder

@@ -1,0 +1,68 @@
+#include "recorder/recorder_status.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "base/units.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+std::string render_text(const RecorderStatus& status) {
+  const SinkStatus& sink = status.sink.status;
+  std::string line = fmt::format(
+      "record: {} events ({:.0f}/s), connected {}/{}, queue_len {}, open {}, parts {}, files {}, "
+      "dropped_total {}, rss {}, lag {:.3f} s",
+      status.events, status.events_per_second, status.connected, status.connections,
+      status.queue_records, sink.open_partitions, sink.parts, sink.published_files, status.dropped,
+      format_byte_size(status.resident_bytes), status.lag_seconds);
+  if (status.sink.counts.quarantined > 0) {
+    line += fmt::format(", quarantined {}", status.sink.counts.quarantined);
+  }
+  if (status.blocked > 0) line += fmt::format(", blocked {}", status.blocked);
+  if (!status.is_durable) line += ", not synced (wal.sync = \"none\")";
+  return line;
+}
+
+std::string render_json(const RecorderStatus& status) {
+  const SinkStatus& sink = status.sink.status;
+  const RowCounts& counts = status.sink.counts;
+  nlohmann::ordered_json line;
+  line["seconds"] = std::round(status.seconds * 1000) / 1000;
+  line["events"] = status.events;
+  line["events_per_second"] = std::round(status.events_per_second);
+  line["connected"] = status.connected;
+  line["connections"] = status.connections;
+  line["queue_len"] = status.queue_records;
+  line["queue_bytes"] = status.queue_bytes;
+  line["open_partitions"] = sink.open_partitions;
+  line["buffered_bytes"] = sink.buffered_bytes;
+  line["parts"] = sink.parts;
+  line["waiting_merges"] = sink.waiting_merges;
+  line["published_files"] = sink.published_files;
+  line["rows"] = counts.rows;
+  line["repeats"] = counts.repeats;
+  line["holes"] = counts.holes;
+  line["quarantined"] = counts.quarantined;
+  line["frames"] = counts.frame_kinds;
+  line["dropped_total"] = status.dropped;
+  line["blocked"] = status.blocked;
+  line["lag_seconds"] = std::round(status.lag_seconds * 1000) / 1000;
+  line["end_lsn"] = status.end_lsn;
+  line["durable_lsn"] = status.durable_lsn;
+  line["consumed_lsn"] = sink.consumed_lsn;
+  line["checkpoint_lsn"] = sink.checkpoint_lsn;
+  line["resident_bytes"] = status.resident_bytes;
+  line["virtual_bytes"] = status.virtual_bytes;
+  line["durable"] = status.is_durable;
+  return line.dump();
+}
+
+}  // namespace
+
+std::string render_status(const RecorderStatus& status, StatusFormat format) {
+  return format == StatusFormat::kJson ? render_json(status) : render_text(status);
+}
+
+}  // namespace tapeworks::recorder

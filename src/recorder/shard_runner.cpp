@@ -1,0 +1,468 @@
+#include "recorder/shard_runner.h"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+#include <utility>
+
+#include "recorder/net/endpoint.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How long a frame that the log has refused waits before it is offered again.
+constexpr auto kRetryInterval = 5ms;
+constexpr size_t kTokenReplyBytesMax = 64 * kKiB;
+/// Exchanges ping more often; this is for sockets whose other end has gone without a word.
+constexpr auto kIdleTimeout = 10min;
+constexpr uint16_t kNormalClosure = 1000;
+/// One message takes one record.
+constexpr size_t kMessageBytesMax = size_t{8} * kMiB;
+
+}  // namespace
+
+Now now_of(const net::ClockReading& time) {
+  return {SteadyTime(time.monotonic_ns), time.wall_ns / 1'000'000'000};
+}
+
+/// One WebSocket of the shard, from the attempt to its end.
+class ShardRunner::Socket final : public net::WebSocketHandler {
+ public:
+  Socket(ShardRunner& runner, uint64_t id, uint8_t leg, net::ConnectOptions options,
+         const net::WebSocketLimits& limits)
+      : runner_(runner),
+        id_(id),
+        leg_(leg),
+        client_(runner.context_.loop, std::move(options), limits, *this),
+        retry_timer_(runner.context_.loop) {}
+
+  void on_open() override {
+    Reaction reaction;
+    runner_.shard_.on_open(runner_.now(), id_, reaction);
+    runner_.perform(reaction);
+  }
+  void on_frame(const net::ReceivedFrame& frame) override { runner_.on_frame(*this, frame); }
+  void on_ping(std::string_view payload, net::ClockReading time) override {
+    static_cast<void>(payload);
+    runner_.shard_.on_ping(now_of(time), id_);
+  }
+  void on_closed(const net::CloseReport& report) override {
+    runner_.on_socket_closed(*this, report);
+  }
+
+  uint64_t id() const { return id_; }
+  uint8_t leg() const { return leg_; }
+  net::WebSocketClient& client() { return client_; }
+
+  struct Refused {
+    std::string payload;
+    net::Opcode opcode = net::Opcode::kText;
+    net::ClockReading time;
+  };
+  /// Frames that the log has refused: one, since the socket is paused with it.
+  std::deque<Refused> refused;
+  net::Timer& retry_timer() { return retry_timer_; }
+  bool is_replaced = false;  ///< another socket has taken over
+  bool is_over = false;      ///< the network is done with it; only its refused frame is left
+  bool is_blocked_too_long = false;
+
+ private:
+  ShardRunner& runner_;
+  uint64_t id_;
+  uint8_t leg_;
+  net::WebSocketClient client_;
+  net::Timer retry_timer_;
+};
+
+ShardRunner::ShardRunner(FeedContext& context, ConnectionOptions options, RateWindow& budget,
+                         uint64_t random_key, uint32_t slot)
+    : context_(context),
+      shard_(options, budget, random_key),
+      slot_(slot),
+      key_count_(options.keys.size()),
+      timer_(context.loop) {
+  std::set<std::string> symbols;
+  for (const StreamKey& key : options.keys) symbols.insert(key.symbol);
+  symbols_.assign(symbols.begin(), symbols.end());
+}
+
+ShardRunner::~ShardRunner() = default;
+
+void ShardRunner::start() {
+  Reaction reaction;
+  shard_.start(now(), reaction);
+  perform(reaction);
+}
+
+void ShardRunner::stop() {
+  stopping_ = true;
+  Reaction reaction;
+  shard_.stop(reaction);
+  perform(reaction);
+  token_calls_.clear();
+  end_drop_episode();
+}
+
+bool ShardRunner::is_connected() const {
+  const Connection* const active = shard_.connection(shard_.active_id());
+  return active != nullptr && active->state() == Connection::State::kLive;
+}
+
+void ShardRunner::perform(Reaction& reaction) {
+  // A notice about a connection stands before what is done to it because of that.
+  for (const Notice& notice : reaction.notices) write_down(notice);
+  for (const Action& action : reaction.actions) perform(action);
+  reaction.actions.clear();
+  reaction.notices.clear();
+  announce_active();
+  arm_timer();
+}
+
+void ShardRunner::perform(const Action& action) {
+  Socket* const socket = find(action.connection);
+  switch (action.kind) {
+    case Action::Kind::kRequestToken:
+      request_token(action);
+      break;
+    case Action::Kind::kOpen:
+      open(action);
+      break;
+    case Action::Kind::kSend:
+      if (socket == nullptr) break;
+      if (const Status sent = socket->client().send(net::Opcode::kText, action.text); !sent) {
+        context_.say(fmt::format("{} {}: {}", context_.config.exchange, context_.config.market,
+                                 sent.error().message));
+      }
+      break;
+    case Action::Kind::kClose:
+      token_calls_.erase(action.connection);
+      // What was received until the other end has answered is recorded as well.
+      if (socket != nullptr) socket->client().close(kNormalClosure, "");
+      break;
+  }
+}
+
+void ShardRunner::request_token(const Action& action) {
+  const uint64_t id = action.connection;
+  const auto answer = [this, id](int status, std::string_view body) {
+    Reaction reaction;
+    shard_.on_token_reply(now(), id, status, body, reaction);
+    perform(reaction);
+  };
+  const auto endpoint = net::parse_endpoint(action.text);
+  if (!endpoint) {
+    context_.give_up(2, endpoint.error().message);
+    return;
+  }
+  net::ConnectOptions options;
+  options.endpoint = *endpoint;
+  options.trust.ca_file = context_.config.ca_file;
+  token_calls_[id] = std::make_unique<net::HttpCall>(
+      context_.loop, std::move(options), net::HttpQuery{"POST", "", "application/json"},
+      kTokenReplyBytesMax, [this, id, answer](Result<net::HttpAnswer> reply) {
+        // The call may not be destroyed before its callback has returned.
+        const auto call = std::move(token_calls_[id]);
+        token_calls_.erase(id);
+        if (!reply) {
+          context_.say(fmt::format("{} {}: {}", context_.config.exchange, context_.config.market,
+                                   reply.error().message));
+          answer(0, "");
+        } else {
+          answer(reply->status, reply->body);
+        }
+      });
+}
+
+void ShardRunner::open(const Action& action) {
+  last_url_ = action.text.substr(0, action.text.find('?'));
+  const auto endpoint = net::parse_endpoint(action.text);
+  if (!endpoint) {
+    context_.give_up(2, endpoint.error().message);
+    return;
+  }
+  net::ConnectOptions options;
+  options.endpoint = *endpoint;
+  options.trust.ca_file = context_.config.ca_file;
+  if (!action.header_name.empty()) {
+    options.headers.push_back({action.header_name, action.header_value});
+  }
+  if (!context_.config.proxy.empty()) {
+    const auto proxy = net::parse_endpoint(context_.config.proxy);
+    if (!proxy) {
+      context_.give_up(2, proxy.error().message);
+      return;
+    }
+    options.proxy = *proxy;
+  }
+  net::WebSocketLimits limits;
+  limits.message_bytes_max = kMessageBytesMax;
+  limits.idle_timeout = kIdleTimeout;
+  limits.deflate = context_.config.compression;
+  // The leg that no open socket has.
+  const bool first_is_taken =
+      std::ranges::any_of(sockets_, [](const auto& socket) { return socket->leg() == 0; });
+  sockets_.push_back(std::make_unique<Socket>(*this, action.connection, first_is_taken ? 1 : 0,
+                                              std::move(options), limits));
+}
+
+// --- events ---
+
+void ShardRunner::write_down(LogKind kind, uint8_t leg, const LogEvent& event) {
+  const Status written = context_.log.append(kind, LogSource{context_.config.venue, leg}, slot_,
+                                             event, net::read_clocks());
+  if (!written) fail(written.error());
+}
+
+void ShardRunner::on_connected(const Socket& socket, const Notice& notice) {
+  // The symbols first: frames can come with the next byte.
+  LogEvent subscription;
+  subscription.symbols = symbols_;
+  subscription.count = static_cast<int64_t>(key_count_);
+  write_down(LogKind::kSubscription, socket.leg(), subscription);
+  LogEvent event;
+  event.url = last_url_;
+  event.detail = notice.text;
+  write_down(LogKind::kConnect, socket.leg(), event);
+}
+
+void ShardRunner::write_down(const Notice& notice) {
+  Socket* const socket = find(notice.connection);
+  const uint8_t leg = socket == nullptr ? 0 : socket->leg();
+  LogEvent event;
+  event.detail = notice.text;
+  if (!notice.key.symbol.empty()) {
+    event.symbols = {notice.key.symbol};
+    event.stream = notice.key.stream;
+  }
+  if (notice.count > 0) event.count = static_cast<int64_t>(notice.count);
+  const auto say = [&](std::string_view what) {
+    const std::string symbol = notice.key.symbol.empty() ? "" : " " + notice.key.symbol;
+    context_.say(fmt::format("{} {}{}: {}{}{}", context_.config.exchange, context_.config.market,
+                             symbol, what, notice.text.empty() ? "" : ": ", notice.text));
+  };
+  switch (notice.kind) {
+    case Notice::Kind::kConnected:
+      if (socket != nullptr) on_connected(*socket, notice);
+      return;
+    case Notice::Kind::kDisconnected:
+      event.cause = socket != nullptr && socket->is_replaced ? "replaced" : "disconnect";
+      if (event.cause == "disconnect" && !stopping_) say("disconnected");
+      write_down(LogKind::kDisconnect, leg, event);
+      return;
+    case Notice::Kind::kReplaced:
+      // The switch itself is written when the new one is announced.
+      if (socket != nullptr) socket->is_replaced = true;
+      return;
+    case Notice::Kind::kSubscribed:
+      event.cause = "acknowledged";
+      break;
+    case Notice::Kind::kSubscribeFailed:
+      event.cause = "subscribe_failed";
+      say("the subscription was refused");
+      break;
+    case Notice::Kind::kUnknownSymbol:
+      event.cause = "unknown_symbol";
+      say("the exchange does not know this symbol");
+      break;
+    case Notice::Kind::kRetried:
+      event.cause = "retried";
+      break;
+    case Notice::Kind::kNeverSpoke:
+      event.cause = "never_spoke";
+      break;
+    case Notice::Kind::kSilent:
+      event.cause = "silent";
+      break;
+    case Notice::Kind::kServerError:
+      event.cause = "server_error";
+      say("the server complains");
+      break;
+  }
+  write_down(LogKind::kNotice, leg, event);
+}
+
+/// Which leg's sampled streams count from here on.
+void ShardRunner::announce_active() {
+  const uint64_t active = shard_.active_id();
+  if (active == announced_active_) return;
+  const Socket* const socket = find(active);
+  const Connection* const connection = shard_.connection(active);
+  if (socket == nullptr || connection == nullptr ||
+      connection->state() != Connection::State::kLive) {
+    return;
+  }
+  announced_active_ = active;
+  LogEvent event;
+  event.cause = "active";
+  write_down(LogKind::kLegSwitch, socket->leg(), event);
+}
+
+// --- frames ---
+
+bool ShardRunner::store(Socket& socket, std::string_view payload, bool is_binary,
+                        net::ClockReading time) {
+  const auto taken = context_.log.try_append(
+      {{context_.config.venue, socket.leg()}, slot_, is_binary, payload, time});
+  if (!taken) {
+    fail(taken.error());
+    return false;
+  }
+  if (!*taken) return false;
+  ++context_.frame_count;
+  context_.frame_bytes += payload.size();
+  context_.backlog.add(payload.size());
+  return true;
+}
+
+void ShardRunner::on_frame(Socket& socket, const net::ReceivedFrame& frame) {
+  const bool is_binary = frame.opcode == net::Opcode::kBinary;
+  if (is_backlog_full() || !socket.refused.empty()) {
+    refuse(socket, frame);
+    return;
+  }
+  if (!store(socket, frame.payload, is_binary, frame.time)) {
+    refuse(socket, frame);
+    return;
+  }
+  end_drop_episode();
+  Reaction reaction;
+  shard_.on_message(
+      now_of(frame.time), socket.id(),
+      {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText, frame.time.wall_ns}, reaction);
+  perform(reaction);
+}
+
+bool ShardRunner::is_backlog_full() {
+  if (context_.config.loss_policy == LossPolicy::kWal) return false;
+  return context_.backlog.unconsumed_bytes(context_.consumed_lsn()) >
+         context_.config.backlog_limit.bytes;
+}
+
+void ShardRunner::refuse(Socket& socket, const net::ReceivedFrame& frame) {
+  const FeedConfig& config = context_.config;
+  if (config.loss_policy == LossPolicy::kExit) {
+    context_.give_up(
+        1, fmt::format("{} {}: the log cannot take more, and loss_policy is exit; the first "
+                       "message at risk has {} bytes and came at {} ns on connection {}",
+                       config.exchange, config.market, frame.payload.size(), frame.time.wall_ns,
+                       slot_));
+    return;
+  }
+  if (config.loss_policy == LossPolicy::kDrop) {
+    drop(socket, frame);
+    return;
+  }
+  ++context_.block_count;
+  socket.client().pause_reading();
+  socket.refused.push_back({std::string(frame.payload), frame.opcode, frame.time});
+  socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
+}
+
+void ShardRunner::retry(Socket& socket) {
+  while (!socket.refused.empty() && !is_backlog_full()) {
+    const Socket::Refused& next = socket.refused.front();
+    const bool is_binary = next.opcode == net::Opcode::kBinary;
+    if (!store(socket, next.payload, is_binary, next.time)) break;
+    const Socket::Refused frame = std::move(socket.refused.front());
+    socket.refused.pop_front();
+    Reaction reaction;
+    shard_.on_message(
+        now(), socket.id(),
+        {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText, frame.time.wall_ns}, reaction);
+    perform(reaction);
+  }
+  if (socket.refused.empty()) {
+    if (socket.is_over) {
+      remove(socket);
+    } else {
+      socket.client().resume_reading();
+    }
+    return;
+  }
+  const FeedConfig& config = context_.config;
+  const auto waited = std::chrono::nanoseconds(net::read_clocks().monotonic_ns -
+                                               socket.refused.front().time.monotonic_ns);
+  if (waited > config.block_timeout && !socket.is_blocked_too_long) {
+    socket.is_blocked_too_long = true;
+    const std::string why = fmt::format("the log has taken nothing for {} ms (block_timeout)",
+                                        config.block_timeout.count());
+    if (config.on_block_timeout == BlockTimeoutAction::kExit) {
+      context_.give_up(1, fmt::format("{} {}: {}", config.exchange, config.market, why));
+      return;
+    }
+    // The frame stays until there is room; the exchange would cut the connection anyway.
+    Reaction reaction;
+    shard_.on_closed(now(), socket.id(), why, reaction);
+    socket.client().close(kNormalClosure, "");
+    perform(reaction);
+  }
+  socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
+}
+
+void ShardRunner::drop(const Socket& socket, const net::ReceivedFrame& frame) {
+  ++context_.dropped_count;
+  if (!dropping_) {
+    dropping_ = DropEpisode{socket.leg(), frame.time.wall_ns, 0, 0};
+    context_.say(fmt::format("{} {}: the log cannot take more; messages are dropped",
+                             context_.config.exchange, context_.config.market));
+  }
+  dropping_->to_ns = frame.time.wall_ns;
+  ++dropping_->count;
+}
+
+void ShardRunner::end_drop_episode() {
+  if (!dropping_) return;
+  const DropEpisode episode = *std::exchange(dropping_, std::nullopt);
+  LogEvent event;
+  event.cause = "log_full";
+  event.count = episode.count;
+  event.from_time_ns = episode.from_ns;
+  event.to_time_ns = episode.to_ns;
+  write_down(LogKind::kDrop, episode.leg, event);
+}
+
+// --- sockets ---
+
+ShardRunner::Socket* ShardRunner::find(uint64_t id) {
+  const auto found =
+      std::ranges::find_if(sockets_, [id](const auto& socket) { return socket->id() == id; });
+  return found == sockets_.end() ? nullptr : found->get();
+}
+
+void ShardRunner::on_socket_closed(Socket& socket, const net::CloseReport& report) {
+  Reaction reaction;
+  shard_.on_closed(now(), socket.id(), report.message, reaction);
+  perform(reaction);
+  socket.is_over = true;
+  // What the log has refused is still to be stored.
+  if (socket.refused.empty()) remove(socket);
+}
+
+/// Destroyed when the loop comes round again: this may be a callback of the socket.
+void ShardRunner::remove(const Socket& socket) {
+  const auto found =
+      std::ranges::find_if(sockets_, [&](const auto& other) { return other.get() == &socket; });
+  if (found == sockets_.end()) return;
+  const std::shared_ptr<Socket> doomed = std::move(*found);
+  sockets_.erase(found);
+  context_.loop.post([doomed] {});
+}
+
+void ShardRunner::arm_timer() {
+  const auto deadline = shard_.deadline();
+  // A timer that rings too early does no harm, and starting it anew for every frame would.
+  if (!deadline || (armed_for_ && *armed_for_ <= *deadline)) return;
+  armed_for_ = deadline;
+  const auto delay = std::max<std::chrono::nanoseconds>(
+      *deadline - SteadyTime(net::read_clocks().monotonic_ns), std::chrono::nanoseconds(0));
+  timer_.start(delay, [this] {
+    armed_for_.reset();
+    Reaction reaction;
+    shard_.on_time(now(), reaction);
+    perform(reaction);
+  });
+}
+
+}  // namespace tapeworks::recorder

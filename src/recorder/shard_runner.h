@@ -1,0 +1,120 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "recorder/backlog_meter.h"
+#include "recorder/config/recorder_config.h"
+#include "recorder/frame_log.h"
+#include "recorder/net/event_loop.h"
+#include "recorder/net/http_client.h"
+#include "recorder/net/web_socket_client.h"
+#include "recorder/protocol/connection_shard.h"
+
+namespace tapeworks::recorder {
+
+/// Both readings of a clock as the machines want them.
+Now now_of(const net::ClockReading& time);
+
+/// What the shards of a feed have in common. It outlives them.
+struct FeedContext {
+  const FeedConfig& config;
+  net::EventLoop& loop;
+  FrameLog& log;
+  BacklogMeter backlog;
+  /// What the sink has taken.
+  std::function<uint64_t()> consumed_lsn;
+  /// Ends the recording with this exit code and sentence.
+  std::function<void(int exit_code, std::string why)> give_up;
+  /// Something for the person at the terminal.
+  std::function<void(std::string_view line)> say;
+
+  // Counted for the status line.
+  uint64_t frame_count = 0;
+  uint64_t frame_bytes = 0;
+  uint64_t dropped_count = 0;
+  uint64_t block_count = 0;
+};
+
+/// Performs on the network what a ConnectionShard asks for, and puts what comes into the log before
+/// anything is decided about it. One slot of the log: its number is `slot`, and a socket that is
+/// made while another one is open gets the other leg.
+///
+/// Loss policies: see recorder_config.h. A frame that the log refuses is kept, and the socket is
+/// not read on until the log has taken it; with `drop` it is counted and given up.
+/// Ownership: `context` and the budget outlive it. Failure: that of the log goes to give_up().
+/// Threads: that of the loop.
+class ShardRunner {
+ public:
+  ShardRunner(FeedContext& context, ConnectionOptions options, RateWindow& budget,
+              uint64_t random_key, uint32_t slot);
+  ~ShardRunner();
+
+  void start();
+  /// Closes the sockets in order; is_done() once they are.
+  void stop();
+  bool is_done() const { return sockets_.empty(); }
+
+  bool is_connected() const;
+  size_t stream_count() const { return key_count_; }
+
+ private:
+  class Socket;
+
+  Now now() const { return now_of(net::read_clocks()); }
+  void perform(Reaction& reaction);
+  void perform(const Action& action);
+  void write_down(const Notice& notice);
+  void write_down(LogKind kind, uint8_t leg, const LogEvent& event);
+  void on_connected(const Socket& socket, const Notice& notice);
+  void announce_active();
+  void request_token(const Action& action);
+  void open(const Action& action);
+  void on_frame(Socket& socket, const net::ReceivedFrame& frame);
+  void on_socket_closed(Socket& socket, const net::CloseReport& report);
+  Socket* find(uint64_t id);
+  void remove(const Socket& socket);
+  void arm_timer();
+  void fail(const Error& error) { context_.give_up(exit_code(error.kind), error.message); }
+
+  // What happens when the log takes no more.
+  bool is_backlog_full();
+  void refuse(Socket& socket, const net::ReceivedFrame& frame);
+  void drop(const Socket& socket, const net::ReceivedFrame& frame);
+  void end_drop_episode();
+  void retry(Socket& socket);
+  bool store(Socket& socket, std::string_view payload, bool is_binary, net::ClockReading time);
+
+  FeedContext& context_;
+  ConnectionShard shard_;
+  uint32_t slot_;
+  size_t key_count_;
+  std::vector<std::string> symbols_;
+  std::string last_url_;
+  std::list<std::unique_ptr<Socket>> sockets_;
+  std::map<uint64_t, std::unique_ptr<net::HttpCall>> token_calls_;
+  net::Timer timer_;
+  std::optional<SteadyTime> armed_for_;
+  uint64_t announced_active_ = 0;
+  bool stopping_ = false;
+
+  struct DropEpisode {
+    uint8_t leg = 0;
+    int64_t from_ns = 0;
+    int64_t to_ns = 0;
+    int64_t count = 0;
+  };
+  std::optional<DropEpisode> dropping_;
+};
+
+}  // namespace tapeworks::recorder

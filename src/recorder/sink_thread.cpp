@@ -1,0 +1,113 @@
+#include "recorder/sink_thread.h"
+
+#include <utility>
+#include <variant>
+
+#include "base/messages.h"
+#include "storage/log_archive.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How long an idle sink waits before it looks whether it should end.
+constexpr auto kIdleWait = 50ms;
+/// Records between two steps of what else there is to do: merges must not wait for quiet.
+constexpr uint64_t kRecordsPerWork = 256;
+constexpr auto kHousekeepingInterval = 60s;
+
+}  // namespace
+
+SinkThread::SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer,
+                       Housekeeping housekeeping)
+    : sink_(std::move(sink)),
+      writer_(writer),
+      housekeeping_(std::move(housekeeping)),
+      consumed_lsn_(sink_->next_lsn() - 1) {
+  publish_progress();
+}
+
+SinkThread::~SinkThread() {
+  stop_now_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+void SinkThread::start(std::function<void(const Error&)> on_failure) {
+  thread_ = std::thread([this, on_failure = std::move(on_failure)] {
+    Status outcome = run();
+    publish_progress();
+    {
+      const std::lock_guard lock(mutex_);
+      outcome_ = outcome;
+    }
+    if (!outcome) on_failure(outcome.error());
+  });
+}
+
+Status SinkThread::finish(uint64_t last_lsn) {
+  end_lsn_ = last_lsn;
+  if (thread_.joinable()) thread_.join();
+  const std::lock_guard lock(mutex_);
+  return outcome_;
+}
+
+SinkProgress SinkThread::progress() const {
+  const std::lock_guard lock(mutex_);
+  return progress_;
+}
+
+Status SinkThread::run() {
+  TW_ASSIGN(LogReader reader, LogReader::open(housekeeping_.folder, sink_->next_lsn()));
+  next_housekeeping_ = std::chrono::steady_clock::now() + kHousekeepingInterval;
+  while (!stop_now_) {
+    bool is_at_end = false;
+    for (uint64_t i = 0; i < kRecordsPerWork && !is_at_end; ++i) {
+      TW_TRY(take_step(reader, is_at_end));
+    }
+    TW_ASSIGN(const bool did_work, sink_->work());
+    publish_progress();
+    if (std::chrono::steady_clock::now() >= next_housekeeping_) TW_TRY(keep_house());
+    if (!is_at_end || did_work) continue;
+    if (consumed_lsn() >= end_lsn_) {
+      TW_TRY(sink_->finish());
+      return keep_house();
+    }
+    // What failed for the writer is the network thread's to report.
+    static_cast<void>(writer_.wait_durable(consumed_lsn() + 1, kIdleWait));
+  }
+  return {};
+}
+
+Status SinkThread::take_step(LogReader& reader, bool& is_at_end) {
+  TW_ASSIGN(const LogReader::Step step, reader.next(writer_.durable_lsn()));
+  if (const auto* record = std::get_if<LogRecord>(&step)) {
+    TW_TRY(sink_->consume(*record));
+    consumed_wall_ns_ = record->wall_time_ns;
+    consumed_lsn_.store(record->lsn, std::memory_order_release);
+  } else if (const auto* hole = std::get_if<LogHole>(&step)) {
+    warn("{}: records {} to {} of the log are lost: {}", hole->segment, hole->first_missing_lsn,
+         hole->first_missing_lsn + hole->missing_count - 1, hole->reason);
+    TW_TRY(sink_->consume(*hole));
+  } else {
+    is_at_end = true;
+  }
+  return {};
+}
+
+Status SinkThread::keep_house() {
+  next_housekeeping_ = std::chrono::steady_clock::now() + kHousekeepingInterval;
+  if (!housekeeping_.archive) return {};
+  TW_ASSIGN(const LogHousekeeping archived, archive_closed_segments(housekeeping_.folder));
+  archived_segments_ += archived.done.size();
+  return {};
+}
+
+void SinkThread::publish_progress() {
+  SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_, archived_segments_,
+                        removed_segments_};
+  const std::lock_guard lock(mutex_);
+  progress_ = std::move(progress);
+}
+
+}  // namespace tapeworks::recorder

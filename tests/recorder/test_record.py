@@ -1,0 +1,166 @@
+"""Recording from simulated exchanges: what was sent is there once, or in a gap that is named."""
+
+import hashlib
+import random
+import signal
+import time
+
+import polars as pl
+import pytest
+
+from harness import SANITIZERS, assert_clear_error, tapeworks
+from recording import Exchanges, judge, last_status, read_rows, read_table, record, start_recording, write_config
+
+RATE = "400/s" if SANITIZERS else "2000/s"
+
+
+@pytest.fixture
+def exchanges(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "6", "--rate", RATE) as running:
+        yield running
+
+
+def test_every_message_of_seven_venues_is_there_once(exchanges, tmp_path):
+    outcome = record(write_config(tmp_path, exchanges.feeds), "6s")
+    exchanges.stop()
+    status = last_status(outcome)
+    assert status["connections"] == 7 and status["dropped_total"] == 0 and status["quarantined"] == 0
+    assert status["queue_len"] == 0
+    counts = judge(tmp_path / "out", exchanges.ledger)
+    assert counts["rows"] > 1000
+    assert counts["missing"] < counts["sent"] / 20  # what was sent while the connections were closed
+    venues = read_rows(tmp_path / "out").select("exchange", "market", "transport", "stream").unique()
+    assert venues.height == 21
+
+
+FAULTS = [
+    {"message": 150, "fault": "close", "code": 1001, "reason": "Bye"},
+    {"message": 260, "venue": "gate_spot", "fault": "abort"},
+    {"message": 260, "venue": "binance_usdm", "fault": "half_frame"},
+    {"every": "900ms", "fault": "duplicate", "count": 3},
+    {"every": "700ms", "venue": "kucoin_spot", "fault": "malformed_json", "count": 2},
+    {"every": "800ms", "venue": "gate_futures", "fault": "wrong_numbers", "count": 2},
+    {"every": "600ms", "venue": "binance_spot", "fault": "scientific", "count": 4},
+    {"every": "650ms", "venue": "kucoin_futures", "fault": "extra_keys", "count": 4},
+    {"at": "2s", "fault": "huge_message"},
+    {"at": "1s", "venue": "kucoin_spot", "fault": "expired_token"},
+    {"at": "1s", "venue": "kucoin_futures", "fault": "509"},
+]
+
+
+def test_what_faults_lose_is_named_and_nothing_else_is_lost(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "5", "--rate", RATE, script=FAULTS) as exchanges:
+        outcome = record(write_config(tmp_path, exchanges.feeds), "8s")
+        exchanges.stop()
+        status = last_status(outcome)
+        assert status["quarantined"] > 0
+        judge(tmp_path / "out", exchanges.ledger)
+        gaps = read_table(tmp_path / "out", "_gaps")
+        assert {"binance_spot", "gate_spot", "kucoin_usdt_futures"} <= set(gaps["folder"])
+        assert read_table(tmp_path / "out", "_quarantine").height == status["quarantined"]
+
+
+def test_a_replaced_connection_overlaps_and_repeats_nothing(tmp_path):
+    script = [{"at": "2s", "fault": "server_shutdown", "duration": "2s"}]
+    with Exchanges(tmp_path, "--symbols", "4", "--rate", RATE, script=script) as exchanges:
+        record(write_config(tmp_path, exchanges.feeds), "7s")
+        exchanges.stop()
+        judge(tmp_path / "out", exchanges.ledger)
+        events = read_table(tmp_path / "out", "_events")
+        replaced = events.filter((pl.col("event") == "disconnect") & (pl.col("cause") == "replaced"))
+        assert {"binance_spot", "binance_usdt_futures"} <= set(replaced["folder"])
+
+
+def test_a_gap_inside_a_connection_is_found_on_contiguous_streams(tmp_path):
+    script = [{"every": "1s", "venue": "binance_spot", "fault": "gap", "count": 5}]
+    with Exchanges(tmp_path, "--symbols", "2", "--rate", RATE, "--exchange", "binance", "--market", "spot", script=script) as exchanges:
+        record(write_config(tmp_path, exchanges.feeds), "5s")
+        exchanges.stop()
+        rows = read_rows(tmp_path / "out")
+        gaps = read_table(tmp_path / "out", "_gaps").filter(pl.col("cause") == "sequence_hole")
+        missing = set()
+        for symbol, begin, end in gaps.select("symbol", "from_sequence", "to_sequence").iter_rows():
+            missing |= {(symbol, number) for number in range(begin, end + 1)}
+        trades = rows.filter((pl.col("stream") == "trade") & (pl.col("transport") == "json"))
+        for (symbol,), group in trades.group_by("symbol"):
+            numbers = set(group["sequence"].to_list())
+            holes = {(symbol, n) for n in range(min(numbers), max(numbers) + 1) if n not in numbers}
+            assert holes == {entry for entry in missing if entry[0] == symbol}
+
+
+def published(out):
+    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in out.glob("**/[0-2][0-9].parquet")}
+
+
+def test_replay_makes_the_same_bytes(exchanges, tmp_path):
+    record(write_config(tmp_path, exchanges.feeds), "3s")
+    tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "again")
+    made = published(tmp_path / "out")
+    assert made and made == published(tmp_path / "again")
+
+
+@pytest.mark.parametrize("layout, depth", [("symbol", 3), ("market", 2), ("exchange", 2)])
+def test_layouts(tmp_path, layout, depth):
+    with Exchanges(tmp_path, "--symbols", "3", "--rate", "300/s") as exchanges:
+        config = write_config(tmp_path, exchanges.feeds)
+        record(config, "3s", "--set", f"output.layout={layout}")
+        exchanges.stop()
+        files = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").glob("**/[0-2][0-9].parquet")]
+        assert {len(path.parts) - 1 for path in files} == {depth}
+        judge(tmp_path / "out", exchanges.ledger)
+
+
+def test_killed_again_and_again_it_loses_nothing_durable_and_repeats_nothing(tmp_path):
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    with Exchanges(tmp_path, "--symbols", "5", "--rate", RATE) as exchanges, (tmp_path / "record.err").open("w") as errors:
+        config = write_config(tmp_path, exchanges.feeds)
+        for _ in range(3 if SANITIZERS else 8):
+            process = start_recording(config, errors)
+            time.sleep(moments.uniform(0.05, 1.5))
+            process.kill()
+            process.wait()
+            read_rows(tmp_path / "out")  # whatever has a final name can be read
+        record(config, "2s")
+        exchanges.stop()
+        judge(tmp_path / "out", exchanges.ledger)
+        tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "again")
+        assert published(tmp_path / "out") == published(tmp_path / "again")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_drains_and_publishes(exchanges, tmp_path, number):
+    with (tmp_path / "record.err").open("w") as errors:
+        process = start_recording(write_config(tmp_path, exchanges.feeds), errors)
+        time.sleep(2)
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    exchanges.stop()
+    judge(tmp_path / "out", exchanges.ledger)
+
+
+def test_the_second_recorder_on_the_same_folders_says_so(exchanges, tmp_path):
+    config = write_config(tmp_path, exchanges.feeds)
+    with (tmp_path / "record.err").open("w") as errors:
+        process = start_recording(config, errors)
+        time.sleep(1)
+        outcome = record(config, "1s", expect=4)
+        assert "use" in outcome.error
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_too_little_memory_is_refused_with_the_figure(tmp_path):
+    feeds = '[[feed]]\nexchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\n'
+    outcome = record(write_config(tmp_path, feeds), "1s", "--memory", "64MiB", expect=2)
+    assert_clear_error(outcome, "--memory 64.00 MiB is too little for 1 symbols; at least 96.00 MiB is needed")
+    assert not (tmp_path / "out").exists() and not (tmp_path / "log").exists()
+
+
+def test_an_exchange_that_is_not_there_is_no_end(tmp_path):
+    feeds = '[[feed]]\nexchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nendpoint = "ws://127.0.0.1:9"\n'
+    outcome = record(write_config(tmp_path, feeds), "2s")
+    assert "refused" in outcome.stderr.lower()
+    assert last_status(outcome)["connected"] == 0

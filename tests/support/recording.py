@@ -1,0 +1,222 @@
+"""Recording from simulated exchanges, and judging the result by the ledger of what was sent.
+
+The judge reads the Parquet files with Polars, which shares nothing with the program.
+"""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from harness import BINARY, start, tapeworks
+
+VENUES = {
+    "binance_spot": ("binance", "spot", "json"),
+    "binance_spot_sbe": ("binance", "spot", "sbe"),
+    "binance_usdm": ("binance", "usdt_futures", "json"),
+    "kucoin_spot": ("kucoin", "spot", "json"),
+    "kucoin_futures": ("kucoin", "usdt_futures", "json"),
+    "gate_spot": ("gate", "spot", "json"),
+    "gate_futures": ("gate", "usdt_futures", "json"),
+}
+
+# What a row says about the market: all columns but those that the recorder adds.
+COLUMNS = [
+    "stream", "symbol", "event_time", "exchange_time", "sequence", "trade_id", "side", "price", "quantity", "quantity_unit",
+    *(f"{side}_{what}_{level}" for level in range(1, 6) for side in ("bid", "ask") for what in ("price", "quantity")),
+]
+
+# Neither the program's nor the simulator's clock reading is at the very moment of the network's.
+CLOCK_SLACK_NS = 250_000_000
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row that are free."""
+    for base in range(21_000, 32_000, count):
+        sockets = [socket.socket() for _ in range(count)]
+        try:
+            for offset, probe in enumerate(sockets):
+                probe.bind(("127.0.0.1", base + offset))
+            return base
+        except OSError:
+            continue
+        finally:
+            for probe in sockets:
+                probe.close()
+    raise RuntimeError("no free ports")
+
+
+class Exchanges:
+    """`simulate-exchange` in the background."""
+
+    def __init__(self, folder: Path, *options, script: list[dict] | None = None):
+        self.ledger = folder / "ledger.jsonl"
+        arguments = ["simulate-exchange", "--listen", f"127.0.0.1:{free_ports(7)}", "--ledger", self.ledger, *options]
+        if script is not None:
+            path = folder / "script.jsonl"
+            path.write_text("".join(json.dumps(fault) + "\n" for fault in script))
+            arguments += ["--script", path]
+        self.errors = (folder / "exchanges.err").open("w+")
+        self.process = start(*arguments, stdout=subprocess.PIPE, stderr=self.errors)
+        self.feeds = self._read_feeds()
+
+    def _read_feeds(self) -> str:
+        """The [[feed]] blocks; they come at once, and then nothing until the end."""
+        import os
+        import select
+
+        text, deadline = b"", time.monotonic() + 30
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([self.process.stdout], [], [], 0.5 if text else 5)
+            if not ready:
+                if text:
+                    return text.decode()
+                continue
+            chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                break
+            text += chunk
+        self.errors.seek(0)
+        raise AssertionError(f"simulate-exchange said nothing: {self.errors.read()}")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(30) == 0
+        self.errors.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if self.process.poll() is None:
+            if kind is None:
+                self.stop()
+            else:
+                self.process.kill()
+                self.process.wait()
+
+
+def write_config(folder: Path, feeds: str, *, sections: str = "") -> Path:
+    path = folder / "recorder.toml"
+    path.write_text(f'[output]\ndir = "{folder / "out"}"\n[wal]\ndir = "{folder / "log"}"\n'
+                    f'[status]\ninterval = "500ms"\nformat = "json"\n{sections}\n{feeds}')
+    return path
+
+
+KEY = {"TAPEWORKS_BINANCE_SBE_KEY": "any"}
+
+
+def record(config: Path, duration: str, *options, expect=0):
+    return tapeworks("record", "--config", config, "--for", duration, *options, env=KEY, expect=expect, timeout=300)
+
+
+def start_recording(config: Path, errors) -> subprocess.Popen:
+    return start("record", "--config", config, env=KEY, stdout=subprocess.DEVNULL, stderr=errors)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A row of the ledger."""
+
+    venue: str
+    connection: int
+    kind: str
+    sent_ns: int
+    row: tuple
+
+
+def row_of(values: dict) -> tuple:
+    return tuple(values.get(name) for name in COLUMNS)
+
+
+def read_ledger(path: Path) -> list[Sent]:
+    found = []
+    for line in path.read_text().splitlines():
+        entry = json.loads(line)
+        if entry["kind"] in ("event", "repeat"):
+            found += [Sent(entry["venue"], entry["connection"], entry["kind"], entry["sent_time"], row_of(row))
+                      for row in entry["rows"]]
+    return found
+
+
+def read_rows(out: Path, pattern: str = "**/[0-2][0-9].parquet") -> pl.DataFrame:
+    """All published rows, times as nanoseconds."""
+    files = sorted(out.glob(pattern))
+    frames = [pl.read_parquet(file, hive_partitioning=False) for file in files if not any(part.startswith("_") for part in file.parts)]
+    if not frames:
+        return pl.DataFrame()
+    times = ["receive_time", "event_time", "exchange_time"]
+    return pl.concat(frames).with_columns(*(pl.col(name).dt.epoch("ns") for name in times))
+
+
+def read_table(out: Path, name: str) -> pl.DataFrame:
+    files = sorted(out.glob(f"*/{name}/*.parquet")) + sorted(out.glob(f"{name}/*.parquet"))
+    return pl.concat([pl.read_parquet(file).with_columns(folder=pl.lit(file.parts[-3])) for file in files]) if files else pl.DataFrame()
+
+
+def rows_by_venue(rows: pl.DataFrame) -> dict[str, Counter]:
+    found = {venue: Counter() for venue in VENUES}
+    names = {value: key for key, value in VENUES.items()}
+    for row in rows.select("exchange", "market", "transport", *COLUMNS).iter_rows():
+        found[names[row[:3]]][row[3:]] += 1
+    return found
+
+
+def gap_times(out: Path, venue: str) -> list[tuple[int, int]]:
+    """When a venue's connections were down, as its gaps and the events of its end say."""
+    exchange, market, _ = VENUES[venue]
+    times = []
+    gaps = read_table(out, "_gaps")
+    if gaps.height:
+        gaps = gaps.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("from_time").is_not_null())
+        times += list(gaps.select(pl.col("from_time").dt.epoch("ns"), pl.col("to_time").dt.epoch("ns")).iter_rows())
+    events = read_table(out, "_events")
+    ends = events.filter(pl.col("event") == "disconnect", pl.col("folder") == f"{exchange}_{market}")
+    if ends.height:
+        # Nothing was asked for again after the last one.
+        times.append((ends["receive_time"].dt.epoch("ns").max(), 1 << 62))
+    return times
+
+
+def judge(out: Path, ledger: Path) -> Counter:
+    """Every published row was sent, none is there twice, and what is missing lies in a recorded gap."""
+    rows = read_rows(out)
+    assert rows.height > 0, "nothing was published"
+    assert rows.select(pl.struct("lsn", "frame_index").is_duplicated().any()).item() is False, "a key is there twice"
+    recorded = rows_by_venue(rows)
+    sent = read_ledger(ledger)
+    counts = Counter(rows=rows.height, sent=len(sent))
+    for venue in VENUES:
+        mine = [entry for entry in sent if entry.venue == venue]
+        # Two connections of the venue may get the same message while one replaces the other.
+        by_connection = Counter((entry.connection, entry.row) for entry in mine)
+        sent_counts = Counter()
+        for (_, row), count in by_connection.items():
+            sent_counts[row] = max(sent_counts[row], count)
+        invented = [row for row in recorded[venue] if row not in sent_counts]
+        assert not invented, f"{venue}: {len(invented)} rows were never sent, e.g. {invented[0]}"
+        for row, count in recorded[venue].items():
+            # Snapshots are kept as often as they were sent, everything else once.
+            allowed = sent_counts[row] if row[0] == "l5" else 1
+            assert count <= allowed, f"{venue}: {count} times instead of {allowed}: {row}"
+        gaps = gap_times(out, venue)
+        missing = [entry for entry in mine if entry.row not in recorded[venue]]
+        counts["missing"] += len(missing)
+        for entry in missing:
+            assert any(begin - CLOCK_SLACK_NS <= entry.sent_ns <= end + CLOCK_SLACK_NS for begin, end in gaps), (
+                f"{venue}, connection {entry.connection}: sent at {entry.sent_ns} and lost outside of the gaps {gaps}: {entry.row}")
+    return counts
+
+
+def last_status(outcome) -> dict:
+    return [json.loads(line) for line in outcome.stderr.splitlines() if line.startswith("{")][-1]
+
+
+__all__ = ["BINARY", "COLUMNS", "Exchanges", "VENUES", "judge", "last_status", "read_rows", "read_table", "record",
+           "start_recording", "write_config"]
