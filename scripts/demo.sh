@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole job on made-up data: installs what is missing, builds, generates 5 million broker
-# transactions, runs the pipeline and shows its answers. Everything is below build/; a second run
-# starts in seconds. ROWS=100000 scripts/demo.sh makes a smaller one.
+# transactions, runs the pipeline and shows its answers; then records from simulated exchanges.
+# Everything is below build/; a second run starts in seconds. ROWS=100000 scripts/demo.sh makes a smaller one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -58,3 +58,30 @@ show "$tapeworks" symbol "$symbol" --data "$data" --top 10 --format table
 
 title "What it cost"
 .venv/bin/python scripts/demo_cost.py "$stats"
+
+recording=build/demo/recording
+port=${RECORD_PORT:-19300}
+title "Recording from simulated exchanges for 20 seconds"
+rm -rf "$recording"
+mkdir -p "$recording"
+"$tapeworks" simulate-exchange --listen "127.0.0.1:$port" --symbols 20 --rate 2000/s \
+  --ledger "$recording/sent.jsonl" >"$recording/feeds.toml" 2>"$recording/exchanges.log" &
+exchanges=$!
+trap 'kill "$exchanges" 2>/dev/null || true' EXIT
+for _ in $(seq 100); do
+  [[ -s $recording/feeds.toml ]] && break
+  if ! kill -0 "$exchanges" 2>/dev/null; then
+    cat "$recording/exchanges.log" >&2
+    printf '%s\n' "demo: the simulated exchanges did not start; choose other ports with RECORD_PORT=20300" >&2
+    exit 1
+  fi
+  sleep 0.1
+done
+# The simulator takes any key for the SBE streams.
+export TAPEWORKS_BINANCE_SBE_KEY=demo
+show "$tapeworks" record --config "$recording/feeds.toml" --for 20s \
+  --set "output.dir=$recording/out" --set "wal.dir=$recording/log"
+kill -INT "$exchanges" && wait "$exchanges"
+trap - EXIT
+title "What was recorded"
+.venv/bin/python scripts/demo_recording.py "$recording/out" "$recording/sent.jsonl"
