@@ -60,6 +60,10 @@ find_package(Boost 1.81 REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
 add_library(tapeworks_beast INTERFACE)
 target_link_libraries(tapeworks_beast INTERFACE Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+# libparquet of the pyarrow wheel exports the OpenSSL that it contains. Among options the libraries stand
+# before all others, so that the loader takes the system's, for our calls and for its own inner ones.
+target_link_options(tapeworks_beast INTERFACE
+  LINKER:--no-as-needed ${OPENSSL_SSL_LIBRARY} ${OPENSSL_CRYPTO_LIBRARY})
 target_compile_definitions(tapeworks_beast INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 

@@ -1,15 +1,15 @@
 """Recording from simulated exchanges: what was sent is there once, or in a gap that is named."""
 
-import hashlib
 import random
 import signal
+import subprocess
 import time
 
 import polars as pl
 import pytest
 
 from harness import SANITIZERS, assert_clear_error, tapeworks
-from recording import Exchanges, judge, last_status, read_rows, read_table, record, start_recording, write_config
+from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, start_recording, write_config
 
 RATE = "400/s" if SANITIZERS else "2000/s"
 
@@ -88,16 +88,11 @@ def test_a_gap_inside_a_connection_is_found_on_contiguous_streams(tmp_path):
             assert holes == {entry for entry in missing if entry[0] == symbol}
 
 
-def published(out):
-    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in out.glob("**/[0-2][0-9].parquet")}
-
-
 def test_replay_makes_the_same_bytes(exchanges, tmp_path):
     record(write_config(tmp_path, exchanges.feeds), "3s")
     tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "again")
-    made = published(tmp_path / "out")
-    assert made and made == published(tmp_path / "again")
+    made = published_hashes(tmp_path / "out")
+    assert made and made == published_hashes(tmp_path / "again")
 
 
 @pytest.mark.parametrize("layout, depth", [("symbol", 3), ("market", 2), ("exchange", 2)])
@@ -127,7 +122,7 @@ def test_killed_again_and_again_it_loses_nothing_durable_and_repeats_nothing(tmp
         exchanges.stop()
         judge(tmp_path / "out", exchanges.ledger)
         tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "again")
-        assert published(tmp_path / "out") == published(tmp_path / "again")
+        assert published_hashes(tmp_path / "out") == published_hashes(tmp_path / "again")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -157,6 +152,23 @@ def test_too_little_memory_is_refused_with_the_figure(tmp_path):
     outcome = record(write_config(tmp_path, feeds), "1s", "--memory", "64MiB", expect=2)
     assert_clear_error(outcome, "--memory 64.00 MiB is too little for 1 symbols; at least 96.00 MiB is needed")
     assert not (tmp_path / "out").exists() and not (tmp_path / "log").exists()
+
+
+def test_over_tls_only_a_trusted_certificate_is_believed(tmp_path):
+    files = [tmp_path / "cert.pem", tmp_path / "key.pem"]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+                   check=True, capture_output=True)
+    with Exchanges(tmp_path, "--symbols", "2", "--rate", "300/s", "--tls-cert", files[0], "--tls-key", files[1]) as exchanges:
+        assert "wss://" in exchanges.feeds and "ca_file" in exchanges.feeds
+        trusting_nobody = "\n".join(line for line in exchanges.feeds.splitlines() if not line.startswith("ca_file"))
+        refused = record(write_config(tmp_path, trusting_nobody), "2s")
+        assert last_status(refused)["events"] == 0
+        assert "self-signed" in refused.stderr
+        outcome = record(write_config(tmp_path, exchanges.feeds), "3s")
+        exchanges.stop()
+        assert last_status(outcome)["events"] > 100
+        judge(tmp_path / "out", exchanges.ledger)
 
 
 def test_an_exchange_that_is_not_there_is_no_end(tmp_path):

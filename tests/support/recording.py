@@ -3,7 +3,10 @@
 The judge reads the Parquet files with Polars, which shares nothing with the program.
 """
 
+import hashlib
 import json
+import os
+import select
 import signal
 import socket
 import subprocess
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from harness import BINARY, start, tapeworks
+from harness import start, tapeworks
 
 VENUES = {
     "binance_spot": ("binance", "spot", "json"),
@@ -68,9 +71,6 @@ class Exchanges:
 
     def _read_feeds(self) -> str:
         """The [[feed]] blocks; they come at once, and then nothing until the end."""
-        import os
-        import select
-
         text, deadline = b"", time.monotonic() + 30
         while time.monotonic() < deadline:
             ready, _, _ = select.select([self.process.stdout], [], [], 0.5 if text else 5)
@@ -214,9 +214,12 @@ def judge(out: Path, ledger: Path) -> Counter:
     return counts
 
 
+def published_hashes(out: Path) -> dict[str, str]:
+    """SHA-256 of every published file, by relative path."""
+    return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in out.glob("**/[0-2][0-9].parquet")}
+
+
 def last_status(outcome) -> dict:
     return [json.loads(line) for line in outcome.stderr.splitlines() if line.startswith("{")][-1]
 
-
-__all__ = ["BINARY", "COLUMNS", "Exchanges", "VENUES", "judge", "last_status", "read_rows", "read_table", "record",
-           "start_recording", "write_config"]
