@@ -240,7 +240,7 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
   }
   const LogEvent& event = *decoded;
   ConnectionState* const connection = source ? state_.connection(record.connection) : nullptr;
-  if (connection != nullptr) connection->source = source;
+  if (connection != nullptr) TW_TRY(take_over_number(record, *source, *connection));
   if (kind == LogKind::kRestReply && event.cause == "instruments") {
     TW_TRY(take_instruments(record, event));
   }
@@ -260,7 +260,10 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
       take_disconnect(*connection, from_ns, event.cause);
     }
   }
-  if (connection != nullptr) connection->last_record_ns = record.wall_time_ns;
+  // Of events only a connect says that something can be received.
+  if (connection != nullptr && kind == LogKind::kConnect) {
+    connection->last_record_ns = record.wall_time_ns;
+  }
   if (kind == LogKind::kStop) {
     for (auto& [number, other] : state_.connections()) {
       if (other.connected()) take_disconnect(other, record.wall_time_ns, "stopped");
@@ -281,6 +284,27 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
   }
   const std::string symbol = event.symbols.size() == 1 ? event.symbols.front() : std::string();
   return write_event(record, name_of(kind), event, symbol);
+}
+
+/// After a change of the configuration a number can belong to another venue.
+Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
+                                  ConnectionState& connection) {
+  if (connection.source && connection.source->venue != source.venue) {
+    if (connection.gap_from_ns) {
+      Gap gap;
+      gap.lsn = record.lsn;
+      gap.venue = connection.source->venue;
+      gap.connection = record.connection;
+      gap.from_ns = connection.gap_from_ns;
+      gap.to_ns = record.wall_time_ns;
+      gap.cause = connection.gap_cause;
+      gap.detail = "from here on the number of the connection belongs to another market";
+      TW_TRY(write_gap(gap));
+    }
+    connection = ConnectionState();
+  }
+  connection.source = source;
+  return {};
 }
 
 Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connection) {

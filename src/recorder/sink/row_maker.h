@@ -63,6 +63,7 @@ class RowMaker {
                        Stream stream, const std::string& symbol, int64_t sequence,
                        uint64_t fingerprint, bool& keep);
   Status take_event(const LogRecord& record, LogKind kind);
+  Status take_over_number(const LogRecord& record, LogSource source, ConnectionState& connection);
   Status take_connect(const LogRecord& record, ConnectionState& connection);
   void take_disconnect(ConnectionState& connection, int64_t time_ns, std::string_view cause);
   Status take_instruments(const LogRecord& record, const LogEvent& event);
