@@ -3,10 +3,8 @@
 namespace tapeworks::recorder {
 
 void BacklogMeter::mark(uint64_t end_lsn) {
-  if (!marks_.empty() && marks_.back().total_bytes == total_bytes_) {
-    marks_.back().end_lsn = end_lsn;
-    return;
-  }
+  const uint64_t marked_bytes = marks_.empty() ? consumed_bytes_ : marks_.back().total_bytes;
+  if (marked_bytes == total_bytes_) return;  // the earlier mark says it already
   if (marks_.size() == kMarksMax) {
     // Every other one goes; the last one, which says the most, stays.
     std::deque<Mark> sparser;

@@ -52,6 +52,16 @@ FeedUrls urls_of(const FeedConfig& config) {
   return urls;
 }
 
+Status check_symbols(const FeedConfig& config) {
+  if (const auto pattern = std::ranges::find_if(config.symbols, is_pattern);
+      pattern != config.symbols.end()) {
+    return invalid_argument(
+        "the feed {} {} has the pattern '{}'; patterns are not supported yet, write the symbols",
+        config.exchange, config.market, *pattern);
+  }
+  return {};
+}
+
 RateWindow& AttemptBudgets::of(Venue venue) {
   const VenueRules& rules = rules_of(venue);
   const std::string exchange(name_of(venue).exchange);
@@ -59,16 +69,9 @@ RateWindow& AttemptBudgets::of(Venue venue) {
       .first->second;
 }
 
-Result<std::unique_ptr<Feed>> Feed::make(std::unique_ptr<FeedContext> context,
-                                         AttemptBudgets& budgets, std::string api_key,
-                                         uint64_t random_key, uint32_t first_slot) {
+std::unique_ptr<Feed> Feed::make(std::unique_ptr<FeedContext> context, AttemptBudgets& budgets,
+                                 std::string api_key, uint64_t random_key, uint32_t first_slot) {
   const FeedConfig& config = context->config;
-  if (const auto pattern = std::ranges::find_if(config.symbols, is_pattern);
-      pattern != config.symbols.end()) {
-    return invalid_argument(
-        "the feed {} {} has the pattern '{}'; patterns are not supported yet, write the symbols",
-        config.exchange, config.market, *pattern);
-  }
   std::unique_ptr<Feed> feed(new Feed(std::move(context)));
   const FeedUrls urls = urls_of(config);
   for (auto& keys : plan_connections(config.venue, config.symbols, config.streams)) {
@@ -96,6 +99,11 @@ void Feed::stop() {
 
 bool Feed::is_done() const {
   return std::ranges::all_of(runners_, [](const auto& runner) { return runner->is_done(); });
+}
+
+bool Feed::store_all_refused() {
+  return std::ranges::all_of(runners_,
+                             [](const auto& runner) { return runner->store_all_refused(); });
 }
 
 size_t Feed::connected_count() const {

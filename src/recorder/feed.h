@@ -19,6 +19,9 @@ struct FeedUrls {
 };
 FeedUrls urls_of(const FeedConfig& config);
 
+/// kInvalidArgument for patterns among the symbols, which need the exchange's list of them.
+Status check_symbols(const FeedConfig& config);
+
 /// The budgets of connection attempts, one for each exchange and shared by its feeds: exchanges
 /// count by address. References stay valid.
 class AttemptBudgets {
@@ -33,14 +36,14 @@ class AttemptBudgets {
 class Feed {
  public:
   /// `first_slot` is the number of its first connection in the log; slot_count() are used.
-  /// kInvalidArgument for patterns among the symbols.
-  static Result<std::unique_ptr<Feed>> make(std::unique_ptr<FeedContext> context,
-                                            AttemptBudgets& budgets, std::string api_key,
-                                            uint64_t random_key, uint32_t first_slot);
+  static std::unique_ptr<Feed> make(std::unique_ptr<FeedContext> context, AttemptBudgets& budgets,
+                                    std::string api_key, uint64_t random_key, uint32_t first_slot);
 
   void start();
   void stop();
   bool is_done() const;
+  /// At the end: stores frames that the log had refused; false while it still does.
+  bool store_all_refused();
 
   size_t slot_count() const { return runners_.size(); }
   size_t connected_count() const;

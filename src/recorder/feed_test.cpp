@@ -56,6 +56,14 @@ TEST(BacklogMeter, CountsWhatTheSinkHasNotTaken) {
   EXPECT_EQ(meter.unconsumed_bytes(20), 7U);
 }
 
+TEST(BacklogMeter, AFeedThatStandsStillDoesNotWaitForTheOthers) {
+  BacklogMeter meter;
+  meter.add(100);
+  meter.mark(11);
+  meter.mark(1'000);
+  EXPECT_EQ(meter.unconsumed_bytes(10), 0U);
+}
+
 TEST(BacklogMeter, ManyMarksGetSparserAndStayRight) {
   BacklogMeter meter;
   const uint64_t count = 10 * BacklogMeter::kMarksMax;

@@ -1,7 +1,7 @@
 #include "recorder/recorder.h"
 
 #include <algorithm>
-#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -10,7 +10,9 @@
 
 #include <arrow/memory_pool.h>
 #include <sys/random.h>
+#include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/messages.h"
 #include "recorder/feed.h"
 #include "recorder/frame_log.h"
@@ -28,6 +30,9 @@ constexpr auto kHeartbeatInterval = 1s;
 /// How long servers get to answer a close.
 constexpr auto kClosingMax = 2s;
 constexpr auto kClosingCheckInterval = 20ms;
+
+extern "C" void end_at_once(int) { ::_exit(kSecondSignalExitCode); }
+extern "C" void end_at_second_signal(int number) { std::signal(number, end_at_once); }
 
 uint64_t random_seed() {
   uint64_t seed = 0;
@@ -110,13 +115,19 @@ Status check_memory(const RecordOptions& options) {
 
 /// What the configuration can say and this version does not do yet, where leaving it undone would
 /// change what is recorded, deleted or served.
-Status check_supported(const RecorderConfig& config) {
+Status check_supported(const RecordOptions& options) {
+  const RecorderConfig& config = options.config;
   const auto refuse = [](std::string_view what) {
     return invalid_argument("{} is not supported yet; leave it away", what);
   };
   for (const FeedConfig& feed : config.feeds) {
     if (feed.legs != 1) return refuse("legs = 2");
     if (feed.backfill) return refuse("backfill = true");
+    TW_TRY(check_symbols(feed));
+    if (feed.venue == Venue::kBinanceSpotSbe && options.api_key.empty()) {
+      return invalid_argument(
+          "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
+    }
   }
   if (config.retention.hours != 0) return refuse("retention.hours");
   if (config.retention.disk_soft_limit.bytes != 0) return refuse("retention.disk_soft_limit");
@@ -131,19 +142,20 @@ class Recorder {
         writer_(std::move(writer)),
         log_(writer_),
         sink_(std::move(sink), writer_,
-              {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd,
-               options.config.wal.keep, options.config.wal.max_bytes.bytes}),
+              {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd}),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
 
   Result<int> run() {
-    TW_TRY(make_feeds());
+    make_feeds();
     sink_.start([this](const Error& error) {
       loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
     });
     TW_TRY(write_start());
     loop_.on_termination([this](int) { on_signal(); });
+    // One that came while the log and the output were opened.
+    if (interrupted()) loop_.post([this] { on_signal(); });
     beat();
     show_status();
     if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
@@ -153,7 +165,7 @@ class Recorder {
   }
 
  private:
-  Status make_feeds();
+  void make_feeds();
   Status write_start();
   void on_signal();
   void stop(std::string cause);
@@ -176,6 +188,7 @@ class Recorder {
   net::Timer end_timer_;
 
   bool stopping_ = false;
+  int signal_count_ = 0;
   std::string stop_cause_;
   struct GivenUp {
     int exit_code = 1;
@@ -187,14 +200,10 @@ class Recorder {
   uint64_t last_events_ = 0;
 };
 
-Status Recorder::make_feeds() {
+void Recorder::make_feeds() {
   const uint64_t seed = random_seed();
   uint32_t next_slot = 1;
   for (const FeedConfig& config : options_.config.feeds) {
-    if (config.venue == Venue::kBinanceSpotSbe && options_.api_key.empty()) {
-      return invalid_argument(
-          "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
-    }
     auto context = std::unique_ptr<FeedContext>(new FeedContext{
         .config = config,
         .loop = loop_,
@@ -203,12 +212,11 @@ Status Recorder::make_feeds() {
         .consumed_lsn = [this] { return sink_.consumed_lsn(); },
         .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
         .say = [](std::string_view line) { warn_line(line); }});
-    TW_ASSIGN(auto feed, Feed::make(std::move(context), budgets_, options_.api_key,
-                                    seed + next_slot, next_slot));
+    auto feed =
+        Feed::make(std::move(context), budgets_, options_.api_key, seed + next_slot, next_slot);
     next_slot += static_cast<uint32_t>(feed->slot_count());
     feeds_.push_back(std::move(feed));
   }
-  return {};
 }
 
 Status Recorder::write_start() {
@@ -224,7 +232,7 @@ Status Recorder::write_start() {
 
 void Recorder::on_signal() {
   // Whoever asks twice does not want to wait; the next start completes what is left.
-  if (stopping_) std::_Exit(kSecondSignalExitCode);
+  if (++signal_count_ > 1) std::_Exit(kSecondSignalExitCode);
   stop("signal");
 }
 
@@ -303,11 +311,20 @@ void Recorder::show_status() {
 Result<int> Recorder::end() {
   heartbeat_timer_.cancel();
   status_timer_.cancel();
+  // The loop does not run any more, so it would not see a second signal.
+  for (const int number : {SIGINT, SIGTERM}) {
+    std::signal(number, signal_count_ > 0 ? end_at_once : end_at_second_signal);
+  }
   LogEvent event;
   event.cause = stop_cause_;
   if (given_up_) event.detail = given_up_->why;
   // Waits for room: the log's thread still writes, or has failed and says so.
-  Status ended = log_.append(LogKind::kStop, std::nullopt, 0, event, net::read_clocks());
+  Status ended;
+  const auto store_all = [&] {
+    return std::ranges::all_of(feeds_, [](const auto& feed) { return feed->store_all_refused(); });
+  };
+  while (ended && !store_all()) ended = writer_.flush();
+  if (ended) ended = log_.append(LogKind::kStop, std::nullopt, 0, event, net::read_clocks());
   while (ended) {
     const auto is_clear = log_.append_waiting();
     if (!is_clear) ended = std::unexpected(is_clear.error());
@@ -338,7 +355,7 @@ Result<int> Recorder::end() {
 
 Result<int> record(const RecordOptions& options) {
   TW_TRY(check_memory(options));
-  TW_TRY(check_supported(options.config));
+  TW_TRY(check_supported(options));
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));
   TW_ASSIGN(LogWriter writer,
             LogWriter::open(options.config.wal.dir,

@@ -39,6 +39,7 @@ class ShardRunner::Socket final : public net::WebSocketHandler {
         retry_timer_(runner.context_.loop) {}
 
   void on_open() override {
+    is_open = true;
     Reaction reaction;
     runner_.shard_.on_open(runner_.now(), id_, reaction);
     runner_.perform(reaction);
@@ -61,11 +62,14 @@ class ShardRunner::Socket final : public net::WebSocketHandler {
     net::Opcode opcode = net::Opcode::kText;
     net::ClockReading time;
   };
-  /// Frames that the log has refused: one, since the socket is paused with it.
+  /// Frames that the log has refused: one, since the socket is paused with it, or a few that were
+  /// under way when it was closed.
   std::deque<Refused> refused;
+  std::optional<std::string> closed_because;  ///< the network is done with it
   net::Timer& retry_timer() { return retry_timer_; }
-  bool is_replaced = false;  ///< another socket has taken over
-  bool is_over = false;      ///< the network is done with it; only its refused frame is left
+  bool is_open = false;
+  bool is_written_down = false;  ///< as connected; then its end is too
+  bool is_replaced = false;      ///< another socket has taken over
   bool is_blocked_too_long = false;
 
  private:
@@ -138,10 +142,25 @@ void ShardRunner::perform(const Action& action) {
       break;
     case Action::Kind::kClose:
       token_calls_.erase(action.connection);
-      // What was received until the other end has answered is recorded as well.
-      if (socket != nullptr) socket->client().close(kNormalClosure, "");
+      if (socket == nullptr) break;
+      // A socket that is still being opened has nothing to say good-bye to.
+      if (socket->is_open) {
+        socket->client().close(kNormalClosure, "");
+      } else {
+        remove(*socket);
+      }
       break;
   }
+}
+
+Result<net::ConnectOptions> ShardRunner::connect_options(const std::string& url) const {
+  net::ConnectOptions options;
+  TW_ASSIGN(options.endpoint, net::parse_endpoint(url));
+  options.trust.ca_file = context_.config.ca_file;
+  if (!context_.config.proxy.empty()) {
+    TW_ASSIGN(options.proxy, net::parse_endpoint(context_.config.proxy));
+  }
+  return options;
 }
 
 void ShardRunner::request_token(const Action& action) {
@@ -151,16 +170,14 @@ void ShardRunner::request_token(const Action& action) {
     shard_.on_token_reply(now(), id, status, body, reaction);
     perform(reaction);
   };
-  const auto endpoint = net::parse_endpoint(action.text);
-  if (!endpoint) {
-    context_.give_up(2, endpoint.error().message);
+  auto options = connect_options(action.text);
+  if (!options) {
+    context_.say(options.error().message);
+    context_.loop.post([answer] { answer(0, ""); });
     return;
   }
-  net::ConnectOptions options;
-  options.endpoint = *endpoint;
-  options.trust.ca_file = context_.config.ca_file;
   token_calls_[id] = std::make_unique<net::HttpCall>(
-      context_.loop, std::move(options), net::HttpQuery{"POST", "", "application/json"},
+      context_.loop, std::move(*options), net::HttpQuery{"POST", "", "application/json"},
       kTokenReplyBytesMax, [this, id, answer](Result<net::HttpAnswer> reply) {
         // The call may not be destroyed before its callback has returned.
         const auto call = std::move(token_calls_[id]);
@@ -177,34 +194,28 @@ void ShardRunner::request_token(const Action& action) {
 
 void ShardRunner::open(const Action& action) {
   last_url_ = action.text.substr(0, action.text.find('?'));
-  const auto endpoint = net::parse_endpoint(action.text);
-  if (!endpoint) {
-    context_.give_up(2, endpoint.error().message);
+  auto options = connect_options(action.text);
+  if (!options) {
+    // KuCoin's address comes from a server, which may send anything.
+    context_.loop.post([this, id = action.connection, why = options.error().message] {
+      Reaction reaction;
+      shard_.on_closed(now(), id, why, reaction);
+      perform(reaction);
+    });
     return;
   }
-  net::ConnectOptions options;
-  options.endpoint = *endpoint;
-  options.trust.ca_file = context_.config.ca_file;
   if (!action.header_name.empty()) {
-    options.headers.push_back({action.header_name, action.header_value});
-  }
-  if (!context_.config.proxy.empty()) {
-    const auto proxy = net::parse_endpoint(context_.config.proxy);
-    if (!proxy) {
-      context_.give_up(2, proxy.error().message);
-      return;
-    }
-    options.proxy = *proxy;
+    options->headers.push_back({action.header_name, action.header_value});
   }
   net::WebSocketLimits limits;
   limits.message_bytes_max = kMessageBytesMax;
   limits.idle_timeout = kIdleTimeout;
   limits.deflate = context_.config.compression;
-  // The leg that no open socket has.
-  const bool first_is_taken =
-      std::ranges::any_of(sockets_, [](const auto& socket) { return socket->leg() == 0; });
-  sockets_.push_back(std::make_unique<Socket>(*this, action.connection, first_is_taken ? 1 : 0,
-                                              std::move(options), limits));
+  // The leg that the active socket has not.
+  const Socket* const active = find(shard_.active_id());
+  const uint8_t leg = active != nullptr && active->leg() == 0 ? 1 : 0;
+  sockets_.push_back(
+      std::make_unique<Socket>(*this, action.connection, leg, std::move(*options), limits));
 }
 
 // --- events ---
@@ -215,7 +226,8 @@ void ShardRunner::write_down(LogKind kind, uint8_t leg, const LogEvent& event) {
   if (!written) fail(written.error());
 }
 
-void ShardRunner::on_connected(const Socket& socket, const Notice& notice) {
+void ShardRunner::on_connected(Socket& socket, const Notice& notice) {
+  socket.is_written_down = true;
   // The symbols first: frames can come with the next byte.
   LogEvent subscription;
   subscription.symbols = symbols_;
@@ -247,8 +259,15 @@ void ShardRunner::write_down(const Notice& notice) {
       if (socket != nullptr) on_connected(*socket, notice);
       return;
     case Notice::Kind::kDisconnected:
-      event.cause = socket != nullptr && socket->is_replaced ? "replaced" : "disconnect";
-      if (event.cause == "disconnect" && !stopping_) say("disconnected");
+      if (socket == nullptr || !socket->is_written_down) {
+        // Nothing ended: it was never connected.
+        if (stopping_) return;
+        event.cause = "attempt_failed";
+        say("could not connect");
+        break;
+      }
+      event.cause = socket->is_replaced ? "replaced" : stopping_ ? "stopped" : "disconnect";
+      if (event.cause == "disconnect") say("disconnected");
       write_down(LogKind::kDisconnect, leg, event);
       return;
     case Notice::Kind::kReplaced:
@@ -327,11 +346,7 @@ void ShardRunner::on_frame(Socket& socket, const net::ReceivedFrame& frame) {
     return;
   }
   end_drop_episode();
-  Reaction reaction;
-  shard_.on_message(
-      now_of(frame.time), socket.id(),
-      {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText, frame.time.wall_ns}, reaction);
-  perform(reaction);
+  tell_shard(socket, frame.payload, frame.opcode, frame.time);
 }
 
 bool ShardRunner::is_backlog_full() {
@@ -342,40 +357,57 @@ bool ShardRunner::is_backlog_full() {
 
 void ShardRunner::refuse(Socket& socket, const net::ReceivedFrame& frame) {
   const FeedConfig& config = context_.config;
-  if (config.loss_policy == LossPolicy::kExit) {
-    context_.give_up(
-        1, fmt::format("{} {}: the log cannot take more, and loss_policy is exit; the first "
-                       "message at risk has {} bytes and came at {} ns on connection {}",
-                       config.exchange, config.market, frame.payload.size(), frame.time.wall_ns,
-                       slot_));
-    return;
-  }
   if (config.loss_policy == LossPolicy::kDrop) {
     drop(socket, frame);
     return;
   }
+  // Kept, and nothing more read, until the log has taken it.
   ++context_.block_count;
   socket.client().pause_reading();
   socket.refused.push_back({std::string(frame.payload), frame.opcode, frame.time});
   socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
+  if (config.loss_policy != LossPolicy::kExit) return;
+  context_.give_up(
+      1,
+      fmt::format("{} {}: the log cannot take more, and loss_policy is exit; the first message "
+                  "at risk has {} bytes and came at {} ns on connection {}",
+                  config.exchange, config.market, frame.payload.size(), frame.time.wall_ns, slot_));
+}
+
+bool ShardRunner::store_refused(Socket& socket) {
+  while (!socket.refused.empty()) {
+    const Socket::Refused& next = socket.refused.front();
+    const bool is_binary = next.opcode == net::Opcode::kBinary;
+    if (!store(socket, next.payload, is_binary, next.time)) return false;
+    const Socket::Refused frame = std::move(socket.refused.front());
+    socket.refused.pop_front();
+    tell_shard(socket, frame.payload, frame.opcode, frame.time);
+  }
+  return true;
+}
+
+bool ShardRunner::store_all_refused() {
+  return std::ranges::all_of(sockets_, [this](const auto& socket) {
+    // In the end only the log's room counts, and not how far behind the sink is.
+    return store_refused(*socket);
+  });
+}
+
+void ShardRunner::tell_shard(const Socket& socket, std::string_view payload, net::Opcode opcode,
+                             const net::ClockReading& time) {
+  Reaction reaction;
+  shard_.on_message(
+      now_of(time), socket.id(),
+      {payload, opcode == net::Opcode::kBinary ? Opcode::kBinary : Opcode::kText, time.wall_ns},
+      reaction);
+  perform(reaction);
 }
 
 void ShardRunner::retry(Socket& socket) {
-  while (!socket.refused.empty() && !is_backlog_full()) {
-    const Socket::Refused& next = socket.refused.front();
-    const bool is_binary = next.opcode == net::Opcode::kBinary;
-    if (!store(socket, next.payload, is_binary, next.time)) break;
-    const Socket::Refused frame = std::move(socket.refused.front());
-    socket.refused.pop_front();
-    Reaction reaction;
-    shard_.on_message(
-        now(), socket.id(),
-        {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText, frame.time.wall_ns}, reaction);
-    perform(reaction);
-  }
-  if (socket.refused.empty()) {
-    if (socket.is_over) {
-      remove(socket);
+  if (!is_backlog_full() && store_refused(socket)) {
+    // Only now is it over for the rules: what stands in the log behind it must be later.
+    if (socket.closed_because) {
+      end_socket(socket, *socket.closed_because);
     } else {
       socket.client().resume_reading();
     }
@@ -390,13 +422,11 @@ void ShardRunner::retry(Socket& socket) {
                                         config.block_timeout.count());
     if (config.on_block_timeout == BlockTimeoutAction::kExit) {
       context_.give_up(1, fmt::format("{} {}: {}", config.exchange, config.market, why));
-      return;
+    } else {
+      // The exchange would cut it anyway. Another one is made when the log has room again.
+      context_.say(fmt::format("{} {}: {}", config.exchange, config.market, why));
+      socket.client().close(kNormalClosure, "");
     }
-    // The frame stays until there is room; the exchange would cut the connection anyway.
-    Reaction reaction;
-    shard_.on_closed(now(), socket.id(), why, reaction);
-    socket.client().close(kNormalClosure, "");
-    perform(reaction);
   }
   socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
 }
@@ -410,6 +440,8 @@ void ShardRunner::drop(const Socket& socket, const net::ReceivedFrame& frame) {
   }
   dropping_->to_ns = frame.time.wall_ns;
   ++dropping_->count;
+  // The rules of the connection need its answers all the same.
+  tell_shard(socket, frame.payload, frame.opcode, frame.time);
 }
 
 void ShardRunner::end_drop_episode() {
@@ -432,12 +464,19 @@ ShardRunner::Socket* ShardRunner::find(uint64_t id) {
 }
 
 void ShardRunner::on_socket_closed(Socket& socket, const net::CloseReport& report) {
+  // What the log has refused is to be stored first.
+  if (socket.refused.empty()) {
+    end_socket(socket, report.message);
+  } else {
+    socket.closed_because = report.message;
+  }
+}
+
+void ShardRunner::end_socket(Socket& socket, const std::string& why) {
   Reaction reaction;
-  shard_.on_closed(now(), socket.id(), report.message, reaction);
+  shard_.on_closed(now(), socket.id(), why, reaction);
   perform(reaction);
-  socket.is_over = true;
-  // What the log has refused is still to be stored.
-  if (socket.refused.empty()) remove(socket);
+  remove(socket);
 }
 
 /// Destroyed when the loop comes round again: this may be a callback of the socket.

@@ -16,6 +16,7 @@
 #include "recorder/backlog_meter.h"
 #include "recorder/config/recorder_config.h"
 #include "recorder/frame_log.h"
+#include "recorder/net/connect_options.h"
 #include "recorder/net/event_loop.h"
 #include "recorder/net/http_client.h"
 #include "recorder/net/web_socket_client.h"
@@ -64,6 +65,8 @@ class ShardRunner {
   /// Closes the sockets in order; is_done() once they are.
   void stop();
   bool is_done() const { return sockets_.empty(); }
+  /// At the end: stores frames that the log had refused; false while it still does.
+  bool store_all_refused();
 
   bool is_connected() const;
   size_t stream_count() const { return key_count_; }
@@ -76,12 +79,14 @@ class ShardRunner {
   void perform(const Action& action);
   void write_down(const Notice& notice);
   void write_down(LogKind kind, uint8_t leg, const LogEvent& event);
-  void on_connected(const Socket& socket, const Notice& notice);
+  void on_connected(Socket& socket, const Notice& notice);
   void announce_active();
+  Result<net::ConnectOptions> connect_options(const std::string& url) const;
   void request_token(const Action& action);
   void open(const Action& action);
   void on_frame(Socket& socket, const net::ReceivedFrame& frame);
   void on_socket_closed(Socket& socket, const net::CloseReport& report);
+  void end_socket(Socket& socket, const std::string& why);
   Socket* find(uint64_t id);
   void remove(const Socket& socket);
   void arm_timer();
@@ -93,6 +98,9 @@ class ShardRunner {
   void drop(const Socket& socket, const net::ReceivedFrame& frame);
   void end_drop_episode();
   void retry(Socket& socket);
+  bool store_refused(Socket& socket);
+  void tell_shard(const Socket& socket, std::string_view payload, net::Opcode opcode,
+                  const net::ClockReading& time);
   bool store(Socket& socket, std::string_view payload, bool is_binary, net::ClockReading time);
 
   FeedContext& context_;

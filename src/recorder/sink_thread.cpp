@@ -1,5 +1,7 @@
 #include "recorder/sink_thread.h"
 
+#include <exception>
+#include <new>
 #include <utility>
 #include <variant>
 
@@ -35,7 +37,7 @@ SinkThread::~SinkThread() {
 
 void SinkThread::start(std::function<void(const Error&)> on_failure) {
   thread_ = std::thread([this, on_failure = std::move(on_failure)] {
-    Status outcome = run();
+    Status outcome = run_guarded();
     publish_progress();
     {
       const std::lock_guard lock(mutex_);
@@ -57,6 +59,16 @@ SinkProgress SinkThread::progress() const {
   return progress_;
 }
 
+Status SinkThread::run_guarded() {
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return over_budget("there is no memory to make files of the log; nothing of it is lost");
+  } catch (const std::exception& error) {
+    return internal_error("making files of the log: {}", error.what());
+  }
+}
+
 Status SinkThread::run() {
   TW_ASSIGN(LogReader reader, LogReader::open(housekeeping_.folder, sink_->next_lsn()));
   next_housekeeping_ = std::chrono::steady_clock::now() + kHousekeepingInterval;
@@ -73,14 +85,28 @@ Status SinkThread::run() {
       TW_TRY(sink_->finish());
       return keep_house();
     }
+    if (read_limit_lsn_ > consumed_lsn()) {
+      // Durable and not to be read: the reader finds damage with nothing intact behind it.
+      if (end_lsn_ != kNoEnd) {
+        return io_error(
+            "{}: records {} to {} of the log cannot be read back; run tapeworks wal "
+            "verify",
+            housekeeping_.folder.string(), consumed_lsn() + 1, read_limit_lsn_);
+      }
+      std::this_thread::sleep_for(kIdleWait);
+      continue;
+    }
     // What failed for the writer is the network thread's to report.
-    static_cast<void>(writer_.wait_durable(consumed_lsn() + 1, kIdleWait));
+    if (!writer_.wait_durable(consumed_lsn() + 1, kIdleWait)) {
+      std::this_thread::sleep_for(kIdleWait);
+    }
   }
   return {};
 }
 
 Status SinkThread::take_step(LogReader& reader, bool& is_at_end) {
-  TW_ASSIGN(const LogReader::Step step, reader.next(writer_.durable_lsn()));
+  read_limit_lsn_ = writer_.durable_lsn();
+  TW_ASSIGN(const LogReader::Step step, reader.next(read_limit_lsn_));
   if (const auto* record = std::get_if<LogRecord>(&step)) {
     TW_TRY(sink_->consume(*record));
     consumed_wall_ns_ = record->wall_time_ns;
@@ -89,6 +115,8 @@ Status SinkThread::take_step(LogReader& reader, bool& is_at_end) {
     warn("{}: records {} to {} of the log are lost: {}", hole->segment, hole->first_missing_lsn,
          hole->first_missing_lsn + hole->missing_count - 1, hole->reason);
     TW_TRY(sink_->consume(*hole));
+    consumed_lsn_.store(hole->first_missing_lsn + hole->missing_count - 1,
+                        std::memory_order_release);
   } else {
     is_at_end = true;
   }
@@ -104,8 +132,7 @@ Status SinkThread::keep_house() {
 }
 
 void SinkThread::publish_progress() {
-  SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_, archived_segments_,
-                        removed_segments_};
+  SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_, archived_segments_};
   const std::lock_guard lock(mutex_);
   progress_ = std::move(progress);
 }

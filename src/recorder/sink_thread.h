@@ -21,7 +21,6 @@ struct SinkProgress {
   RowCounts counts;
   int64_t consumed_wall_ns = 0;  ///< receive time of the last record taken
   uint64_t archived_segments = 0;
-  uint64_t removed_segments = 0;
 };
 
 /// Runs the sink in a thread of its own: reads the log behind the durable watermark, in the order
@@ -36,8 +35,6 @@ class SinkThread {
   struct Housekeeping {
     std::filesystem::path folder;
     bool archive = true;
-    std::chrono::milliseconds keep{0};
-    uint64_t bytes_max = 0;  ///< 0: no limit
   };
 
   SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer, Housekeeping housekeeping);
@@ -54,6 +51,7 @@ class SinkThread {
   uint64_t consumed_lsn() const { return consumed_lsn_.load(std::memory_order_acquire); }
 
  private:
+  Status run_guarded();
   Status run();
   Status take_step(LogReader& reader, bool& is_at_end);
   Status keep_house();
@@ -67,10 +65,10 @@ class SinkThread {
   static constexpr uint64_t kNoEnd = UINT64_MAX;
   std::atomic<uint64_t> end_lsn_{kNoEnd};  ///< the last record to take
   std::atomic<bool> stop_now_{false};
+  uint64_t read_limit_lsn_ = 0;
   int64_t consumed_wall_ns_ = 0;
   std::chrono::steady_clock::time_point next_housekeeping_;
   uint64_t archived_segments_ = 0;
-  uint64_t removed_segments_ = 0;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.

@@ -136,6 +136,31 @@ def test_a_signal_drains_and_publishes(exchanges, tmp_path, number):
     judge(tmp_path / "out", exchanges.ledger)
 
 
+def test_a_second_signal_ends_it_at_once_and_the_next_start_completes(exchanges, tmp_path):
+    config = write_config(tmp_path, exchanges.feeds)
+    with (tmp_path / "record.err").open("w") as errors:
+        process = start_recording(config, errors)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    record(config, "1s")
+    exchanges.stop()
+    judge(tmp_path / "out", exchanges.ledger)
+
+
+@pytest.mark.parametrize("feed, fact", [
+    ('exchange = "binance"\nmarket = "spot"\ntransport = "sbe"\nsymbols = ["BTCUSDT"]', "TAPEWORKS_BINANCE_SBE_KEY"),
+    ('exchange = "gate"\nmarket = "spot"\nsymbols = ["*"]', "patterns are not supported yet"),
+    ('exchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nlegs = 2', "legs = 2 is not supported yet"),
+])
+def test_what_cannot_be_recorded_is_refused_before_anything_is_touched(tmp_path, feed, fact):
+    config = write_config(tmp_path, f"[[feed]]\n{feed}\n")
+    assert_clear_error(tapeworks("record", "--config", config, "--for", "1s", expect=2), fact)
+    assert not (tmp_path / "out").exists() and not (tmp_path / "log").exists()
+
+
 def test_the_second_recorder_on_the_same_folders_says_so(exchanges, tmp_path):
     config = write_config(tmp_path, exchanges.feeds)
     with (tmp_path / "record.err").open("w") as errors:

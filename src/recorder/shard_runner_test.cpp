@@ -1,0 +1,260 @@
+#include "recorder/shard_runner.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "recorder/net/http_server.h"
+#include "storage/log_reader.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+/// A disk whose syncs take until somebody says so.
+class StallingDisk final : public LogFileOperations {
+ public:
+  void stall(bool on) {
+    const std::lock_guard lock(mutex_);
+    stalled_ = on;
+    changed_.notify_all();
+  }
+  Status sync(const FileDescriptor& file, const fs::path& path) override {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !stalled_; });
+    lock.unlock();
+    return LogFileOperations::sync(file, path);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stalled_ = false;
+};
+
+/// Acknowledges what a client asks for, then sends numbered trades, as fast as they are taken.
+class TradeServer final : public net::ServerHandler {
+ public:
+  explicit TradeServer(net::EventLoop& loop) : timer_(loop) {}
+
+  net::HttpResponse on_request(const net::HttpRequest&) override { return {404}; }
+  net::UpgradeDecision on_upgrade(const net::HttpRequest&) override { return {}; }
+  void on_open(net::ServerConnection& connection, const net::HttpRequest&) override {
+    connection_ = &connection;
+    ++connection_count;
+  }
+  void on_frame(net::ServerConnection& connection, const net::ReceivedFrame&) override {
+    ASSERT_TRUE(connection.send(net::Opcode::kText, R"({"result":null,"id":1})", 0));
+    pump();
+  }
+  void on_closed(net::ServerConnection&, const net::CloseReport&) override {
+    connection_ = nullptr;
+  }
+
+  int sent_count = 0;
+  int sent_max = 0;
+  int connection_count = 0;
+
+ private:
+  void pump() {
+    for (int i = 0; i < 20 && connection_ != nullptr && sent_count < sent_max; ++i) {
+      const int number = ++sent_count;
+      const std::string trade = fmt::format(
+          R"({{"stream":"btcusdt@trade","data":{{"e":"trade","E":1795260264661,"s":"BTCUSDT","t":{},)"
+          R"("p":"1.5","q":"2","T":1795260264661,"m":true,"M":true,"x":"{}"}}}})",
+          number, std::string(500, 'x'));
+      if (!connection_->send(net::Opcode::kText, trade, 0)) {
+        --sent_count;
+        break;
+      }
+    }
+    if (connection_ != nullptr && sent_count < sent_max) timer_.start(1ms, [this] { pump(); });
+  }
+
+  net::Timer timer_;
+  net::ServerConnection* connection_ = nullptr;
+};
+
+class ShardRunnerTest : public testing::Test {
+ protected:
+  ShardRunnerTest() : server_(loop_), watch_(loop_) {
+    folder_ = fs::path(testing::TempDir()) / ("shard-runner-" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    LogWriterOptions options;
+    options.buffer_limit_bytes = 64 * kKiB;
+    options.operations = &disk_;
+    writer_ = std::make_unique<LogWriter>(LogWriter::open(folder_, options).value());
+    log_ = std::make_unique<FrameLog>(*writer_);
+    net::ServerOptions server_options;
+    server_options.listen = {"127.0.0.1", 0};
+    http_ = net::HttpServer::listen(loop_, server_options, server_).value();
+    config_.symbols = {"BTCUSDT"};
+    config_.streams = {Stream::kTrade};
+    config_.venue = Venue::kBinanceSpot;
+  }
+  ~ShardRunnerTest() override {
+    disk_.stall(false);
+    runner_.reset();
+    writer_.reset();
+    fs::remove_all(folder_);
+  }
+
+  void start() {
+    context_.reset(new FeedContext{.config = config_,
+                                   .loop = loop_,
+                                   .log = *log_,
+                                   .backlog = {},
+                                   .consumed_lsn = [] { return uint64_t{0}; },
+                                   .give_up =
+                                       [this](int code, std::string why) {
+                                         exit_code_ = code;
+                                         why_ = std::move(why);
+                                       },
+                                   .say = [](std::string_view) {}});
+    ConnectionOptions options;
+    options.venue = config_.venue;
+    options.keys = {{Stream::kTrade, "BTCUSDT"}};
+    options.url = fmt::format("ws://127.0.0.1:{}/stream", http_->port());
+    runner_ = std::make_unique<ShardRunner>(*context_, std::move(options), budget_, 1, 1);
+    runner_->start();
+  }
+
+  /// Runs the loop until `done` holds; fails after ten seconds.
+  void run_until(const std::function<bool()>& done) {
+    if (done()) return;
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    std::function<void()> look = [&] {
+      if (done() || std::chrono::steady_clock::now() > deadline) {
+        loop_.stop();
+      } else {
+        watch_.start(2ms, look);
+      }
+    };
+    watch_.start(2ms, look);
+    loop_.run();
+    ASSERT_TRUE(done());
+  }
+
+  /// The trades in the log, in its order, and every kind of event.
+  std::vector<int> trades_in_log() {
+    EXPECT_TRUE(writer_->close());
+    auto reader = LogReader::open(folder_).value();
+    std::vector<int> trades;
+    while (true) {
+      const auto step = reader.next().value();
+      const auto* record = std::get_if<LogRecord>(&step);
+      if (record == nullptr) return trades;
+      if (const auto kind = find_log_kind(record->kind)) kinds_.insert(*kind);
+      const std::string_view payload(reinterpret_cast<const char*>(record->payload.data()),
+                                     record->payload.size());
+      const size_t at = payload.find("\"t\":");
+      if (at != std::string_view::npos) trades.push_back(std::atoi(payload.data() + at + 4));
+    }
+  }
+
+  void expect_each_once(const std::vector<int>& trades, int count) {
+    ASSERT_EQ(trades.size(), static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i) ASSERT_EQ(trades[static_cast<size_t>(i)], i + 1);
+  }
+
+  fs::path folder_;
+  StallingDisk disk_;
+  net::EventLoop loop_;
+  TradeServer server_;
+  net::Timer watch_;
+  std::unique_ptr<net::HttpServer> http_;
+  std::unique_ptr<LogWriter> writer_;
+  std::unique_ptr<FrameLog> log_;
+  FeedConfig config_;
+  RateWindow budget_{100, 300s};
+  std::unique_ptr<FeedContext> context_;
+  std::unique_ptr<ShardRunner> runner_;
+  int exit_code_ = 0;
+  std::string why_;
+  std::set<LogKind> kinds_;
+};
+
+TEST_F(ShardRunnerTest, WhileTheDiskStallsTheSocketWaitsAndNothingIsLost) {
+  server_.sent_max = 2'000;  // more than a megabyte: far above the log's buffer
+  start();
+  run_until([&] { return context_->frame_count > 50; });
+  disk_.stall(true);
+  run_until([&] { return context_->block_count > 0; });
+  const uint64_t stored = context_->frame_count;
+  run_until([&, looks = 0]() mutable { return ++looks > 50; });
+  EXPECT_EQ(context_->frame_count, stored);
+  disk_.stall(false);
+  run_until([&] { return context_->frame_count == 2'001; });  // and the acknowledgement
+  expect_each_once(trades_in_log(), 2'000);
+  EXPECT_EQ(server_.connection_count, 1);
+  EXPECT_FALSE(kinds_.contains(LogKind::kDrop));
+}
+
+TEST_F(ShardRunnerTest, AfterBlockTimeoutTheConnectionIsReplacedOnceThereIsRoom) {
+  config_.block_timeout = 50ms;
+  server_.sent_max = 2'000;
+  disk_.stall(true);
+  start();
+  run_until([&] { return context_->block_count > 0; });
+  run_until([&, looks = 0]() mutable { return ++looks > 150; });
+  EXPECT_EQ(server_.connection_count, 1);
+  disk_.stall(false);
+  run_until([&] { return server_.connection_count == 2; });
+  run_until([&] { return runner_->is_connected(); });
+  const std::vector<int> trades = trades_in_log();
+  // What was received before is there, in order and once.
+  for (size_t i = 1; i < trades.size(); ++i) ASSERT_LT(trades[i - 1], trades[i]);
+  EXPECT_TRUE(kinds_.contains(LogKind::kDisconnect));
+}
+
+TEST_F(ShardRunnerTest, DropCountsAndNamesWhatItGivesUp) {
+  config_.loss_policy = LossPolicy::kDrop;
+  server_.sent_max = 1'000;
+  disk_.stall(true);
+  start();
+  run_until([&] { return context_->dropped_count > 100 && server_.sent_count == 1'000; });
+  disk_.stall(false);
+  server_.sent_max = 1'100;
+  ASSERT_TRUE(writer_->flush());
+  runner_->stop();
+  run_until([&] { return runner_->is_done(); });
+  const std::vector<int> trades = trades_in_log();
+  EXPECT_TRUE(kinds_.contains(LogKind::kDrop));
+  EXPECT_LT(trades.size(), 1'000U);
+  EXPECT_EQ(exit_code_, 0);
+}
+
+TEST_F(ShardRunnerTest, ExitNamesTheFirstMessageAtRiskAndKeepsIt) {
+  config_.loss_policy = LossPolicy::kExit;
+  server_.sent_max = 1'000;
+  disk_.stall(true);
+  start();
+  run_until([&] { return exit_code_ != 0; });
+  EXPECT_EQ(exit_code_, 1);
+  EXPECT_NE(why_.find("first message at risk"), std::string::npos);
+  runner_->stop();
+  disk_.stall(false);
+  ASSERT_TRUE(writer_->flush());
+  EXPECT_TRUE(runner_->store_all_refused());
+  const std::vector<int> trades = trades_in_log();
+  expect_each_once(trades, static_cast<int>(trades.size()));
+}
+
+TEST_F(ShardRunnerTest, AStopWhileConnectingEndsAtOnce) {
+  start();
+  EXPECT_FALSE(runner_->is_done());
+  runner_->stop();
+  EXPECT_TRUE(runner_->is_done());
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder
