@@ -1,41 +1,19 @@
 #include "recorder/frame_log.h"
 
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "recorder/stalling_disk_test_support.h"
 #include "storage/log_reader.h"
 
 namespace tapeworks::recorder {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A disk whose syncs take until somebody says so.
-class StallingDisk final : public LogFileOperations {
- public:
-  void stall(bool on) {
-    const std::lock_guard lock(mutex_);
-    stalled_ = on;
-    changed_.notify_all();
-  }
-  Status sync(const FileDescriptor& file, const fs::path& path) override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !stalled_; });
-    lock.unlock();
-    return LogFileOperations::sync(file, path);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stalled_ = false;
-};
 
 class FrameLogTest : public testing::Test {
  protected:

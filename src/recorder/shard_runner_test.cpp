@@ -1,17 +1,15 @@
 #include "recorder/shard_runner.h"
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <set>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "recorder/net/http_server.h"
+#include "recorder/stalling_disk_test_support.h"
 #include "storage/log_reader.h"
 
 namespace tapeworks::recorder {
@@ -19,27 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-/// A disk whose syncs take until somebody says so.
-class StallingDisk final : public LogFileOperations {
- public:
-  void stall(bool on) {
-    const std::lock_guard lock(mutex_);
-    stalled_ = on;
-    changed_.notify_all();
-  }
-  Status sync(const FileDescriptor& file, const fs::path& path) override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !stalled_; });
-    lock.unlock();
-    return LogFileOperations::sync(file, path);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stalled_ = false;
-};
 
 /// Acknowledges what a client asks for, then sends numbered trades, as fast as they are taken.
 class TradeServer final : public net::ServerHandler {
