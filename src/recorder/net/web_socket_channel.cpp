@@ -167,11 +167,11 @@ Status WebSocketChannel::send_raw(std::string bytes) {
 
 void WebSocketChannel::close(uint16_t code, std::string reason) {
   reason.resize(std::min(reason.size(), kReasonBytesMax));
-  if (!enqueue({Kind::kClose, std::move(reason), 0, code})) return;
+  // The queue may have been written and be empty again when enqueue() returns.
+  if (!enqueue({Kind::kClose, reason, 0, code})) return;
   closing_ = true;
   if (!verdict_) {
-    verdict_ =
-        CloseReport{CloseCause::kClosedByUs, code, queue_.back().payload, {}, "closed as asked"};
+    verdict_ = CloseReport{CloseCause::kClosedByUs, code, std::move(reason), {}, "closed as asked"};
   }
   if (paused_) resume_reading();  // the answer to the close frame has to be read
 }
