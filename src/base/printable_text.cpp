@@ -1,28 +1,17 @@
 #include "base/printable_text.h"
 
-#include <bit>
 #include <cstdint>
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
+
 namespace tapeworks {
 namespace {
 
-/// Bytes of the well-formed character of several bytes at the beginning of `text`; 0 when there is
-/// none (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
-size_t character_bytes(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const auto length = static_cast<size_t>(std::countl_one(byte(0)));
-  if (length < 2 || length > 4 || length > text.size()) return 0;
-  uint32_t code = byte(0) & (0x7fU >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    code = code << 6 | (byte(i) & 0x3fU);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  // U+0080 to U+009F are control characters as well.
-  return code < kLeast[length] || surrogate || code > 0x10ffff || code < 0xa0 ? 0 : length;
+/// U+0080 to U+009F: control characters beyond ASCII.
+bool is_control(std::string_view character) {
+  return character.size() == 2 && character[0] == '\xc2' && static_cast<uint8_t>(character[1]) < 0xa0;
 }
 
 }  // namespace
@@ -32,9 +21,9 @@ std::string printable_text(std::string_view text, size_t bytes_max) {
   size_t at = 0;
   while (at < text.size() && at < bytes_max) {
     const auto byte = static_cast<uint8_t>(text[at]);
-    const size_t length = byte < 0x80 ? 0 : character_bytes(text.substr(at));
-    if (length > 0) {
-      result += text.substr(at, length);
+    const size_t length = byte < 0x80 ? 0 : utf8_character_bytes(text.substr(at));
+    if (const auto character = text.substr(at, length); length > 0 && !is_control(character)) {
+      result += character;
       at += length;
     } else {
       if (byte < 0x20 || byte >= 0x7f) {

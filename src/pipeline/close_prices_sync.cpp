@@ -16,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/messages.h"
 #include "base/run_stats.h"
+#include "base/utf8.h"
 #include "pipeline/price_columns.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/value_interner.h"
@@ -134,7 +135,7 @@ class RowChecker {
     if (last_number_ < texts.size() && texts[last_number_] == symbol) return last_number_;
     const size_t known = texts.size();
     last_number_ = interner_.intern(symbol);
-    if (texts.size() != known && !is_utf8(std::string(symbol))) {
+    if (texts.size() != known && !is_utf8(symbol)) {
       return bad_row(row, "the symbol is no UTF-8 text; convert the file to UTF-8");
     }
     return last_number_;

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <optional>
 
-#include <arrow/util/utf8.h>
 #include <xxhash.h>
 
 #include "base/interrupt.h"
 #include "base/run_stats.h"
 #include "base/units.h"
+#include "base/utf8.h"
 
 namespace tapeworks {
 namespace {
@@ -18,15 +18,6 @@ constexpr size_t kSymbolBytesMax = 200;
 constexpr int64_t kFastCountBound = int64_t{1} << 31;
 /// Sums of counts below this bound cannot leave 64 bits in any file that exists.
 constexpr int64_t kCountBound = int64_t{1} << 52;
-
-bool is_utf8(std::string_view text) {
-  static const bool initialized = [] {
-    arrow::util::InitializeUTF8();
-    return true;
-  }();
-  return initialized && arrow::util::ValidateUTF8(reinterpret_cast<const uint8_t*>(text.data()),
-                                                  static_cast<int64_t>(text.size()));
-}
 
 RowProblem symbol_problem(std::string_view text, Mode mode) {
   // The reference writes a symbol without text to ".parquet".

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include "base/interrupt.h"
+#include "base/utf8.h"
 #include "storage/bulk_sync.h"
 #include "storage/generation_store.h"
 #include "storage/generation_tree_internal.h"

@@ -18,6 +18,7 @@
 #include "base/messages.h"
 #include "base/run_stats.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "storage/bulk_sync.h"
 #include "storage/generation_tree_internal.h"
 

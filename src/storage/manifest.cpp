@@ -10,6 +10,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/utf8.h"
+
 namespace tapeworks {
 namespace {
 
@@ -151,15 +153,6 @@ void add_stale_sources(const Manifest& manifest, const std::string& table,
 }
 
 }  // namespace
-
-bool is_utf8(const std::string& text) {
-  try {
-    static_cast<void>(json(text).dump());
-    return true;
-  } catch (const json::type_error&) {
-    return false;
-  }
-}
 
 bool is_safe_relative_path(const std::string& path) {
   if (path.empty() || path.find('\0') != std::string::npos) return false;

@@ -12,9 +12,6 @@
 
 namespace tapeworks {
 
-/// What can stand in a JSON text.
-bool is_utf8(const std::string& text);
-
 /// A path that cannot lead out of the folder it is below: no empty name, "." or "..", no NUL.
 bool is_safe_relative_path(const std::string& path);
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/utf8.h"
 #include "recorder/protocol/binance_common_internal.h"
 #include "recorder/protocol/decoders_internal.h"
 #include "recorder/protocol/row_fields_internal.h"

@@ -144,17 +144,6 @@ Status JsonDocument::parse(std::string_view text) {
                  rapidjson::GetParseError_En(parsed.Code()));
 }
 
-bool is_utf8(std::string_view text) {
-  struct Nowhere {
-    void Put(char) {}
-  } nowhere;
-  rapidjson::MemoryStream stream(text.data(), text.size());
-  while (stream.Tell() < text.size()) {
-    if (!rapidjson::UTF8<>::Validate(stream, nowhere)) return false;
-  }
-  return true;
-}
-
 JsonValue JsonValue::operator[](std::string_view key) const {
   if (!is_object()) return {};
   uint32_t at = at_ + 1;

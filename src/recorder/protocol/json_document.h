@@ -89,6 +89,4 @@ class JsonDocument {
   std::vector<JsonNode> nodes_;
 };
 
-bool is_utf8(std::string_view text);
-
 }  // namespace tapeworks::recorder
