@@ -11,7 +11,8 @@ namespace {
 
 /// U+0080 to U+009F: control characters beyond ASCII.
 bool is_control(std::string_view character) {
-  return character.size() == 2 && character[0] == '\xc2' && static_cast<uint8_t>(character[1]) < 0xa0;
+  return character.size() == 2 && character[0] == '\xc2' &&
+         static_cast<uint8_t>(character[1]) < 0xa0;
 }
 
 }  // namespace
