@@ -16,6 +16,7 @@
 #include "base/messages.h"
 #include "recorder/feed.h"
 #include "recorder/frame_log.h"
+#include "recorder/recorder_monitor.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
 #include "storage/memory_budget.h"
@@ -131,7 +132,6 @@ Status check_supported(const RecordOptions& options) {
   }
   if (config.retention.hours != 0) return refuse("retention.hours");
   if (config.retention.disk_soft_limit.bytes != 0) return refuse("retention.disk_soft_limit");
-  if (!config.metrics.listen.empty()) return refuse("metrics.listen");
   return {};
 }
 
@@ -140,7 +140,8 @@ class Recorder {
   Recorder(const RecordOptions& options, LogWriter writer, std::unique_ptr<Sink> sink)
       : options_(options),
         writer_(std::move(writer)),
-        log_(writer_),
+        monitor_(options, writer_),
+        log_(writer_, monitor_.meter()),
         sink_(std::move(sink), writer_,
               {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd}),
         heartbeat_timer_(loop_),
@@ -153,6 +154,7 @@ class Recorder {
       loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
     });
     TW_TRY(write_start());
+    TW_TRY(monitor_.start(loop_, [this] { return status(); }));
     loop_.on_termination([this](int) { on_signal(); });
     // One that came while the log and the output were opened.
     if (interrupted()) loop_.post([this] { on_signal(); });
@@ -172,13 +174,16 @@ class Recorder {
   void wait_for_closing(std::chrono::steady_clock::time_point until);
   void give_up(int exit_code, std::string why);
   void beat();
+  std::vector<VenueStatus> venue_statuses() const;
   void show_status();
-  RecorderStatus status();
+  RecorderStatus status() const;
+  void print_status();
   Result<int> end();
 
   const RecordOptions& options_;
   net::EventLoop loop_;
   LogWriter writer_;
+  RecorderMonitor monitor_;
   FrameLog log_;
   SinkThread sink_;
   AttemptBudgets budgets_;
@@ -196,8 +201,11 @@ class Recorder {
   };
   std::optional<GivenUp> given_up_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_status_ = began_;
-  uint64_t last_events_ = 0;
+  struct Shown {
+    double seconds = 0;
+    uint64_t events = 0;
+  };
+  Shown last_shown_;
 };
 
 void Recorder::make_feeds() {
@@ -268,23 +276,39 @@ void Recorder::beat() {
   heartbeat_timer_.start(kHeartbeatInterval, [this] { beat(); });
 }
 
-RecorderStatus Recorder::status() {
+std::vector<VenueStatus> Recorder::venue_statuses() const {
+  std::vector<VenueStatus> venues;
+  for (const auto& feed : feeds_) {
+    const FeedContext& context = feed->context();
+    auto venue = std::ranges::find(venues, context.config.venue, &VenueStatus::venue);
+    if (venue == venues.end()) {
+      venue = venues.insert(venues.end(), VenueStatus{.venue = context.config.venue});
+    }
+    venue->events += context.frame_count;
+    venue->event_bytes += context.frame_bytes;
+    venue->dropped += context.dropped_count;
+    venue->blocked += context.block_count;
+    venue->connected += feed->connected_count();
+    venue->connections += feed->slot_count();
+    venue->connects += context.connect_count;
+    venue->lost += context.lost_count;
+    venue->failed_attempts += context.failed_attempt_count;
+  }
+  return venues;
+}
+
+RecorderStatus Recorder::status() const {
   RecorderStatus status;
   const auto now = std::chrono::steady_clock::now();
   status.seconds = std::chrono::duration<double>(now - began_).count();
-  for (const auto& feed : feeds_) {
-    status.events += feed->context().frame_count;
-    status.dropped += feed->context().dropped_count;
-    status.blocked += feed->context().block_count;
-    status.connected += feed->connected_count();
-    status.connections += feed->slot_count();
+  status.venues = venue_statuses();
+  for (const VenueStatus& venue : status.venues) {
+    status.events += venue.events;
+    status.dropped += venue.dropped;
+    status.blocked += venue.blocked;
+    status.connected += venue.connected;
+    status.connections += venue.connections;
   }
-  const double interval = std::chrono::duration<double>(now - last_status_).count();
-  if (interval > 0) {
-    status.events_per_second = static_cast<double>(status.events - last_events_) / interval;
-  }
-  last_status_ = now;
-  last_events_ = status.events;
   status.sink = sink_.progress();
   status.end_lsn = writer_.end_lsn();
   status.durable_lsn = writer_.durable_lsn();
@@ -300,11 +324,21 @@ RecorderStatus Recorder::status() {
   return status;
 }
 
-void Recorder::show_status() {
-  if (options_.print_status) {
-    const std::string line = render_status(status(), options_.config.status.format) + "\n";
-    std::fputs(line.c_str(), stderr);
+void Recorder::print_status() {
+  if (!options_.print_status) return;
+  RecorderStatus shown = status();
+  // Since the line before, whatever else asks for the status.
+  const double interval = shown.seconds - last_shown_.seconds;
+  if (interval > 0) {
+    shown.events_per_second = static_cast<double>(shown.events - last_shown_.events) / interval;
   }
+  last_shown_ = {shown.seconds, shown.events};
+  const std::string line = render_status(shown, options_.config.status.format) + "\n";
+  std::fputs(line.c_str(), stderr);
+}
+
+void Recorder::show_status() {
+  print_status();
   status_timer_.start(options_.config.status.interval, [this] { show_status(); });
 }
 
@@ -331,14 +365,12 @@ Result<int> Recorder::end() {
     if (!is_clear || *is_clear) break;
     ended = writer_.flush();
   }
+  monitor_.stop();
   const uint64_t last_lsn = writer_.end_lsn() - 1;
   const Status closed = writer_.close();
   // What is durable is published, also after a failure.
   const Status finished = sink_.finish(closed ? last_lsn : writer_.durable_lsn());
-  if (options_.print_status) {
-    const std::string line = render_status(status(), options_.config.status.format) + "\n";
-    std::fputs(line.c_str(), stderr);
-  }
+  print_status();
   TW_TRY(closed);
   TW_TRY(ended);
   TW_TRY(finished);

@@ -228,6 +228,7 @@ void ShardRunner::write_down(LogKind kind, uint8_t leg, const LogEvent& event) {
 
 void ShardRunner::on_connected(Socket& socket, const Notice& notice) {
   socket.is_written_down = true;
+  ++context_.connect_count;
   // The symbols first: frames can come with the next byte.
   LogEvent subscription;
   subscription.symbols = symbols_;
@@ -262,12 +263,16 @@ void ShardRunner::write_down(const Notice& notice) {
       if (socket == nullptr || !socket->is_written_down) {
         // Nothing ended: it was never connected.
         if (stopping_) return;
+        ++context_.failed_attempt_count;
         event.cause = "attempt_failed";
         say("could not connect");
         break;
       }
       event.cause = socket->is_replaced ? "replaced" : stopping_ ? "stopped" : "disconnect";
-      if (event.cause == "disconnect") say("disconnected");
+      if (event.cause == "disconnect") {
+        ++context_.lost_count;
+        say("disconnected");
+      }
       write_down(LogKind::kDisconnect, leg, event);
       return;
     case Notice::Kind::kReplaced:

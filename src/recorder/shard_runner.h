@@ -40,11 +40,14 @@ struct FeedContext {
   /// Something for the person at the terminal.
   std::function<void(std::string_view line)> say;
 
-  // Counted for the status line.
+  // Counted for the status line and the metrics.
   uint64_t frame_count = 0;
   uint64_t frame_bytes = 0;
   uint64_t dropped_count = 0;
   uint64_t block_count = 0;
+  uint64_t connect_count = 0;  ///< connections that became usable
+  uint64_t lost_count = 0;     ///< of those, ended without our wish
+  uint64_t failed_attempt_count = 0;
 };
 
 /// Performs on the network what a ConnectionShard asks for, and puts what comes into the log before

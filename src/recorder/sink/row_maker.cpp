@@ -180,6 +180,11 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   encoder_.put(row.flags);
   encoder_.put_or_null(row.raw);
   ++counts_.rows;
+  const auto sent_ns = row.exchange_time_ns ? row.exchange_time_ns : row.event_time_ns;
+  if (sent_ns && !is_backfill) {
+    counts_.exchange_to_receive[static_cast<size_t>(source.venue)].observe(record.wall_time_ns -
+                                                                           *sent_ns);
+  }
   const int64_t time_ns =
       is_backfill ? row.event_time_ns.value_or(record.wall_time_ns) : record.wall_time_ns;
   return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
@@ -371,6 +376,7 @@ Status RowMaker::write_event(const LogRecord& record, std::string_view name, con
 }
 
 Status RowMaker::write_gap(const Gap& gap) {
+  ++counts_.gaps;
   encoder_.begin();
   encoder_.put(gap.lsn);
   encoder_.put(derived_index_++);
