@@ -16,6 +16,7 @@
 #include "base/messages.h"
 #include "recorder/feed.h"
 #include "recorder/frame_log.h"
+#include "recorder/instruments.h"
 #include "recorder/recorder_monitor.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
@@ -104,9 +105,9 @@ LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor
   return log;
 }
 
-Status check_memory(const RecordOptions& options) {
+Status check_memory(const RecordOptions& options, const std::vector<FeedConfig>& feeds) {
   uint64_t symbol_count = 0;
-  for (const FeedConfig& feed : options.config.feeds) symbol_count += feed.symbols.size();
+  for (const FeedConfig& feed : feeds) symbol_count += feed.symbols.size();
   const uint64_t floor = recorder_memory_floor_bytes(symbol_count);
   if (options.memory_limit_bytes >= floor) return {};
   return invalid_argument("--memory {} is too little for {} symbols; at least {} is needed",
@@ -124,7 +125,6 @@ Status check_supported(const RecordOptions& options) {
   for (const FeedConfig& feed : config.feeds) {
     if (feed.legs != 1) return refuse("legs = 2");
     if (feed.backfill) return refuse("backfill = true");
-    TW_TRY(check_symbols(feed));
     if (feed.venue == Venue::kBinanceSpotSbe && options.api_key.empty()) {
       return invalid_argument(
           "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
@@ -144,6 +144,15 @@ class Recorder {
         log_(writer_, monitor_.meter()),
         sink_(std::move(sink), writer_,
               {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd}),
+        feed_configs_(options.config.feeds),
+        instruments_(
+            options.config.feeds,
+            {loop_, log_,
+             [this](size_t number, std::vector<std::string> symbols) {
+               start_found(number, std::move(symbols));
+             },
+             [](std::string_view line) { warn_line(line); },
+             [this](const Error& error) { give_up(exit_code(error.kind), error.message); }}),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
@@ -162,12 +171,15 @@ class Recorder {
     show_status();
     if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
     for (const auto& feed : feeds_) feed->start();
+    instruments_.start();
     loop_.run();
     return end();
   }
 
  private:
   void make_feeds();
+  Feed& make_feed(const FeedConfig& config);
+  void start_found(size_t number, std::vector<std::string> symbols);
   Status write_start();
   void on_signal();
   void stop(std::string cause);
@@ -187,7 +199,11 @@ class Recorder {
   FrameLog log_;
   SinkThread sink_;
   AttemptBudgets budgets_;
+  std::vector<FeedConfig> feed_configs_;  ///< with what patterns have found in their place
+  Instruments instruments_;
   std::vector<std::unique_ptr<Feed>> feeds_;
+  const uint64_t seed_ = random_seed();
+  uint32_t next_slot_ = 1;
   net::Timer heartbeat_timer_;
   net::Timer status_timer_;
   net::Timer end_timer_;
@@ -209,22 +225,36 @@ class Recorder {
 };
 
 void Recorder::make_feeds() {
-  const uint64_t seed = random_seed();
-  uint32_t next_slot = 1;
-  for (const FeedConfig& config : options_.config.feeds) {
-    auto context = std::unique_ptr<FeedContext>(new FeedContext{
-        .config = config,
-        .loop = loop_,
-        .log = log_,
-        .backlog = {},
-        .consumed_lsn = [this] { return sink_.consumed_lsn(); },
-        .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
-        .say = [](std::string_view line) { warn_line(line); }});
-    auto feed =
-        Feed::make(std::move(context), budgets_, options_.api_key, seed + next_slot, next_slot);
-    next_slot += static_cast<uint32_t>(feed->slot_count());
-    feeds_.push_back(std::move(feed));
+  for (const FeedConfig& config : feed_configs_) {
+    if (!has_patterns(config)) make_feed(config);
   }
+}
+
+Feed& Recorder::make_feed(const FeedConfig& config) {
+  auto context = std::unique_ptr<FeedContext>(new FeedContext{
+      .config = config,
+      .loop = loop_,
+      .log = log_,
+      .backlog = {},
+      .consumed_lsn = [this] { return sink_.consumed_lsn(); },
+      .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
+      .say = [](std::string_view line) { warn_line(line); }});
+  auto feed =
+      Feed::make(std::move(context), budgets_, options_.api_key, seed_ + next_slot_, next_slot_);
+  next_slot_ += static_cast<uint32_t>(feed->slot_count());
+  feeds_.push_back(std::move(feed));
+  return *feeds_.back();
+}
+
+void Recorder::start_found(size_t number, std::vector<std::string> symbols) {
+  if (stopping_) return;
+  FeedConfig& config = feed_configs_[number];
+  config.symbols = std::move(symbols);
+  if (const Status enough = check_memory(options_, feed_configs_); !enough) {
+    give_up(exit_code(enough.error().kind), enough.error().message);
+    return;
+  }
+  make_feed(config).start();
 }
 
 Status Recorder::write_start() {
@@ -248,6 +278,7 @@ void Recorder::stop(std::string cause) {
   if (stopping_) return;
   stopping_ = true;
   stop_cause_ = std::move(cause);
+  instruments_.stop();
   for (const auto& feed : feeds_) feed->stop();
   wait_for_closing(std::chrono::steady_clock::now() + kClosingMax);
 }
@@ -386,7 +417,7 @@ Result<int> Recorder::end() {
 }  // namespace
 
 Result<int> record(const RecordOptions& options) {
-  TW_TRY(check_memory(options));
+  TW_TRY(check_memory(options, options.config.feeds));
   TW_TRY(check_supported(options));
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));
   TW_ASSIGN(LogWriter writer,

@@ -27,6 +27,9 @@ namespace tapeworks::recorder {
 /// Both readings of a clock as the machines want them.
 Now now_of(const net::ClockReading& time);
 
+/// How to reach `url` by what the feed says of certificates and proxy.
+Result<net::ConnectOptions> connect_options_of(const FeedConfig& config, const std::string& url);
+
 /// What the shards of a feed have in common. It outlives them.
 struct FeedContext {
   const FeedConfig& config;
@@ -84,7 +87,6 @@ class ShardRunner {
   void write_down(LogKind kind, uint8_t leg, const LogEvent& event);
   void on_connected(Socket& socket, const Notice& notice);
   void announce_active();
-  Result<net::ConnectOptions> connect_options(const std::string& url) const;
   void request_token(const Action& action);
   void open(const Action& action);
   void on_frame(Socket& socket, const net::ReceivedFrame& frame);

@@ -11,6 +11,7 @@
 #include "base/latency_histogram.h"
 #include "base/result.h"
 #include "recorder/protocol/decode.h"
+#include "recorder/protocol/instrument_list.h"
 #include "recorder/protocol/log_event.h"
 #include "recorder/sink/log_state.h"
 #include "recorder/sink/recording_path.h"
