@@ -16,6 +16,7 @@
 #include "base/messages.h"
 #include "recorder/feed.h"
 #include "recorder/frame_log.h"
+#include "recorder/log_keeper.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
 #include "storage/memory_budget.h"
@@ -103,6 +104,15 @@ LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor
   return log;
 }
 
+LogKeeperOptions log_keeper_options_of(const WalConfig& wal) {
+  LogKeeperOptions keeper;
+  keeper.folder = wal.dir;
+  keeper.archive = wal.archive == WalArchive::kZstd;
+  keeper.keep = wal.keep;
+  keeper.max_bytes = wal.max_bytes.bytes;
+  return keeper;
+}
+
 Status check_memory(const RecordOptions& options) {
   uint64_t symbol_count = 0;
   for (const FeedConfig& feed : options.config.feeds) symbol_count += feed.symbols.size();
@@ -141,8 +151,9 @@ class Recorder {
       : options_(options),
         writer_(std::move(writer)),
         log_(writer_),
-        sink_(std::move(sink), writer_,
-              {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd}),
+        sink_(std::move(sink), writer_, options.config.wal.dir),
+        log_keeper_(log_keeper_options_of(options.config.wal),
+                    [this] { return sink_.releasable_lsn(); }),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
@@ -150,6 +161,9 @@ class Recorder {
   Result<int> run() {
     make_feeds();
     sink_.start([this](const Error& error) {
+      loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
+    });
+    log_keeper_.start([this](const Error& error) {
       loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
     });
     TW_TRY(write_start());
@@ -181,6 +195,7 @@ class Recorder {
   LogWriter writer_;
   FrameLog log_;
   SinkThread sink_;
+  LogKeeper log_keeper_;
   AttemptBudgets budgets_;
   std::vector<std::unique_ptr<Feed>> feeds_;
   net::Timer heartbeat_timer_;
@@ -335,6 +350,7 @@ Result<int> Recorder::end() {
   const Status closed = writer_.close();
   // What is durable is published, also after a failure.
   const Status finished = sink_.finish(closed ? last_lsn : writer_.durable_lsn());
+  const Status kept = log_keeper_.finish();
   if (options_.print_status) {
     const std::string line = render_status(status(), options_.config.status.format) + "\n";
     std::fputs(line.c_str(), stderr);
@@ -342,6 +358,7 @@ Result<int> Recorder::end() {
   TW_TRY(closed);
   TW_TRY(ended);
   TW_TRY(finished);
+  TW_TRY(kept);
   if (!given_up_) return 0;
   if (given_up_->exit_code == 1) {
     warn_line(given_up_->why);
