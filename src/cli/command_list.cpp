@@ -22,7 +22,7 @@ constexpr CommandEntry kCommands[] = {
      make_simulate_exchange_command},
     {"symbol", "Show the brokers of one symbol", make_symbol_command},
     {"sync", "Take over closing prices", make_sync_command},
-    {"verify", "Check a data directory", make_verify_command},
+    {"verify", "Check a data directory or a recording", make_verify_command},
     {"wal", "Look at, check or repair a write-ahead log", make_wal_command},
 };
 

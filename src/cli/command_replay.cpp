@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/work_options.h"
+#include "recorder/sink/recording_path.h"
 #include "recorder/sink/replay.h"
 
 namespace tapeworks {
@@ -67,6 +68,12 @@ class ReplayCommand : public Command {
     if (result.missing_records != 0) {
       warn("the log has lost {} records; tapeworks wal verify {} says where",
            result.missing_records, options_.wal_dir.string());
+    }
+    if (result.whole_from_ns) {
+      warn(
+          "older records of the log are not kept; hours before {} {}:00 UTC cannot be made of it, "
+          "and what is left of the last of them is marked partial",
+          recorder::date_text(*result.whole_from_ns), recorder::hour_text(*result.whole_from_ns));
     }
     const std::vector<nlohmann::ordered_json> records{{{"records", result.record_count},
                                                        {"rows", result.row_count},

@@ -1,13 +1,18 @@
+#include <filesystem>
 #include <memory>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "base/messages.h"
+#include "base/run_stats.h"
 #include "cli/command.h"
+#include "cli/coverage_table.h"
 #include "cli/output.h"
 #include "cli/pipeline_options.h"
 #include "cli/work_options.h"
 #include "pipeline/verify.h"
+#include "recorder/sink/recording_check.h"
 
 namespace tapeworks {
 namespace {
@@ -16,11 +21,19 @@ class VerifyCommand : public Command {
  public:
   void describe(CLI::App& app) override {
     data_.describe(app);
-    app.add_flag("--full", options_.full,
-                 "Also compute the profit and loss of every symbol again and compare");
-    app.add_option("--input", options_.inputs,
-                   "Also sum these transactions again and compare: files, folders, patterns")
-        ->type_name("INPUT");
+    CLI::Option* const full =
+        app.add_flag("--full", options_.full,
+                     "Also compute the profit and loss of every symbol again and compare");
+    CLI::Option* const input =
+        app.add_option("--input", options_.inputs,
+                       "Also sum these transactions again and compare: files, folders, patterns")
+            ->type_name("INPUT");
+    app.add_option("--recording", recording_dir_,
+                   "Check a recording instead: files, certificates, gaps")
+        ->type_name("DIR")
+        ->excludes(app.get_option("--data"))
+        ->excludes(full)
+        ->excludes(input);
     describe_columns(app, options_.columns);
     work_.describe(app);
   }
@@ -34,7 +47,12 @@ class VerifyCommand : public Command {
 
   Result<int> run() override {
     TW_ASSIGN(const auto budget, work_.make_budget());
-    TW_ASSIGN(const std::vector<CheckResult> results, verify_generation(options_, *budget));
+    return recording_dir_.empty() ? check_data(*budget) : check_recording(*budget);
+  }
+
+ private:
+  Result<int> check_data(MemoryBudget& budget) const {
+    TW_ASSIGN(const std::vector<CheckResult> results, verify_generation(options_, budget));
     std::vector<nlohmann::ordered_json> records;
     for (const CheckResult& result : results) {
       records.push_back({{"check", result.check},
@@ -48,7 +66,22 @@ class VerifyCommand : public Command {
     return all_passed(results) ? 0 : 1;
   }
 
- private:
+  Result<int> check_recording(MemoryBudget& budget) const {
+    TW_ASSIGN(CoverageTable coverage, CoverageTable::make(budget.pool()));
+    const auto take = [&](const recorder::CoverageRow& row) { return coverage.add(row); };
+    TW_ASSIGN(const recorder::RecordingCheck check,
+              recorder::check_recording(recording_dir_, budget, take));
+    add_run_rows(check.row_count);
+    TW_ASSIGN(const auto table, coverage.finish());
+    TW_TRY(print_table(*table));
+    if (coverage.left_out_count() != 0) {
+      warn("{} rows of the coverage were checked and are not shown, because {} are the most",
+           coverage.left_out_count(), CoverageTable::kRowsMax);
+    }
+    return check.failed_count == 0 ? 0 : 1;
+  }
+
+  std::filesystem::path recording_dir_;
   DataOption data_;
   WorkOptions work_;
   VerifyOptions options_;

@@ -17,6 +17,7 @@
 #include "recorder/feed.h"
 #include "recorder/frame_log.h"
 #include "recorder/instruments.h"
+#include "recorder/log_keeper.h"
 #include "recorder/recorder_monitor.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
@@ -105,6 +106,15 @@ LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor
   return log;
 }
 
+LogKeeperOptions log_keeper_options_of(const WalConfig& wal) {
+  LogKeeperOptions keeper;
+  keeper.folder = wal.dir;
+  keeper.archive = wal.archive == WalArchive::kZstd;
+  keeper.keep = wal.keep;
+  keeper.max_bytes = wal.max_bytes.bytes;
+  return keeper;
+}
+
 Status check_memory(const RecordOptions& options, const std::vector<FeedConfig>& feeds) {
   uint64_t symbol_count = 0;
   for (const FeedConfig& feed : feeds) symbol_count += feed.symbols.size();
@@ -142,8 +152,9 @@ class Recorder {
         writer_(std::move(writer)),
         monitor_(options, writer_),
         log_(writer_, monitor_.meter()),
-        sink_(std::move(sink), writer_,
-              {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd}),
+        sink_(std::move(sink), writer_, options.config.wal.dir),
+        log_keeper_(log_keeper_options_of(options.config.wal),
+                    [this] { return sink_.releasable_lsn(); }),
         feed_configs_(options.config.feeds),
         instruments_(
             options.config.feeds,
@@ -160,6 +171,9 @@ class Recorder {
   Result<int> run() {
     make_feeds();
     sink_.start([this](const Error& error) {
+      loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
+    });
+    log_keeper_.start([this](const Error& error) {
       loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
     });
     TW_TRY(write_start());
@@ -198,6 +212,7 @@ class Recorder {
   RecorderMonitor monitor_;
   FrameLog log_;
   SinkThread sink_;
+  LogKeeper log_keeper_;
   AttemptBudgets budgets_;
   std::vector<FeedConfig> feed_configs_;  ///< with what patterns have found in their place
   Instruments instruments_;
@@ -341,6 +356,8 @@ RecorderStatus Recorder::status() const {
     status.connections += venue.connections;
   }
   status.sink = sink_.progress();
+  status.published_lsn = sink_.releasable_lsn();
+  status.segments = log_keeper_.counts();
   status.end_lsn = writer_.end_lsn();
   status.durable_lsn = writer_.durable_lsn();
   status.queue_records = status.end_lsn - 1 - std::min(status.end_lsn - 1, sink_.consumed_lsn());
@@ -401,10 +418,12 @@ Result<int> Recorder::end() {
   const Status closed = writer_.close();
   // What is durable is published, also after a failure.
   const Status finished = sink_.finish(closed ? last_lsn : writer_.durable_lsn());
+  const Status kept = log_keeper_.finish();
   print_status();
   TW_TRY(closed);
   TW_TRY(ended);
   TW_TRY(finished);
+  TW_TRY(kept);
   if (!given_up_) return 0;
   if (given_up_->exit_code == 1) {
     warn_line(given_up_->why);

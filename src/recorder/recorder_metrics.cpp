@@ -96,13 +96,17 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
   write_one(text, "tapeworks_log_checkpoint_lsn", kGauge,
             "Every record up to here is durable in parts or files.", sink.checkpoint_lsn);
   write_one(text, "tapeworks_log_published_lsn", kGauge,
-            "Every record up to here is in published files.", status.sink.published_lsn);
+            "Every record up to here is in published files.", status.published_lsn);
   write_one(text, "tapeworks_log_synced", kGauge,
             "1 when durable means synced; 0 with wal.sync = none.",
             uint64_t{status.is_durable ? 1U : 0U});
   write_one(text, "tapeworks_log_bytes", kGauge, "Size of the log's folder.", reading.log_bytes);
   write_one(text, "tapeworks_archived_segments_total", kCounter,
-            "Closed segments of the log that were compressed.", status.sink.archived_segments);
+            "Closed segments of the log that were compressed.",
+            status.segments.archived_segments);
+  write_one(text, "tapeworks_removed_segments_total", kCounter,
+            "Segments of the log that were removed, their records published.",
+            status.segments.removed_segments);
   write_one(text, "tapeworks_open_partitions", kGauge, "Files whose hour is not over.",
             sink.open_partitions);
   write_one(text, "tapeworks_parts", kGauge, "Parts that wait to be joined.", sink.parts);

@@ -6,6 +6,7 @@
 
 #include "recorder/config/recorder_config.h"
 #include "recorder/protocol/venue.h"
+#include "recorder/log_keeper.h"
 #include "recorder/sink_thread.h"
 
 namespace tapeworks::recorder {
@@ -41,6 +42,8 @@ struct RecorderStatus {
   uint64_t resident_bytes = 0;
   uint64_t virtual_bytes = 0;
   bool is_durable = true;  ///< not with wal.sync = "none"
+  uint64_t published_lsn = 0;  ///< every record up to here is in published files
+  LogKeeperCounts segments;
   SinkProgress sink;
   std::vector<VenueStatus> venues;  ///< those with a feed
 };

@@ -6,7 +6,6 @@
 #include <variant>
 
 #include "base/messages.h"
-#include "storage/log_archive.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -18,15 +17,16 @@ constexpr auto kIdleWait = 50ms;
 constexpr auto kPublishedCheckInterval = 1s;
 /// Records between two steps of what else there is to do: merges must not wait for quiet.
 constexpr uint64_t kRecordsPerWork = 256;
-constexpr auto kHousekeepingInterval = 60s;
+/// What may be forgotten is a question to every open file, and nobody is in a hurry.
+constexpr auto kReleaseInterval = 1s;
 
 }  // namespace
 
 SinkThread::SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer,
-                       Housekeeping housekeeping)
+                       std::filesystem::path log_folder)
     : sink_(std::move(sink)),
       writer_(writer),
-      housekeeping_(std::move(housekeeping)),
+      log_folder_(std::move(log_folder)),
       consumed_lsn_(sink_->next_lsn() - 1) {
   publish_progress();
 }
@@ -71,8 +71,7 @@ Status SinkThread::run_guarded() {
 }
 
 Status SinkThread::run() {
-  TW_ASSIGN(LogReader reader, LogReader::open(housekeeping_.folder, sink_->next_lsn()));
-  next_housekeeping_ = std::chrono::steady_clock::now() + kHousekeepingInterval;
+  TW_ASSIGN(LogReader reader, LogReader::open(log_folder_, sink_->next_lsn()));
   while (!stop_now_) {
     bool is_at_end = false;
     for (uint64_t i = 0; i < kRecordsPerWork && !is_at_end; ++i) {
@@ -80,11 +79,16 @@ Status SinkThread::run() {
     }
     TW_ASSIGN(const bool did_work, sink_->work());
     publish_progress();
-    if (std::chrono::steady_clock::now() >= next_housekeeping_) TW_TRY(keep_house());
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= next_release_) {
+      next_release_ = now + kReleaseInterval;
+      releasable_lsn_.store(sink_->releasable_lsn(), std::memory_order_release);
+    }
     if (!is_at_end || did_work) continue;
     if (consumed_lsn() >= end_lsn_) {
       TW_TRY(sink_->finish());
-      return keep_house();
+      releasable_lsn_.store(sink_->releasable_lsn(), std::memory_order_release);
+      return {};
     }
     if (read_limit_lsn_ > consumed_lsn()) {
       // Durable and not to be read: the reader finds damage with nothing intact behind it.
@@ -92,7 +96,7 @@ Status SinkThread::run() {
         return io_error(
             "{}: records {} to {} of the log cannot be read back; run tapeworks wal "
             "verify",
-            housekeeping_.folder.string(), consumed_lsn() + 1, read_limit_lsn_);
+            log_folder_.string(), consumed_lsn() + 1, read_limit_lsn_);
       }
       std::this_thread::sleep_for(kIdleWait);
       continue;
@@ -124,22 +128,8 @@ Status SinkThread::take_step(LogReader& reader, bool& is_at_end) {
   return {};
 }
 
-Status SinkThread::keep_house() {
-  next_housekeeping_ = std::chrono::steady_clock::now() + kHousekeepingInterval;
-  if (!housekeeping_.archive) return {};
-  TW_ASSIGN(const LogHousekeeping archived, archive_closed_segments(housekeeping_.folder));
-  archived_segments_ += archived.done.size();
-  return {};
-}
-
 void SinkThread::publish_progress() {
-  // Looks at every partition, which is too much for each step.
-  if (const auto now = std::chrono::steady_clock::now(); now >= next_published_check_) {
-    next_published_check_ = now + kPublishedCheckInterval;
-    published_lsn_ = sink_->releasable_lsn();
-  }
-  SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_, archived_segments_,
-                        published_lsn_};
+  SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_};
   const std::lock_guard lock(mutex_);
   progress_ = std::move(progress);
 }

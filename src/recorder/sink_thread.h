@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -20,25 +21,17 @@ struct SinkProgress {
   SinkStatus status;
   RowCounts counts;
   int64_t consumed_wall_ns = 0;  ///< receive time of the last record taken
-  uint64_t archived_segments = 0;
-  uint64_t published_lsn = 0;  ///< closed files of all records up to here are published
 };
 
 /// Runs the sink in a thread of its own: reads the log behind the durable watermark, in the order
-/// of its records, and looks after its closed segments.
+/// of its records.
 ///
 /// Ownership: writer and sink live with the caller of start() until join() has returned.
 /// Failure: the first error ends the thread and is given to `on_failure` in that thread, and by
 /// finish() again. Threads: progress() from any, the rest from one.
 class SinkThread {
  public:
-  /// How the log is looked after; a part of the configuration.
-  struct Housekeeping {
-    std::filesystem::path folder;
-    bool archive = true;
-  };
-
-  SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer, Housekeeping housekeeping);
+  SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer, std::filesystem::path log_folder);
   ~SinkThread();
 
   void start(std::function<void(const Error&)> on_failure);
@@ -50,17 +43,18 @@ class SinkThread {
   SinkProgress progress() const;
   /// Cheaper than progress().
   uint64_t consumed_lsn() const { return consumed_lsn_.load(std::memory_order_acquire); }
+  /// What the log may forget; at most a second old, so rather too low. See Sink::releasable_lsn().
+  uint64_t releasable_lsn() const { return releasable_lsn_.load(std::memory_order_acquire); }
 
  private:
   Status run_guarded();
   Status run();
   Status take_step(LogReader& reader, bool& is_at_end);
-  Status keep_house();
   void publish_progress();
 
   std::unique_ptr<Sink> sink_;
   const LogWriter& writer_;
-  Housekeeping housekeeping_;
+  std::filesystem::path log_folder_;
   std::thread thread_;
   std::atomic<uint64_t> consumed_lsn_{0};
   static constexpr uint64_t kNoEnd = UINT64_MAX;
@@ -68,10 +62,8 @@ class SinkThread {
   std::atomic<bool> stop_now_{false};
   uint64_t read_limit_lsn_ = 0;
   int64_t consumed_wall_ns_ = 0;
-  std::chrono::steady_clock::time_point next_housekeeping_;
-  uint64_t archived_segments_ = 0;
-  uint64_t published_lsn_ = 0;
-  std::chrono::steady_clock::time_point next_published_check_;
+  std::atomic<uint64_t> releasable_lsn_{0};
+  std::chrono::steady_clock::time_point next_release_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <string>
 #include <system_error>
 #include <variant>
@@ -67,6 +68,23 @@ Status keep_in_damaged(const fs::path& folder, const fs::path& file) {
     if (::link(file.c_str(), to.c_str()) == 0) return sync_folder(damaged);
     if (errno != EEXIST) return system_error("set aside", file, errno);
   }
+}
+
+Result<std::vector<LogSegmentExtent>> log_segment_extents(const fs::path& folder) {
+  TW_ASSIGN(const auto segments, list_log_segments(folder));
+  std::vector<LogSegmentExtent> extents(segments.size());
+  int64_t end_wall_ns = std::numeric_limits<int64_t>::max();
+  for (size_t i = segments.size(); i-- > 0;) {
+    std::error_code error;
+    const uint64_t file_bytes = fs::file_size(segments[i].path, error);
+    if (error) {
+      return io_error("cannot look at {}: {}", segments[i].path.string(), error.message());
+    }
+    extents[i] = {segments[i].first_lsn, file_bytes, end_wall_ns};
+    TW_ASSIGN(const auto cursor, LogSegmentCursor::open(segments[i]));
+    if (cursor.header()) end_wall_ns = cursor.header()->created_ns;
+  }
+  return extents;
 }
 
 Result<LogHousekeeping> archive_closed_segments(const fs::path& folder) {

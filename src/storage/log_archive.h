@@ -30,6 +30,19 @@ Result<LogHousekeeping> archive_closed_segments(const std::filesystem::path& fol
 /// for the caller to know.
 Result<LogHousekeeping> remove_segments_before(const std::filesystem::path& folder, uint64_t lsn);
 
+/// A segment's part of the log, for who decides how long it is kept.
+struct LogSegmentExtent {
+  uint64_t first_lsn = 0;
+  uint64_t file_bytes = 0;
+  /// When its last record was written, or later: when the next segment was begun. Of the newest,
+  /// and of those behind which no header can be read, the latest time there is.
+  int64_t end_wall_ns = 0;
+};
+
+/// All segments in the order of their LSNs. Reads headers only. Errors: as list_log_segments();
+/// kIo.
+Result<std::vector<LogSegmentExtent>> log_segment_extents(const std::filesystem::path& folder);
+
 /// Gives `file` a second name in damaged/ and makes that durable; a number is added when the name
 /// is taken.
 Status keep_in_damaged(const std::filesystem::path& folder, const std::filesystem::path& file);

@@ -200,3 +200,27 @@ def test_an_exchange_that_is_not_there_is_no_end(tmp_path):
     outcome = record(write_config(tmp_path, feeds), "2s")
     assert "refused" in outcome.stderr.lower()
     assert last_status(outcome)["connected"] == 0
+
+
+def test_a_log_that_is_kept_for_a_second_loses_only_what_is_published(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "4", "--rate", "1500/s", "--exchange", "binance", "--market", "spot") as exchanges:
+        config = write_config(tmp_path, exchanges.feeds)
+        small = ("--set", "wal.segment=64KiB", "--set", "wal.keep=1s")
+        record(config, "5s", *small)
+        time.sleep(1.2)
+        record(config, "2s", *small)
+        exchanges.stop()
+    oldest = min(int(path.name.split(".")[0]) for path in (tmp_path / "log").glob("*.wal*") if path.name != "wal.lock")
+    assert oldest > 1
+    rows = read_rows(tmp_path / "out")
+    published = rows["lsn"].to_list()
+    assert min(published) < oldest
+    tapeworks("verify", "--recording", tmp_path / "out")
+
+    replayed = tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "again")
+    assert "cannot be made of it" in replayed.stderr
+    again = read_rows(tmp_path / "again")["lsn"].to_list()
+    assert again == [lsn for lsn in published if lsn >= oldest]
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("[0-2][0-9].parquet")}
+    tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "out")
+    assert {path: path.read_bytes() for path in before} == before

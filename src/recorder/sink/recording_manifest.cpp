@@ -1,6 +1,8 @@
 #include "recorder/sink/recording_manifest.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
@@ -16,14 +18,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kTopName = "_manifest.json";
 constexpr const char* kFolderName = "_manifest";
-
-/// "2026-11-21/07" of a file with rows, "2026-11-21/tables" of another table's.
-std::string list_name_of(const std::string& partition) {
-  const auto time = parse_partition_time(partition);
-  if (!time) return "unknown";
-  const std::string date = date_text(time->begin_ns);
-  return date + (time->table == TableKind::kRows ? "/" + hour_text(time->begin_ns) : "/tables");
-}
+constexpr std::string_view kFileSuffix = ".parquet";
 
 /// Null when there is no such file.
 Result<Json> read_json(const fs::path& path) {
@@ -38,7 +33,7 @@ Result<Json> read_json(const fs::path& path) {
 }
 
 Json to_json(const Certificate& certificate, const WrittenFile& file) {
-  return {{"path", certificate.partition + ".parquet"},
+  return {{"path", certificate.partition + std::string(kFileSuffix)},
           {"revision", certificate.revision},
           {"complete", certificate.complete},
           {"partial", certificate.partial},
@@ -55,9 +50,121 @@ Json::iterator find_path(Json& files, const std::string& path) {
   return std::ranges::find_if(files, [&](const Json& entry) { return entry["path"] == path; });
 }
 
+std::optional<uint64_t> parse_checksum(const std::string& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// Nothing when a member is missing or of another type.
+std::optional<ManifestEntry> entry_of(const Json& json) {
+  if (!json.is_object()) return std::nullopt;
+  bool is_good = true;
+  const auto number = [&](const char* key) -> uint64_t {
+    const auto found = json.find(key);
+    if (found != json.end() && found->is_number_unsigned()) return found->get<uint64_t>();
+    is_good = false;
+    return 0;
+  };
+  const auto text = [&](const char* key) -> std::string {
+    const auto found = json.find(key);
+    if (found != json.end() && found->is_string()) return found->get<std::string>();
+    is_good = false;
+    return {};
+  };
+  const auto flag = [&](const char* key) {
+    const auto found = json.find(key);
+    if (found != json.end() && found->is_boolean()) return found->get<bool>();
+    is_good = false;
+    return false;
+  };
+  const auto checksum = [&](const char* key) -> uint64_t {
+    const auto value = parse_checksum(text(key));
+    if (!value) is_good = false;
+    return value.value_or(0);
+  };
+  ManifestEntry entry;
+  entry.path = text("path");
+  const uint64_t revision = number("revision");
+  if (revision > std::numeric_limits<uint32_t>::max()) is_good = false;
+  entry.revision = static_cast<uint32_t>(revision);
+  entry.complete = flag("complete");
+  entry.partial = flag("partial");
+  entry.row_count = number("rows");
+  entry.byte_count = number("bytes");
+  entry.xxh3 = checksum("xxh3");
+  entry.row_checksum = checksum("row_xxh3");
+  entry.first_lsn = number("first_lsn");
+  entry.last_lsn = number("last_lsn");
+  entry.close_lsn = number("close_lsn");
+  if (!is_good || !entry.path.ends_with(kFileSuffix)) return std::nullopt;
+  return entry;
+}
+
 std::string text_of(const Json& json) { return json.dump(1) + "\n"; }
 
 }  // namespace
+
+std::string ManifestEntry::partition() const {
+  return path.substr(0, path.size() - std::min(path.size(), kFileSuffix.size()));
+}
+
+std::string manifest_list_of(const std::string& partition) {
+  const auto time = parse_partition_time(partition);
+  if (!time) return "unknown";
+  const std::string date = date_text(time->begin_ns);
+  return date + (time->table == TableKind::kRows ? "/" + hour_text(time->begin_ns) : "/tables");
+}
+
+Result<std::optional<ManifestTop>> read_manifest_top(const fs::path& output_dir) {
+  const fs::path path = output_dir / kTopName;
+  TW_ASSIGN(const Json json, read_json(path));
+  if (json.is_null()) return std::nullopt;
+  const auto wrong = [&](std::string_view what) {
+    return corrupt("{}: {}; make the recording again with tapeworks replay", path.string(), what);
+  };
+  const auto version = json.find("format_version");
+  if (version == json.end() || *version != kRecordingFormatVersion) {
+    return wrong("the format version is not known");
+  }
+  const auto layout = json.find("layout");
+  if (layout == json.end() || !layout->is_string()) return wrong("it names no layout");
+  const auto known = parse_layout(layout->get<std::string>());
+  if (!known) return wrong("its layout is not known");
+  ManifestTop top{*known, {}};
+  const auto lists = json.find("lists");
+  if (lists == json.end() || !lists->is_array()) return wrong("it has no lists");
+  for (const Json& name : *lists) {
+    if (!name.is_string()) return wrong("the name of a list is no text");
+    top.lists.push_back(name.get<std::string>());
+  }
+  return top;
+}
+
+Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(const fs::path& output_dir,
+                                                                     const std::string& list_name) {
+  const fs::path path = output_dir / kFolderName / (list_name + ".json");
+  TW_ASSIGN(const Json json, read_json(path));
+  if (json.is_null()) return std::nullopt;
+  const auto files = json.find("files");
+  if (files == json.end() || !files->is_array()) {
+    return corrupt("{}: it lists no files; make the recording again with tapeworks replay",
+                   path.string());
+  }
+  std::vector<ManifestEntry> entries;
+  for (const Json& file : *files) {
+    auto entry = entry_of(file);
+    if (!entry) {
+      return corrupt(
+          "{}: entry {} is not as a manifest has it; make the recording again with "
+          "tapeworks replay",
+          path.string(), entries.size() + 1);
+    }
+    entries.push_back(std::move(*entry));
+  }
+  return entries;
+}
 
 Status RecordingManifest::check() const {
   const fs::path path = output_dir_ / kTopName;
@@ -92,7 +199,7 @@ Status RecordingManifest::add_list(const std::string& list_name, const fs::path&
 
 Status RecordingManifest::add(const Certificate& certificate, const WrittenFile& file,
                               const fs::path& scratch) {
-  const std::string list_name = list_name_of(certificate.partition);
+  const std::string list_name = manifest_list_of(certificate.partition);
   const fs::path path = output_dir_ / kFolderName / (list_name + ".json");
   TW_ASSIGN(Json list, read_json(path));
   const bool is_new = list.is_null();
@@ -114,7 +221,7 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
 }
 
 Result<bool> RecordingManifest::knows(const Certificate& certificate) const {
-  const std::string list_name = list_name_of(certificate.partition);
+  const std::string list_name = manifest_list_of(certificate.partition);
   TW_ASSIGN(Json top, read_json(output_dir_ / kTopName));
   if (top.is_null() || std::ranges::find(top["lists"], Json(list_name)) == top["lists"].end()) {
     return false;

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "recorder/sink/published_file.h"
@@ -38,5 +42,40 @@ class RecordingManifest {
   std::filesystem::path output_dir_;
   Layout layout_;
 };
+
+/// What a manifest says of the whole recording.
+struct ManifestTop {
+  Layout layout = Layout::kSymbol;
+  std::vector<std::string> lists;  ///< "2026-11-21/07", "2026-11-21/tables"
+};
+
+/// What a manifest says of one file.
+struct ManifestEntry {
+  std::string path;  ///< in the recording, with ".parquet"
+  uint32_t revision = 0;
+  bool complete = false;
+  bool partial = false;
+  uint64_t row_count = 0;
+  uint64_t byte_count = 0;
+  uint64_t xxh3 = 0;  ///< of the whole file
+  uint64_t row_checksum = 0;
+  uint64_t first_lsn = 0;
+  uint64_t last_lsn = 0;
+  uint64_t close_lsn = 0;
+
+  /// Without ".parquet".
+  std::string partition() const;
+  bool operator==(const ManifestEntry&) const = default;
+};
+
+/// The list that names a file of this partition: "2026-11-21/07" for rows, "2026-11-21/tables" for
+/// other tables; "unknown" for a path that no partition has.
+std::string manifest_list_of(const std::string& partition);
+
+/// Reading a manifest, for checks. kCorrupt for what is no manifest of this version, with the file
+/// in the message. Nothing when there is no such file.
+Result<std::optional<ManifestTop>> read_manifest_top(const std::filesystem::path& output_dir);
+Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(
+    const std::filesystem::path& output_dir, const std::string& list_name);
 
 }  // namespace tapeworks::recorder

@@ -1,5 +1,6 @@
 #include "recorder/sink/replay.h"
 
+#include <utility>
 #include <variant>
 
 #include "base/interrupt.h"
@@ -35,6 +36,7 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
   sink_options.rows_from_lsn = options.from_lsn;
   TW_ASSIGN(const auto sink, Sink::open(std::move(sink_options), pool));
   ReplayResult result;
+  bool is_first = true;
   const uint64_t limit = options.to_lsn == 0 ? LogReader::kNoLimit : options.to_lsn;
   while (true) {
     TW_ASSIGN(const LogReader::Step step, reader.next(limit));
@@ -46,6 +48,10 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
     }
     const auto& record = std::get<LogRecord>(step);
     TW_TRY(sink->consume(record));
+    // Before --from moves it.
+    if (std::exchange(is_first, false) && sink->whole_from_ns() != 0) {
+      result.whole_from_ns = sink->whole_from_ns();
+    }
     if (record.lsn >= options.from_lsn) {
       if (result.record_count++ == 0) result.first_lsn = record.lsn;
       result.last_lsn = record.lsn;

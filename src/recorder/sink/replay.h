@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include <arrow/type_fwd.h>
 
@@ -26,6 +27,9 @@ struct ReplayResult {
   uint64_t missing_records = 0;  ///< lost by the log
   uint64_t first_lsn = 0;
   uint64_t last_lsn = 0;
+  /// The log begins inside an hour: no earlier one can be made of it, and the first whole one
+  /// begins at whole_from_ns. Not set when nothing of the log was removed.
+  std::optional<int64_t> whole_from_ns;
 };
 
 /// Makes the recording again from its log, by the sink that records. Hours that are wholly in the

@@ -114,9 +114,7 @@ Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
   if (!decoded_.ignored_kind.empty()) kind_name += fmt::format(":{}", decoded_.ignored_kind);
   ++counts_.frame_kinds[kind_name];
   if (decoded_.kind == FrameKind::kPlaceholder) {
-    bool keep = false;
-    return take_sequence(record, *source, connection, decoded_.placeholder.stream,
-                         decoded_.placeholder.symbol, decoded_.placeholder.sequence, 0, keep);
+    return take_placeholder(record, *source, connection);
   }
   if (decoded_.kind == FrameKind::kError || decoded_.kind == FrameKind::kShutdown) {
     LogEvent event;
@@ -130,6 +128,20 @@ Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
     TW_TRY(take_row(record, *source, kind, connection, frame_index++, row));
   }
   return {};
+}
+
+/// The event is what tells a reader of the files why no row has this number.
+Status RowMaker::take_placeholder(const LogRecord& record, LogSource source,
+                                  const ConnectionState* connection) {
+  const SequenceMark& mark = decoded_.placeholder;
+  bool keep = true;
+  TW_TRY(
+      take_sequence(record, source, connection, mark.stream, mark.symbol, mark.sequence, 0, keep));
+  if (!keep) return {};
+  LogEvent event;
+  event.stream = mark.stream;
+  event.count = mark.sequence;
+  return write_event(record, "placeholder", event, mark.symbol);
 }
 
 Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kind,

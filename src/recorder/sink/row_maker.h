@@ -63,6 +63,8 @@ class RowMaker {
   struct Gap;
 
   Status take_frame(const LogRecord& record, LogKind kind);
+  Status take_placeholder(const LogRecord& record, LogSource source,
+                          const ConnectionState* connection);
   Status take_row(const LogRecord& record, LogSource source, LogKind kind,
                   const ConnectionState* connection, int32_t frame_index, EventRow& row);
   Status take_sequence(const LogRecord& record, LogSource source, const ConnectionState* connection,

@@ -51,7 +51,7 @@ Sink::~Sink() {
 
 Status Sink::consume(const LogRecord& record) {
   if (record.lsn <= state_.lsn) return {};
-  if (state_.lsn == 0 && !begins_a_log(record)) state_.whole_from_ns = kNever;
+  if (state_.lsn == 0 && !begins_a_log(record)) begin_late();
   if (state_.whole_from_ns == kNever) {
     state_.whole_from_ns = floor_time(record.wall_time_ns, kHourNs) + kHourNs;
   }
@@ -75,13 +75,18 @@ Status Sink::consume(const LogHole& hole) {
   if (hole.missing_count == 0 || last_missing <= state_.lsn) return {};
   if (state_.lsn == 0) {
     // Where the log begins later than asked for, nothing is known of the time before.
-    state_.whole_from_ns = kNever;
+    begin_late();
     state_.lsn = last_missing;
     return {};
   }
   TW_TRY(begin_record(last_missing, state_.log_time_ns));
   TW_TRY(maker_.take(hole));
   return end_record(last_missing);
+}
+
+void Sink::begin_late() {
+  begins_late_ = true;
+  state_.whole_from_ns = kNever;  // until the first record says when that is
 }
 
 Status Sink::begin_record(uint64_t lsn, int64_t time_ns) {

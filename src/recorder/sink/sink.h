@@ -86,6 +86,9 @@ class Sink final : private RowTarget {
   /// log has not closed stays open, unless this is a replay: then it is published as partial.
   Status finish();
 
+  /// Files that begin before lack rows, because the log begins later. 0: it has all from the first.
+  int64_t whole_from_ns() const { return state_.whole_from_ns; }
+
   SinkStatus status() const;
   const RowCounts& counts() const { return maker_.counts(); }
 
@@ -122,6 +125,7 @@ class Sink final : private RowTarget {
               std::span<const std::byte> row) override;
   Result<Partition*> partition_for(TableKind table, const PartitionName& name, int64_t time_ns);
   Result<Partition*> add_partition(OpenPartition open);
+  void begin_late();
   Status begin_record(uint64_t lsn, int64_t time_ns);
   Status end_record(uint64_t lsn);
   Status advance_time(int64_t time_ns, uint64_t lsn);
@@ -188,6 +192,7 @@ class Sink final : private RowTarget {
   std::deque<PendingMerge> merges_;  ///< the first one is at work when merge_ is there
   std::optional<FileMerge> merge_;
   std::deque<Removal> removals_;
+  bool begins_late_ = false;                 ///< the first record given was not the log's first
   std::map<std::string, Certificate> made_;  ///< replay: what this sink published
 
   std::optional<Snapshot> snapshot_;

@@ -177,9 +177,18 @@ uint64_t Sink::highest_known_lsn() const { return std::max(state_.lsn, parts_.hi
 
 uint64_t Sink::releasable_lsn() const {
   uint64_t releasable = checkpoint_lsn_;
+  // Parts linger after they were published.
+  std::map<std::string_view, uint64_t> published_lsns;
+  for (const Removal& removal : removals_) {
+    uint64_t& lsn = published_lsns[removal.partition];
+    lsn = std::max(lsn, removal.last_lsn);
+  }
   const auto hold_back = [&](const std::string& partition) {
+    const auto found = published_lsns.find(partition);
+    const uint64_t published_lsn = found == published_lsns.end() ? 0 : found->second;
     const auto parts = parts_.parts_of(partition);
-    if (!parts.empty()) releasable = std::min(releasable, parts.front().first_lsn - 1);
+    const auto first = std::ranges::upper_bound(parts, published_lsn, {}, &PartRange::last_lsn);
+    if (first != parts.end()) releasable = std::min(releasable, first->first_lsn - 1);
   };
   for (const auto& [path, partition] : partitions_) hold_back(path);
   for (const PendingMerge& merge : merges_) hold_back(merge.job.partition);

@@ -64,7 +64,10 @@ Status Sink::begin_merge() {
     inputs.parts.push_back(parts_.path_of(job.partition, range));
   }
   if (inputs.parts.empty() && (!previous || previous->complete == job.complete)) return {};
-  if (job.partial && options_.replay) {
+  // A log that begins late does not say what earlier records did: which numbers came before, and
+  // which connection was down.
+  const bool is_doubtful = job.partial || (begins_late_ && !made_.contains(job.partition));
+  if (is_doubtful && options_.replay) {
     TW_ASSIGN(const auto present, read_certificate(file_path(job.partition), pool_));
     if (present && !present->partial) {
       ++counts_.kept_files;

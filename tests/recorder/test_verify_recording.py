@@ -1,0 +1,120 @@
+"""tapeworks verify --recording: what was really recorded passes, and what pyarrow damages afterwards does not."""
+
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+from harness import assert_clear_error, tapeworks
+from recording import Exchanges, record, write_config
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """Four seconds of all venues, with a message left out, a lost connection and a restart in between."""
+    folder = tmp_path_factory.mktemp("recorded")
+    script = [{"every": "700ms", "fault": "gap", "count": 2}, {"at": "1500ms", "venue": "gate_spot", "fault": "abort"}]
+    with Exchanges(folder, "--symbols", "3", "--rate", "600/s", script=script) as exchanges:
+        config = write_config(folder, exchanges.feeds)
+        record(config, "3s")
+        record(config, "2s")
+    return folder / "out"
+
+
+@pytest.fixture
+def recording(recorded, tmp_path):
+    return shutil.copytree(recorded, tmp_path / "recording")
+
+
+def verify(folder, expect):
+    return tapeworks("verify", "--recording", folder, "--memory", "256MiB", expect=expect)
+
+
+def failed(folder):
+    return [row for row in verify(folder, 1).records() if row["status"] == "failed"]
+
+
+def an_hour(folder, market="binance_spot"):
+    return min((folder / market).rglob("[0-2][0-9].parquet"))
+
+
+def test_a_recording_passes_and_its_coverage_is_that_of_its_files(recorded):
+    rows = verify(recorded, 0).records()
+    assert "failed" not in {row["status"] for row in rows}
+    hours = sorted(path.relative_to(recorded).as_posix() for path in recorded.rglob("[0-2][0-9].parquet"))
+    covered = [row for row in rows if row["stream"]]
+    assert sorted({row["path"] for row in covered}) == hours
+    assert sum(row["rows"] for row in covered) == \
+        sum(pq.read_metadata(recorded / path).num_rows for path in hours)
+    for path in hours:
+        table = pq.read_table(recorded / path, partitioning=None)
+        assert {row["symbol"] for row in covered if row["path"] == path} == set(table["symbol"].to_pylist())
+    trades = [row for row in covered if row["market"] == "spot" and row["exchange"] == "binance"
+              and row["stream"] == "trade"]
+    assert {row["class"] for row in trades} == {"contiguous"}
+    # The recorder was restarted, so no stream is without a gap.
+    assert all(row["gaps"] > 0 for row in covered)
+
+
+def test_all_formats(recorded):
+    json_rows = json.loads(tapeworks("verify", "--recording", recorded, "--format", "json").stdout)
+    csv = tapeworks("verify", "--recording", recorded, "--format", "csv").stdout.splitlines()
+    table = tapeworks("verify", "--recording", recorded, "--format", "table").stdout.splitlines()
+    assert len(json_rows) == len(csv) - 1
+    assert csv[0].startswith("status,path,exchange")
+    assert "status" in table[0]
+    outcome = tapeworks("verify", "--recording", recorded, "--format", "jsonl")
+    assert outcome.records() == json_rows
+
+
+def test_it_writes_nothing(recording):
+    before = {path: path.read_bytes() for path in recording.rglob("*") if path.is_file()}
+    verify(recording, 0)
+    assert {path: path.read_bytes() for path in recording.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("damage,said", [
+    (lambda path: path.unlink(), "missing"),
+    (lambda path: path.write_bytes(path.read_bytes()[:-100]), "bytes"),
+    (lambda path: path.write_bytes(b"x" * path.stat().st_size), "checksum"),
+    (lambda path: shutil.copy(path, path.with_name("99.parquet")), "does not list"),
+    (lambda path: (path.parent / "notes.txt").write_text("mine"), "does not list"),
+], ids=["missing", "cut", "overwritten", "doubled", "unknown"])
+def test_a_damaged_file_fails_and_is_named(recording, damage, said):
+    path = an_hour(recording)
+    damage(path)
+    rows = failed(recording)
+    assert any(said in row["detail"] and path.parent.name in row["path"] for row in rows), rows
+
+
+def rewrite(recording, path, change):
+    """Other rows under the old footer, and a manifest that lists the new file."""
+    file = pq.read_table(path, partitioning=None)
+    pq.write_table(change(file).replace_schema_metadata(file.schema.metadata), path, store_schema=False)
+    name = path.relative_to(recording).as_posix()
+    for listing in (recording / "_manifest").rglob("*.json"):
+        content = json.loads(listing.read_text())
+        for entry in content["files"]:
+            if entry["path"] == name:
+                entry["bytes"] = path.stat().st_size
+        listing.write_text(json.dumps(content))
+
+
+def test_a_value_that_was_changed_fails(recording):
+    path = an_hour(recording)
+
+    def change(table):
+        column = table.schema.get_field_index("receive_time")
+        values = table["receive_time"].to_pylist()
+        return table.set_column(column, table.schema.field(column),
+                                [table["receive_time"].combine_chunks()[:1].take([0] * len(values))])
+
+    rewrite(recording, path, change)
+    assert failed(recording)[0]["path"] == path.relative_to(recording).as_posix()
+
+
+def test_wrong_usage_says_what_is_wrong(recorded, tmp_path):
+    assert_clear_error(tapeworks("verify", "--recording", tmp_path / "none", expect=2), "none")
+    assert_clear_error(tapeworks("verify", "--recording", tmp_path, expect=2), "_manifest.json")
+    tapeworks("verify", "--recording", recorded, "--full", expect=2)
+    tapeworks("verify", "--recording", recorded, "--data", "data", expect=2)
