@@ -296,6 +296,12 @@ Result<EtlOutcome> run_incremental_etl(const EtlOptions& etl,
       TW_ASSIGN(phase.input, plan_increment({etl.inputs, increment.added, increment.vanished_max},
                                             etl.scan, generation, budget));
       if (phase.input.is_nothing_new) return EtlOutcome::kNothingNew;
+      // Every file of the summary may have to be written again.
+      uint64_t summary_bytes = 0;
+      for (const TableFile& file : generation.base()->find("daily_summary")->files) {
+        summary_bytes += file.byte_count;
+      }
+      TW_TRY(generation.check_free_space(summary_bytes));
       TW_TRY(scan_input(phase, etl, place, budget, generation));
 
       const TableWriter writer(generation, etl.scan.mode, budget);
