@@ -21,6 +21,9 @@ class RunCommand : public Command {
   Status check() override {
     TW_TRY(job_.check());
     TW_ASSIGN(etl_options_, etl_.resolve(job_));
+    if (etl_options_.inputs.empty()) {
+      return invalid_argument("INPUT is required; name Parquet files, folders or patterns");
+    }
     TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
     TW_ASSIGN(price_options_, prices_.resolve(job_));
     price_options_.source = source_;

@@ -15,6 +15,7 @@ std::string_view manifest_name(RowProblem problem) {
   static constexpr std::array<std::string_view, static_cast<size_t>(RowProblem::kEnd)> kNames{
       "",
       "",
+      "",
       "dropped_dash_price",
       "dropped_null_price",
       "dropped_null_symbol",

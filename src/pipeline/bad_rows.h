@@ -15,6 +15,7 @@ namespace tapeworks {
 enum class RowProblem : uint8_t {
   kNone,
   kSpecialPrice,  ///< not a problem: the row needs the slow way (wide price, inf, nan)
+  kOtherDay,      ///< not a problem: an incremental scan does not want its day
   kDashPrice,
   kNullPrice,
   kNullSymbolDropped,  ///< compat modes drop such rows silently

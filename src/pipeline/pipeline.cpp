@@ -13,6 +13,7 @@
 #include "base/thread_tasks.h"
 #include "base/units.h"
 #include "pipeline/daily_summary_file.h"
+#include "pipeline/incremental.h"
 #include "pipeline/input_files.h"
 #include "pipeline/pnl_writer.h"
 #include "pipeline/summary_reduce.h"
@@ -179,22 +180,38 @@ Result<Reservation> reserve_prices(const ClosePrices& prices, MemoryBudget& budg
 }
 
 struct EtlPhase {
-  std::vector<std::filesystem::path> inputs;
+  InputPlan input;
   TransactionRuns runs;
 };
+
+Status scan_input(EtlPhase& phase, const EtlOptions& etl, const WorkPlace& place,
+                  MemoryBudget& budget, GenerationWriter& generation) {
+  TW_ASSIGN(const auto temp_folder, generation.make_temp_folder(place.temp_dir));
+  // Compat modes have no incremental runs, for which the facts are.
+  InputFacts* const facts = is_compat(etl.scan.mode) ? nullptr : &phase.input.facts;
+  TW_ASSIGN(phase.runs, scan_transactions(phase.input.paths, etl.scan, budget, temp_folder, facts));
+  if (phase.runs.last_day == kNullDay && !is_compat(etl.scan.mode)) {
+    return corrupt("{}: the input has no row that counts ({} rows read); nothing was published",
+                   phase.input.paths.front().string(), phase.runs.row_count);
+  }
+  return {};
+}
+
+/// Compat modes leave no record of their inputs.
+Status save_inputs(EtlPhase& phase, const EtlOptions& etl, MemoryBudget& budget,
+                   GenerationWriter& generation) {
+  if (is_compat(etl.scan.mode)) return {};
+  return save_input_index(std::move(phase.input), etl.scan, budget, generation);
+}
 
 /// The scan, with everything checked that can be before it.
 Result<EtlPhase> scan_phase(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget,
                             GenerationWriter& generation) {
   EtlPhase phase;
-  TW_ASSIGN(phase.inputs, expand_inputs(etl.inputs));
-  TW_TRY(check_room(generation, phase.inputs, place, budget));
-  TW_ASSIGN(const auto temp_folder, generation.make_temp_folder(place.temp_dir));
-  TW_ASSIGN(phase.runs, scan_transactions(phase.inputs, etl.scan, budget, temp_folder));
-  if (phase.runs.last_day == kNullDay && !is_compat(etl.scan.mode)) {
-    return corrupt("{}: the input has no row that counts ({} rows read); nothing was published",
-                   phase.inputs.front().string(), phase.runs.row_count);
-  }
+  TW_ASSIGN(auto paths, expand_inputs(etl.inputs));
+  TW_TRY(check_room(generation, paths, place, budget));
+  phase.input = plan_full_scan(std::move(paths), budget);
+  TW_TRY(scan_input(phase, etl, place, budget, generation));
   return phase;
 }
 
@@ -263,7 +280,50 @@ Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budg
   warn_about_balance(summaries);
 
   TW_TRY(keep_other_tables(generation, kEtlTables));
-  return generation.publish(std::string(to_string(etl.scan.mode)), run_info("etl", phase.inputs));
+  const ordered_json info = run_info("etl", phase.input.paths);
+  TW_TRY(save_inputs(phase, etl, budget, generation));
+  return generation.publish(std::string(to_string(etl.scan.mode)), info);
+}
+
+Result<EtlOutcome> run_incremental_etl(const EtlOptions& etl,
+                                       const IncrementalEtlOptions& increment,
+                                       const WorkPlace& place, MemoryBudget& budget) {
+  EtlPhase phase;
+  {
+    TW_ASSIGN(GenerationWriter generation, begin_generation(place));
+    TW_TRY(check_mode(generation, etl.scan.mode, {}));
+    if (generation.base() && generation.base()->find("daily_summary") != nullptr) {
+      TW_ASSIGN(phase.input, plan_increment({etl.inputs, increment.added, increment.vanished_max},
+                                            etl.scan, generation, budget));
+      if (phase.input.is_nothing_new) return EtlOutcome::kNothingNew;
+      // Every file of the summary may have to be written again.
+      uint64_t summary_bytes = 0;
+      for (const TableFile& file : generation.base()->find("daily_summary")->files) {
+        summary_bytes += file.byte_count;
+      }
+      TW_TRY(generation.check_free_space(summary_bytes));
+      TW_TRY(scan_input(phase, etl, place, budget, generation));
+
+      const TableWriter writer(generation, etl.scan.mode, budget);
+      SummaryWriter summaries(writer, etl.scan.amounts);
+      TW_TRY(replace_days(phase.input, phase.runs, reduce_options(etl, place), budget, generation,
+                          summaries));
+      TW_TRY(summaries.finish(phase.runs, etl.scan));
+      warn_about_balance(summaries);
+      TW_TRY(keep_other_tables(generation, kEtlTables));
+      const ordered_json info = run_info("etl", phase.input.paths);
+      TW_TRY(save_inputs(phase, etl, budget, generation));
+      TW_TRY(generation.publish(std::string(to_string(etl.scan.mode)), info));
+      return EtlOutcome::kPublished;
+    }
+  }
+  if (!increment.added.empty()) {
+    return invalid_argument(
+        "there is no summary in {} to add to; run `tapeworks etl` over all inputs first",
+        place.data_dir.string());
+  }
+  TW_TRY(run_etl(etl, place, budget));
+  return EtlOutcome::kPublished;
 }
 
 Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
@@ -320,7 +380,9 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   warn_about_balance(summaries);
   dates.warn_about_missing(prices.prices);
 
-  return generation.publish(std::string(to_string(etl.scan.mode)), run_info("run", phase.inputs));
+  const ordered_json info = run_info("run", phase.input.paths);
+  TW_TRY(save_inputs(phase, etl, budget, generation));
+  return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }
 
 }  // namespace tapeworks

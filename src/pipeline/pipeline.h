@@ -27,6 +27,13 @@ struct EtlOptions {
   ScanOptions scan;
 };
 
+/// `etl --incremental`: what of EtlOptions::inputs is new, changed or gone.
+struct IncrementalEtlOptions {
+  std::vector<std::string> added;  ///< these beside the known inputs, in place of `inputs`
+  uint64_t vanished_max = 0;       ///< inputs that may be missing; their rows go
+};
+enum class EtlOutcome { kPublished, kNothingNew };
+
 struct PnlRunOptions {
   Mode mode = Mode::kDefault;
   Day start = day_from_civil(2023, 1, 1);
@@ -40,6 +47,12 @@ struct PnlRunOptions {
 
 /// Transactions to daily_summary/ and derived/broker_names.
 Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget);
+
+/// The same tables, byte for byte, from the published ones and what changed in the input. The first
+/// run is a full one. Only in the default mode.
+Result<EtlOutcome> run_incremental_etl(const EtlOptions& etl,
+                                       const IncrementalEtlOptions& increment,
+                                       const WorkPlace& place, MemoryBudget& budget);
 
 /// daily_summary/ and price/ to pnl/, fifo_state/, pnl_daily/, symbol_broker and broker_ranking.
 Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget);

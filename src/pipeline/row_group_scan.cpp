@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <xxhash.h>
 
@@ -155,6 +156,25 @@ Status RowGroupScanner::scan(const TransactionFile& file, const RowRange& range)
   return range.end == input->row_count() ? readers.expect_end() : Status{};
 }
 
+RowGroupFacts RowGroupScanner::take_facts() {
+  RowGroupFacts facts;
+  facts.problems = std::exchange(problems_, ProblemCounts{});
+  for (size_t i = 1; i < day_counts_.size(); ++i) {
+    if (day_counts_[i] != 0) facts.days.push_back(days_.value[i]);
+  }
+  std::ranges::sort(facts.days);
+  const auto repeated = std::ranges::unique(facts.days);
+  facts.days.erase(repeated.begin(), repeated.end());
+  facts.days.shrink_to_fit();
+  for (uint32_t broker = 0; broker < names_.size(); ++broker) {
+    const NameSeen& seen = names_[broker];
+    if (seen.name != kNoName) facts.names.push_back({broker, seen.day, seen.name});
+  }
+  facts.names.shrink_to_fit();
+  names_.clear();
+  return facts;
+}
+
 /// Whether counts are null somewhere.
 Result<bool> RowGroupScanner::read_batch(Readers& readers, size_t count) {
   const StageTimer timer(Stage::kDecode);
@@ -180,6 +200,7 @@ Status RowGroupScanner::start_chunk(Readers& readers, const TransactionFile& fil
   brokers_.problem.assign(1, compat ? RowProblem::kNone : RowProblem::kNullBroker);
   days_.value.assign(1, kNullDay);
   days_.problem.assign(1, compat ? RowProblem::kNone : RowProblem::kNullDate);
+  day_counts_.assign(1, 0);
   prices_.value.assign(1, Price{});
   prices_.problem.assign(1, RowProblem::kNullPrice);
   price_units_.assign(1, kNoUnits);
@@ -220,7 +241,12 @@ Status RowGroupScanner::extend_tables(Readers& readers, const TransactionFile& f
   for_new_values(*readers.date, days_.value.size(), [&](std::string_view bytes) {
     const auto day = file.date_reader.read(bytes);
     days_.value.push_back(day.value_or(kNullDay));
-    days_.problem.push_back(day ? RowProblem::kNone : RowProblem::kBadDate);
+    const bool is_wanted =
+        !day || shared_.wanted_days == nullptr || shared_.wanted_days->contains(*day);
+    days_.problem.push_back(!is_wanted ? RowProblem::kOtherDay
+                            : day      ? RowProblem::kNone
+                                       : RowProblem::kBadDate);
+    day_counts_.push_back(0);
   });
   for_new_values(*readers.price, prices_.value.size(), [&](std::string_view bytes) {
     prices_.value.push_back(file.price_reader.read(bytes));
@@ -247,7 +273,7 @@ Status RowGroupScanner::reserve_tables(const TransactionFile& file) {
   };
   const uint64_t bytes = bytes_of(symbols_) + bytes_of(brokers_) + bytes_of(days_) +
                          bytes_of(prices_) + price_units_.capacity() * (sizeof(int64_t) + 1) +
-                         name_ids_.capacity() * sizeof(uint32_t);
+                         day_counts_.capacity() + name_ids_.capacity() * sizeof(uint32_t);
   if (!table_memory_.resize(bytes)) {
     return over_budget("{}: the distinct values of a row group need {}; give more --memory",
                        file.input.path().string(), format_byte_size(bytes));
@@ -315,14 +341,13 @@ void RowGroupScanner::flush_run(const Run& run) {
   record.buy_units = run.buy_units;
   record.sell_units = run.sell_units;
   collector_.add(record);
-  note_name(record.broker, record.day, name_ids_[static_cast<size_t>(run.name_code + 1)]);
+  note_name(record.broker, static_cast<size_t>(run.day_code + 1),
+            name_ids_[static_cast<size_t>(run.name_code + 1)]);
 }
 
-void RowGroupScanner::note_name(uint32_t broker, Day day, uint32_t name) {
-  if (day != kNullDay) {
-    if (first_day_ == kNullDay || day < first_day_) first_day_ = day;
-    if (day > last_day_) last_day_ = day;
-  }
+void RowGroupScanner::note_name(uint32_t broker, size_t day_index, uint32_t name) {
+  day_counts_[day_index] = 1;
+  const Day day = days_.value[day_index];
   if (broker >= names_.size()) names_.resize(broker + size_t{1});
   NameSeen& seen = names_[broker];
   if (name == kNoName || day < seen.day || (day == seen.day && name == seen.name)) return;
@@ -336,6 +361,7 @@ void RowGroupScanner::scan_slow_row(size_t row, const RowPlace& place, const Rea
   const size_t symbol = static_cast<size_t>(symbol_codes_[row] + 1);
   const size_t broker = static_cast<size_t>(broker_codes_[row] + 1);
   const size_t day = static_cast<size_t>(day_codes_[row] + 1);
+  if (days_.problem[day] == RowProblem::kOtherDay) return;
   const size_t price_index = static_cast<size_t>(price_codes_[row] + 1);
   const int64_t buy = buys_[row];
   const int64_t sell = sells_[row];
@@ -384,7 +410,7 @@ void RowGroupScanner::scan_slow_row(size_t row, const RowPlace& place, const Rea
   record.day = days_.value[day];
   record.buy_shares = buy;
   record.sell_shares = sell;
-  note_name(record.broker, record.day, name_ids_[static_cast<size_t>(name_codes_[row] + 1)]);
+  note_name(record.broker, day, name_ids_[static_cast<size_t>(name_codes_[row] + 1)]);
   const Price& price = prices_.value[price_index];
   const bool buy_null = counts_have_nulls && buy_nulls_[row] != 0;
   const bool sell_null = counts_have_nulls && sell_nulls_[row] != 0;

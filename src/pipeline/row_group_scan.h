@@ -4,11 +4,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "pipeline/bad_rows.h"
 #include "pipeline/group_collector.h"
+#include "pipeline/scan_facts.h"
 #include "pipeline/transaction_source.h"
 #include "storage/column_reader.h"
 #include "storage/value_interner.h"
@@ -54,6 +56,8 @@ struct ScanShared {
 
   Mode mode = Mode::kDefault;
   size_t partition_count = 1;
+  /// Rows of other days are passed over; null: all are wanted. Changes only between two scans.
+  const std::set<Day>* wanted_days = nullptr;
   SharedDictionary symbols;
   SharedDictionary brokers;  ///< its number 0 stands for the null broker
   SharedDictionary broker_names;
@@ -77,21 +81,18 @@ class RowGroupScanner {
   Status scan(const TransactionFile& file, const RowRange& range);
   Status finish() { return collector_.finish(); }
 
-  /// The name of a broker with the latest day it was seen on; of two names that day the smaller
-  /// one.
+  /// What the last scan() found beside the sums. To be called once after each scan().
+  RowGroupFacts take_facts();
+
+  const GroupCollector& collector() const { return collector_; }
+
+ private:
+  static constexpr uint32_t kNoName = ~uint32_t{0};
+  /// By broker: the name of the latest day on which it has one.
   struct NameSeen {
     Day day = kNullDay;
     uint32_t name = kNoName;
   };
-  static constexpr uint32_t kNoName = ~uint32_t{0};
-
-  const std::vector<NameSeen>& names() const { return names_; }
-  const GroupCollector& collector() const { return collector_; }
-  const ProblemCounts& problems() const { return problems_; }
-  Day first_day() const { return first_day_; }
-  Day last_day() const { return last_day_; }
-
- private:
   static constexpr size_t kBatchRows = 4096;
 
   /// What the codes of one column chunk mean; index 0 is null, code c is at c + 1.
@@ -116,14 +117,13 @@ class RowGroupScanner {
   void scan_slow_row(size_t row, const RowPlace& place, const Readers& readers,
                      const TransactionFile& file, bool counts_have_nulls);
   void flush_run(const Run& run);
-  void note_name(uint32_t broker, Day day, uint32_t name);
+  void note_name(uint32_t broker, size_t day_index, uint32_t name);
 
   ScanShared& shared_;
   GroupCollector collector_;
   std::vector<NameSeen> names_;  // by broker number
   ProblemCounts problems_{};
-  Day first_day_ = kNullDay;
-  Day last_day_ = kNullDay;
+  std::vector<uint8_t> day_counts_;  // by day code: whether a row of it counted; null is at 0
 
   CodeTable<uint32_t> symbols_;
   CodeTable<uint32_t> brokers_;

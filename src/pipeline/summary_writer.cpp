@@ -81,6 +81,21 @@ Status SummaryWriter::put(const DailySummary& summary) {
   return writer_.add("daily_summary", symbol_file_path("daily_summary", summary.symbol), *table);
 }
 
+void SummaryWriter::start_from(const Table& base) {
+  const auto count_of = [&](const char* name) {
+    const auto found = base.counts.find(name);
+    return found == base.counts.end() ? uint64_t{0} : found->second;
+  };
+  symbol_days_.store(count_of("symbol_days"));
+  unbalanced_symbol_days_.store(count_of("unbalanced_symbol_days"));
+}
+
+void SummaryWriter::take_out(const DailySummary& old) {
+  const DayBalance balance = balance_of(old);
+  symbol_days_.fetch_sub(balance.days, std::memory_order_relaxed);
+  unbalanced_symbol_days_.fetch_sub(balance.unbalanced, std::memory_order_relaxed);
+}
+
 Status SummaryWriter::finish(const TransactionRuns& runs, const ScanOptions& options) {
   TW_ASSIGN(const auto names, from_arrow(broker_names_table(runs, writer_.pool()), "broker names"));
   TW_TRY(writer_.add("broker_names", "derived/broker_names.parquet", *names));

@@ -19,6 +19,11 @@ class SummaryWriter {
 
   Status put(const DailySummary& summary);
 
+  /// For a summary that goes on from an old one: its counts are those of `base` before the first
+  /// put(), and take_out() is told of each symbol whose old rows are replaced. Threads: as put().
+  void start_from(const Table& base);
+  void take_out(const DailySummary& old);
+
   /// Writes the names of the brokers and describes both tables in the manifest.
   Status finish(const TransactionRuns& runs, const ScanOptions& options);
 

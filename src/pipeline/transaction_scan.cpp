@@ -12,6 +12,7 @@
 #include "base/thread_tasks.h"
 #include "base/units.h"
 #include "pipeline/row_group_scan.h"
+#include "storage/row_group_hash.h"
 
 namespace tapeworks {
 namespace {
@@ -90,13 +91,17 @@ std::string place_text(const RowPlace& place, const std::vector<TransactionFile>
                      place.row_group, place.row);
 }
 
-/// What the bad rows mean for the run.
-Status judge_bad_rows(const BadRowLog& log, const std::vector<TransactionFile>& files,
-                      uint64_t row_count, const ScanOptions& options) {
+/// What the bad rows mean for the run. `skipped_count` are those of the whole input; the log has
+/// only those that were read now.
+Status judge_bad_rows(const BadRowLog& log, uint64_t skipped_count,
+                      const std::vector<TransactionFile>& files, uint64_t row_count,
+                      const ScanOptions& options) {
   const auto first = log.first();
-  if (!first) return {};
-  const std::string what = fmt::format("{}: {}", place_text(first->place, files), describe(*first));
-  const uint64_t count = log.count();
+  if (!first && skipped_count == 0) return {};
+  const std::string what =
+      first ? fmt::format("{}: {}", place_text(first->place, files), describe(*first))
+            : std::string("the bad rows are in inputs that an earlier run has read");
+  const uint64_t count = options.on_bad_row == OnBadRow::kFail ? log.count() : skipped_count;
   if (options.on_bad_row == OnBadRow::kFail) {
     return corrupt("{} ({} bad row{}{}); correct the input or use --on-bad-row skip", what,
                    std::min(count, kBadRowsCounted), count == 1 ? "" : "s",
@@ -112,57 +117,152 @@ Status judge_bad_rows(const BadRowLog& log, const std::vector<TransactionFile>& 
 }
 
 /// Joins what the threads found.
-TransactionRuns gather(ScanShared& shared, std::vector<std::unique_ptr<RowGroupScanner>>& scanners,
+TransactionRuns gather(ScanShared& shared, const ScanFacts& facts,
+                       const std::vector<std::unique_ptr<RowGroupScanner>>& scanners,
                        std::unique_ptr<RunStore> runs) {
   TransactionRuns result;
   result.runs = std::move(runs);
   result.symbols = shared.symbols.texts();
   result.brokers = shared.brokers.texts();
   result.brokers.insert(result.brokers.begin(), std::string{});
-  result.first_day = kNullDay;
-  result.last_day = kNullDay;
   result.records_by_symbol.resize(result.symbols.size());
   result.partition_of_symbol.resize(result.symbols.size());
-  const std::vector<std::string> names = shared.broker_names.texts();
-  std::map<uint32_t, std::pair<Day, std::string>> latest_names;
   for (const auto& scanner : scanners) {
     const auto& records = scanner->collector().records_by_symbol();
     for (size_t symbol = 0; symbol < records.size(); ++symbol) {
       result.records_by_symbol[symbol] += records[symbol];
     }
-    for (size_t i = 0; i < result.problems.size(); ++i) {
-      result.problems[i] += scanner->problems()[i];
-    }
-    if (scanner->first_day() != kNullDay) {
-      result.first_day = result.first_day == kNullDay
-                             ? scanner->first_day()
-                             : std::min(result.first_day, scanner->first_day());
-    }
-    result.last_day = std::max(result.last_day, scanner->last_day());
-    for (uint32_t broker = 0; broker < scanner->names().size(); ++broker) {
-      const auto& seen = scanner->names()[broker];
-      if (seen.name == RowGroupScanner::kNoName) continue;
-      const std::string& name = names[seen.name];
-      const auto [entry, is_new] = latest_names.try_emplace(broker, seen.day, name);
-      auto& [day, text] = entry->second;
-      if (!is_new && (seen.day > day || (seen.day == day && name < text))) {
-        entry->second = {seen.day, name};
-      }
-    }
   }
-  for (auto& [broker, seen] : latest_names) result.broker_names[broker] = std::move(seen.second);
   for (size_t symbol = 0; symbol < result.symbols.size(); ++symbol) {
     result.partition_of_symbol[symbol] =
         partition_of(result.symbols[symbol], shared.partition_count);
   }
+  result.problems = facts.problems();
+  result.first_day = facts.first_day();
+  result.last_day = facts.last_day();
+  const std::vector<std::string> names = shared.broker_names.texts();
+  for (const auto& [broker, seen] : facts.names()) result.broker_names[broker] = names[seen.name];
   return result;
 }
+
+/// Gives the texts of known row groups the numbers by which these refer to them, and each file an
+/// entry for each of its row groups.
+Status prepare_facts(InputFacts& inputs, const std::vector<TransactionFile>& files,
+                     ScanShared& shared) {
+  for (size_t broker = 1; broker < inputs.brokers.size(); ++broker) {
+    shared.brokers.intern(inputs.brokers[broker]);
+  }
+  for (const std::string& name : inputs.names) shared.broker_names.intern(name);
+  inputs.files.resize(files.size());
+  for (size_t file = 0; file < files.size(); ++file) {
+    const ParquetInput& input = files[file].input;
+    auto& row_groups = inputs.files[file];
+    const auto count = static_cast<size_t>(input.row_group_count());
+    if (!row_groups.empty() && row_groups.size() != count) {
+      return io_error("{} was changed while it was being read; run again when it is complete",
+                      input.path().string());
+    }
+    row_groups.resize(count);
+    for (size_t i = 0; i < count; ++i) {
+      row_groups[i].row_count = static_cast<uint64_t>(input.row_group_rows(static_cast<int>(i)));
+    }
+  }
+  return shared.reserve_dictionaries();
+}
+
+/// One scan: its threads, and the ranges that they take.
+class Scan {
+ public:
+  Scan(const std::vector<TransactionFile>& files, const ScanOptions& options, ScanShared& shared,
+       ScanFacts& facts, InputFacts* inputs)
+      : files_(files), options_(options), shared_(shared), facts_(facts), inputs_(inputs) {}
+
+  void add_thread(RunStore& runs, MemoryBudget& budget) {
+    scanners_.push_back(std::make_unique<RowGroupScanner>(shared_, runs, budget));
+  }
+  const std::vector<std::unique_ptr<RowGroupScanner>>& scanners() const { return scanners_; }
+  uint64_t row_count() const { return row_count_.load(std::memory_order_relaxed); }
+
+  /// Everything, or only the rows of days that are replaced from row groups that are known.
+  Status read_all(const std::vector<RowGroupScanner::RowRange>& ranges, RunStore& runs) {
+    std::vector<RowGroupScanner::RowRange> fresh;
+    std::vector<RowGroupScanner::RowRange> known;
+    for (const auto& range : ranges) (is_known(range) ? known : fresh).push_back(range);
+    TW_TRY(read(fresh, runs));
+    if (known.empty()) return {};
+    const std::set<Day>& replaced = inputs_->replaced_days;
+    std::erase_if(known, [&](const auto& range) {
+      return std::ranges::none_of(known_facts(range).days,
+                                  [&](Day day) { return replaced.contains(day); });
+    });
+    shared_.wanted_days = &replaced;
+    const Status done = read(known, runs);
+    shared_.wanted_days = nullptr;
+    return done;
+  }
+
+ private:
+  const RowGroupFacts& known_facts(const RowGroupScanner::RowRange& range) const {
+    return inputs_->files[range.file_index][static_cast<size_t>(range.row_group)];
+  }
+  bool is_known(const RowGroupScanner::RowRange& range) const {
+    return inputs_ != nullptr && known_facts(range).is_known;
+  }
+
+  Status read(const std::vector<RowGroupScanner::RowRange>& ranges, RunStore& runs) {
+    uint64_t rows = 0;
+    for (const auto& range : ranges) rows += static_cast<uint64_t>(range.end - range.begin);
+    Progress progress("reading", rows);
+    std::atomic<bool> too_many_bad_rows{false};
+    const Status scanned =
+        run_tasks(ranges.size(), scanners_.size(), [&](size_t index, size_t worker) -> Status {
+          TW_TRY(read_range(ranges[index], *scanners_[worker]));
+          progress.add(static_cast<uint64_t>(ranges[index].end - ranges[index].begin));
+          if (options_.on_bad_row == OnBadRow::kFail &&
+              shared_.bad_rows.count() >= kBadRowsCounted) {
+            too_many_bad_rows.store(true, std::memory_order_relaxed);
+            return corrupt("{}", kTooManyBadRows);
+          }
+          return {};
+        });
+    row_count_.fetch_add(rows, std::memory_order_relaxed);
+    // Only the stop that we asked for gives way to the judgement of the bad rows.
+    if (!scanned && !(too_many_bad_rows.load(std::memory_order_relaxed) &&
+                      scanned.error().message == kTooManyBadRows)) {
+      TW_TRY(runs.explain(scanned.error()));
+    }
+    return {};
+  }
+
+  Status read_range(const RowGroupScanner::RowRange& range, RowGroupScanner& scanner) {
+    const TransactionFile& file = files_[range.file_index];
+    TW_TRY(scanner.scan(file, range));
+    RowGroupFacts facts = scanner.take_facts();
+    if (is_known(range)) return {};  // these are but a part of what is known
+    // The row group has just been read, so that its bytes need not come from the disk again.
+    if (inputs_ != nullptr && range.begin == 0) {
+      facts.xxh3 = row_group_hash(file.input, range.row_group);
+    }
+    facts_.add(range.file_index, range.row_group, std::move(facts),
+               [&](uint32_t a, uint32_t b) { return shared_.broker_names.less(a, b); });
+    return {};
+  }
+
+  const std::vector<TransactionFile>& files_;
+  const ScanOptions& options_;
+  ScanShared& shared_;
+  ScanFacts& facts_;
+  InputFacts* inputs_;
+  std::vector<std::unique_ptr<RowGroupScanner>> scanners_;
+  std::atomic<uint64_t> row_count_{0};
+};
 
 }  // namespace
 
 Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::path>& paths,
                                           const ScanOptions& options, MemoryBudget& budget,
-                                          const std::filesystem::path& temp_folder) {
+                                          const std::filesystem::path& temp_folder,
+                                          InputFacts* inputs) {
   PhaseTimer timer("scan");
   TW_ASSIGN(const std::vector<TransactionFile> files, open_files(paths, options, budget));
   int64_t row_count = 0;
@@ -183,37 +283,25 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
   auto runs = std::make_unique<RunStore>(
       RunStoreOptions{plan.partition_count, plan.chunk_bytes, plan.thread_count}, budget,
       temp_folder);
-  std::vector<std::unique_ptr<RowGroupScanner>> scanners;
-  for (size_t i = 0; i < plan.thread_count; ++i) {
-    scanners.push_back(std::make_unique<RowGroupScanner>(shared, *runs, budget));
-  }
+  if (inputs != nullptr) TW_TRY(prepare_facts(*inputs, files, shared));
+  ScanFacts facts(inputs, budget);
+  facts.add_known([&](uint32_t a, uint32_t b) { return shared.broker_names.less(a, b); });
+  Scan scan(files, options, shared, facts, inputs);
+  for (size_t i = 0; i < plan.thread_count; ++i) scan.add_thread(*runs, budget);
+  TW_TRY(scan.read_all(ranges, *runs));
+  TW_TRY(judge_bad_rows(shared.bad_rows, facts.bad_row_count(), files,
+                        static_cast<uint64_t>(row_count), options));
+  for (const auto& scanner : scan.scanners()) TW_TRY(scanner->finish());
 
-  Progress progress("reading", static_cast<uint64_t>(row_count));
-  std::atomic<bool> too_many_bad_rows{false};
-  const Status scanned =
-      run_tasks(ranges.size(), plan.thread_count, [&](size_t index, size_t worker) -> Status {
-        const auto& range = ranges[index];
-        TW_TRY(scanners[worker]->scan(files[range.file_index], range));
-        progress.add(static_cast<uint64_t>(range.end - range.begin));
-        if (options.on_bad_row == OnBadRow::kFail && shared.bad_rows.count() >= kBadRowsCounted) {
-          too_many_bad_rows.store(true, std::memory_order_relaxed);
-          return corrupt("{}", kTooManyBadRows);
-        }
-        return {};
-      });
-  // Only the stop that we asked for gives way to the judgement of the bad rows.
-  if (!scanned && !(too_many_bad_rows.load(std::memory_order_relaxed) &&
-                    scanned.error().message == kTooManyBadRows)) {
-    TW_TRY(runs->explain(scanned.error()));
+  TransactionRuns result = gather(shared, facts, scan.scanners(), std::move(runs));
+  if (inputs != nullptr) {
+    inputs->brokers = result.brokers;
+    inputs->names = shared.broker_names.texts();
   }
-  TW_TRY(judge_bad_rows(shared.bad_rows, files, static_cast<uint64_t>(row_count), options));
-  for (const auto& scanner : scanners) TW_TRY(scanner->finish());
-
-  TransactionRuns result = gather(shared, scanners, std::move(runs));
   result.unit = files.empty() ? AmountUnit::kBinary40 : files[0].price_reader.unit();
   result.row_count = static_cast<uint64_t>(row_count);
-  timer.add_rows(result.row_count);
-  add_run_rows(result.row_count);
+  timer.add_rows(scan.row_count());
+  add_run_rows(scan.row_count());
   return result;
 }
 

@@ -13,6 +13,7 @@
 #include "engine/run_store.h"
 #include "pipeline/bad_rows.h"
 #include "pipeline/mode.h"
+#include "pipeline/scan_facts.h"
 #include "pipeline/transaction_source.h"
 
 namespace tapeworks {
@@ -52,11 +53,16 @@ struct TransactionRuns {
 
 /// Scans the files once and pre-aggregates their rows by (symbol, broker, day).
 ///
+/// With `inputs` it also learns what an incremental run will want to know of each row group, and of
+/// row groups that are known already it reads only the rows of days that are replaced: those given
+/// and those of the new row groups. The counts, days and names of the result are of all row groups.
+///
 /// `temp_folder` exists and takes what does not fit in the budget.
 /// Errors: kCorrupt for malformed files, missing columns, and bad rows by ScanOptions::on_bad_row;
 /// kIo; kMemoryBudget; kCancelled after a signal.
 Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::path>& files,
                                           const ScanOptions& options, MemoryBudget& budget,
-                                          const std::filesystem::path& temp_folder);
+                                          const std::filesystem::path& temp_folder,
+                                          InputFacts* inputs = nullptr);
 
 }  // namespace tapeworks

@@ -79,7 +79,7 @@ CheckResult check_unlisted_files(const VerifyContext& context) {
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     if (entry->is_directory(error) && !entry->is_symlink(error)) continue;
     std::string name = entry->path().lexically_relative(context.generation.path()).generic_string();
-    if (!listed.contains(name)) unlisted.insert(std::move(name));
+    if (!listed.contains(name) && !is_checkpoint(name)) unlisted.insert(std::move(name));
   }
   Findings findings;
   if (error) findings.add(0, "the folder cannot be read: " + error.message());

@@ -14,7 +14,6 @@ using namespace std::chrono_literals;
 
 /// How long an idle sink waits before it looks whether it should end.
 constexpr auto kIdleWait = 50ms;
-constexpr auto kPublishedCheckInterval = 1s;
 /// Records between two steps of what else there is to do: merges must not wait for quiet.
 constexpr uint64_t kRecordsPerWork = 256;
 /// What may be forgotten is a question to every open file, and nobody is in a hurry.

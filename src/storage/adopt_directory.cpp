@@ -27,7 +27,7 @@ constexpr const char* kFolderOfTables = "derived";
 
 bool is_record(const std::string& relative_path) {
   return relative_path == kManifestName || relative_path == kNewManifestName ||
-         relative_path == kRunInfoName;
+         relative_path == kRunInfoName || is_checkpoint(relative_path);
 }
 
 /// The relative paths of all data files, sorted. kInvalidArgument for what is no part of a table:

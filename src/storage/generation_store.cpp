@@ -28,11 +28,12 @@ namespace {
 
 /// A key of 200 bytes with an ending. File systems take 255.
 constexpr size_t kFileNameBytesMax = 208;
+constexpr std::string_view kCheckpointFolder = "checkpoint/";
 
 Status check_file_path(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   if (!is_safe_relative_path(path) || name.size() > kFileNameBytesMax || path == kManifestName ||
-      path == kRunInfoName) {
+      path == kRunInfoName || is_checkpoint(path)) {
     return internal_error("a data file cannot be called {:?}", path);
   }
   return {};
@@ -91,6 +92,8 @@ struct GenerationWriter::State {
                   std::span<const std::byte> content, uint64_t row_count);
   Status keep_table(const Table& table);
   Status keep_file(const TableFile& file);
+  Status add_checkpoint(const std::string& table, std::span<const std::byte> content);
+  Status keep_checkpoint(const std::string& table);
   Status copy_file(const TableFile& file);
   Status publish(const std::string& mode, const nlohmann::ordered_json& run_info);
   Status complete_folder(const nlohmann::ordered_json& run_info);
@@ -198,6 +201,28 @@ Status GenerationWriter::State::keep_file(const TableFile& file) {
   if (::link(from.c_str(), (folder / file.path).c_str()) == 0) return {};
   if (needs_copy(errno)) return copy_file(file);
   return system_error("link", from, errno);
+}
+
+Status GenerationWriter::State::add_checkpoint(const std::string& table,
+                                               std::span<const std::byte> content) {
+  const std::string path = checkpoint_path(table);
+  TW_TRY(note_path(path));
+  TW_ASSIGN(FileDescriptor file, create_data_file(path));
+  TW_TRY(write_all(file, content, folder / path));
+  return sync->add(std::move(file), folder / path);
+}
+
+Status GenerationWriter::State::keep_checkpoint(const std::string& table) {
+  const std::string path = checkpoint_path(table);
+  std::error_code error;
+  if (!fs::exists(base_path / path, error)) return {};
+  TW_TRY(note_path(path));
+  if (::link((base_path / path).c_str(), (folder / path).c_str()) == 0) return {};
+  if (!needs_copy(errno)) return system_error("link", base_path / path, errno);
+  TW_ASSIGN(const FileDescriptor source, open_file(base_path / path, O_RDONLY));
+  TW_ASSIGN(FileDescriptor target, create_data_file(path));
+  TW_TRY(hash_content(source, base_path / path, &target, folder / path));
+  return sync->add(std::move(target), folder / path);
 }
 
 Status GenerationWriter::State::copy_file(const TableFile& file) {
@@ -349,8 +374,28 @@ Status GenerationWriter::keep_table(const std::string& table) {
   const Table* const kept = state_->base ? state_->base->find(table) : nullptr;
   if (kept == nullptr || state_->manifest.find(table) != nullptr) return {};
   TW_TRY(state_->note_outcome(state_->keep_table(*kept)));
+  TW_TRY(state_->note_outcome(state_->keep_checkpoint(table)));
   state_->manifest.tables[table] = *kept;
   return {};
+}
+
+Status GenerationWriter::keep_file(const std::string& table, const TableFile& file) {
+  TW_TRY(state_->note_outcome(state_->keep_file(file)));
+  state_->note_file(table, file);
+  return {};
+}
+
+Status GenerationWriter::add_checkpoint(const std::string& table,
+                                        std::span<const std::byte> content) {
+  return state_->note_outcome(state_->add_checkpoint(table, content));
+}
+
+std::string checkpoint_path(const std::string& table) {
+  return std::string(kCheckpointFolder) + table;
+}
+
+bool is_checkpoint(const std::string& relative_path) {
+  return relative_path.starts_with(kCheckpointFolder);
 }
 
 Result<fs::path> GenerationWriter::make_temp_folder(const fs::path& parent) {

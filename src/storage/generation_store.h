@@ -22,7 +22,7 @@ namespace tapeworks {
 //   DIR -> DIR.generations/000042
 //   DIR.generations/lock               held exclusively by the one writer
 //   DIR.generations/000041/            the generation before, whole
-//   DIR.generations/000042/            manifest.json, run.json, the tables
+//   DIR.generations/000042/            manifest.json, run.json, the tables, checkpoint/
 //   DIR.generations/000043.partial/    being written; removed by the next writer after a crash
 //   DIR.generations/temp-PID-N/        spill files of a running command; likewise. With --temp-dir
 //                                      this is a link to a folder over there
@@ -63,7 +63,8 @@ struct GenerationWriterOptions {
 ///   returned ok, the whole generation and the link survive a power cut.
 /// Failure: once a file could not be written, publish() fails too. After that, or when destroyed
 ///   without publish(), the partial folder is removed and the published generation is untouched.
-/// Threads: add_file from any thread; all else from one, and manifest() while no add_file runs.
+/// Threads: add_file and keep_file from any thread; all else from one, and manifest() while no
+/// add_file runs.
 class GenerationWriter {
  public:
   /// Takes the writer's lock, creates missing parent folders, and removes what an interrupted run
@@ -106,6 +107,13 @@ class GenerationWriter {
   /// nothing when base() has no such table or this generation has it already.
   Status keep_table(const std::string& table);
 
+  /// Carries one file of a table of base() over likewise. Threads: any, as add_file.
+  Status keep_file(const std::string& table, const TableFile& file);
+
+  /// Writes what a later run of the program wants to know about how `table` was made; the file
+  /// checkpoint/TABLE is no data file and stands in no manifest. keep_table() carries it over.
+  Status add_checkpoint(const std::string& table, std::span<const std::byte> content);
+
   /// The manifest as it would be published now (for fingerprints of tables just written).
   const Manifest& manifest() const;
 
@@ -132,6 +140,11 @@ struct GenerationInfo {
   std::string created;      ///< ISO 8601 UTC, from run.json
   std::string command;      ///< from run.json
 };
+
+/// Where a generation keeps the checkpoint of a table: "checkpoint/TABLE". It need not exist.
+std::string checkpoint_path(const std::string& table);
+/// Whether the path, relative to a generation, is that of a checkpoint.
+bool is_checkpoint(const std::string& relative_path);
 
 /// All whole generations, oldest first.
 Result<std::vector<GenerationInfo>> list_generations(const std::filesystem::path& data_dir);

@@ -1,0 +1,385 @@
+#include "pipeline/incremental.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "base/interrupt.h"
+#include "base/messages.h"
+#include "base/run_stats.h"
+#include "base/thread_tasks.h"
+#include "base/units.h"
+#include "pipeline/daily_summary_file.h"
+#include "pipeline/input_files.h"
+#include "pipeline/table_writer.h"
+#include "storage/posix_file.h"
+#include "storage/row_group_hash.h"
+
+namespace tapeworks {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kSummary = "daily_summary";
+constexpr size_t kMissingNamedMax = 5;
+/// A row in a DailySummary and on its way through Arrow.
+constexpr uint64_t kRowBytes = 64;
+
+std::string canonical_text(const fs::path& path) {
+  std::error_code error;
+  const fs::path canonical = fs::canonical(path, error);
+  return error ? path.string() : canonical.string();
+}
+
+/// Size and times; the rest stays 0.
+FileStamp stat_stamp(const fs::path& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  const auto ns = [](const timespec& time) {
+    return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  };
+  return {static_cast<uint64_t>(info.st_size), ns(info.st_mtim), ns(info.st_ctim), 0};
+}
+
+struct OpenedInput {
+  FileStamp stamp;
+  std::optional<ParquetInput> input;
+};
+
+/// A file that is no good has no footer here; the scan will say what is wrong with it.
+OpenedInput open_input(const fs::path& path, MemoryBudget& budget) {
+  OpenedInput opened{stat_stamp(path), std::nullopt};
+  if (auto input = ParquetInput::open(path, budget)) {
+    opened.stamp.footer_xxh3 = footer_hash(*input);
+    opened.input = std::move(*input);
+  }
+  return opened;
+}
+
+Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOptions& scan,
+                              MemoryBudget& budget, Reservation& memory) {
+  constexpr const char* kRemedy = "run `tapeworks etl` over all inputs once without --incremental";
+  const Table* const summary = generation.base() ? generation.base()->find(kSummary) : nullptr;
+  const fs::path path = generation.base_path() / checkpoint_path(kSummary);
+  std::error_code error;
+  if (summary == nullptr || !fs::exists(path, error)) {
+    return invalid_argument("there is no record of the inputs of the summary; {}", kRemedy);
+  }
+  const uint64_t byte_count = fs::file_size(path, error);
+  if (error || byte_count > kIndexBytesMax) {
+    return corrupt("{}: the record of the inputs is damaged; {}", path.string(), kRemedy);
+  }
+  Reservation text_memory;
+  if (!budget.try_reserve(byte_count, text_memory)) {
+    return over_budget("the record of the inputs needs {}; give more --memory",
+                       format_byte_size(byte_count));
+  }
+  TW_ASSIGN(const std::string text, read_text_file(path));
+  TW_ASSIGN(InputIndex index, decode_index(std::as_bytes(std::span(text)), path.string()));
+  if (index.summary_fingerprint != summary->fingerprint()) {
+    return corrupt("{}: the record of the inputs belongs to another summary; {}", path.string(),
+                   kRemedy);
+  }
+  if (index.options != index_options(scan)) {
+    return invalid_argument(
+        "the summary was made with other options (zones, amounts, bad rows or columns); give the "
+        "same ones, or {}",
+        kRemedy);
+  }
+  uint64_t bytes = 0;
+  for (const IndexedFile& file : index.files) {
+    for (const RowGroupFacts& facts : file.row_groups) bytes += facts_bytes(facts);
+  }
+  if (!budget.try_reserve(bytes, memory)) {
+    return over_budget("the record of the inputs needs {}; give more --memory",
+                       format_byte_size(bytes));
+  }
+  return index;
+}
+
+/// The complete set: as given, or that of the old summary with the added files.
+Result<std::vector<fs::path>> complete_inputs(const IncrementOptions& options,
+                                              const InputIndex& index) {
+  if (options.added.empty()) return expand_inputs(options.inputs);
+  TW_ASSIGN(std::vector<fs::path> paths, expand_inputs(options.added));
+  std::set<std::string> present;
+  for (const fs::path& path : paths) present.insert(canonical_text(path));
+  std::error_code error;
+  for (const IndexedFile& file : index.files) {
+    if (!present.contains(file.path) && fs::exists(file.path, error)) paths.emplace_back(file.path);
+  }
+  std::ranges::sort(paths, {}, [](const fs::path& path) { return path.native(); });
+  return paths;
+}
+
+Status check_missing(const std::vector<std::string>& missing, uint64_t vanished_max) {
+  if (missing.size() <= vanished_max) return {};
+  std::string names;
+  for (size_t i = 0; i < std::min(missing.size(), kMissingNamedMax); ++i) {
+    names += (i == 0 ? "" : ", ") + missing[i];
+  }
+  if (missing.size() > kMissingNamedMax) names += ", ...";
+  return corrupt(
+      "{} input{} of the summary {} missing: {}; INPUT must be the complete set, and "
+      "--allow-vanished {} takes their rows out of the summary",
+      missing.size(), missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are", names,
+      missing.size());
+}
+
+/// Compares one file with what is known of it.
+class FileComparison {
+ public:
+  FileComparison(IndexedFile& known, InputFacts& facts) : known_(known), facts_(facts) {}
+
+  /// True when the file has other row groups than before.
+  bool compare(const OpenedInput& now, std::vector<RowGroupFacts>& row_groups) {
+    if (now.stamp == known_.stamp) {
+      row_groups = std::move(known_.row_groups);
+      // What was not whole when it was read has no hash and is read again.
+      return forget_unhashed(row_groups);
+    }
+    std::multimap<uint64_t, RowGroupFacts*> by_hash;
+    bool differs = false;
+    for (RowGroupFacts& facts : known_.row_groups) {
+      if (facts.xxh3) {
+        by_hash.emplace(*facts.xxh3, &facts);
+      } else {
+        differs = true;
+        take_out(facts);
+      }
+    }
+    const int count = now.input ? now.input->row_group_count() : 0;
+    row_groups.resize(static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i) {
+      const auto hash = row_group_hash(*now.input, i);
+      const auto found = hash ? by_hash.find(*hash) : by_hash.end();
+      if (found == by_hash.end()) {
+        differs = true;
+        continue;
+      }
+      row_groups[static_cast<size_t>(i)] = std::move(*found->second);
+      by_hash.erase(found);
+    }
+    for (const auto& [hash, facts] : by_hash) take_out(*facts);
+    return differs || !by_hash.empty();
+  }
+
+  void take_out_all() {
+    for (const RowGroupFacts& facts : known_.row_groups) take_out(facts);
+  }
+
+ private:
+  void take_out(const RowGroupFacts& facts) {
+    facts_.replaced_days.insert(facts.days.begin(), facts.days.end());
+  }
+  bool forget_unhashed(std::vector<RowGroupFacts>& row_groups) {
+    bool differs = false;
+    for (RowGroupFacts& facts : row_groups) {
+      if (facts.xxh3) continue;
+      take_out(facts);
+      facts = RowGroupFacts{};
+      differs = true;
+    }
+    return differs;
+  }
+
+  IndexedFile& known_;
+  InputFacts& facts_;
+};
+
+/// `old` without its rows of `days`, and the rows of `fresh`, which are all of these days.
+DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
+                             const std::set<Day>& days) {
+  DailySummary merged;
+  merged.symbol = old.symbol;
+  std::vector<std::string> brokers;
+  std::ranges::set_union(old.brokers, fresh.brokers, std::back_inserter(brokers));
+  const auto numbers_of = [&](const DailySummary& summary) {
+    std::vector<uint32_t> numbers;
+    for (const std::string& broker : summary.brokers) {
+      numbers.push_back(
+          static_cast<uint32_t>(std::ranges::lower_bound(brokers, broker) - brokers.begin()));
+    }
+    return numbers;
+  };
+  const std::vector<uint32_t> old_numbers = numbers_of(old);
+  const std::vector<uint32_t> fresh_numbers = numbers_of(fresh);
+  uint32_t last_number = ~uint32_t{0};
+  const auto append = [&](const DailySummary& from, size_t row, uint32_t number) {
+    if (number != last_number) merged.brokers.push_back(brokers[number]);
+    last_number = number;
+    merged.broker_index.push_back(static_cast<uint32_t>(merged.brokers.size() - 1));
+    merged.date.push_back(from.date[row]);
+    merged.buy_shares.push_back(from.buy_shares[row]);
+    merged.sell_shares.push_back(from.sell_shares[row]);
+    merged.buy_amount.push_back(from.buy_amount[row]);
+    merged.sell_amount.push_back(from.sell_amount[row]);
+  };
+  size_t next = 0;
+  const auto key_of = [](const DailySummary& summary, const std::vector<uint32_t>& numbers,
+                         size_t row) {
+    return std::pair(numbers[summary.broker_index[row]], summary.date[row]);
+  };
+  for (size_t row = 0; row < old.row_count(); ++row) {
+    if (days.contains(old.date[row])) continue;
+    const auto key = key_of(old, old_numbers, row);
+    for (; next < fresh.row_count() && key_of(fresh, fresh_numbers, next) < key; ++next) {
+      append(fresh, next, fresh_numbers[fresh.broker_index[next]]);
+    }
+    append(old, row, key.first);
+  }
+  for (; next < fresh.row_count(); ++next) {
+    append(fresh, next, fresh_numbers[fresh.broker_index[next]]);
+  }
+  return merged;
+}
+
+bool same_rows(const DailySummary& a, const DailySummary& b) {
+  return a.brokers == b.brokers && a.broker_index == b.broker_index && a.date == b.date &&
+         a.buy_shares == b.buy_shares && a.sell_shares == b.sell_shares &&
+         a.buy_amount == b.buy_amount && a.sell_amount == b.sell_amount;
+}
+
+/// Replaces the days of one symbol after the other. Threads: any, one symbol at a time each.
+class SymbolReplacer {
+ public:
+  SymbolReplacer(const std::set<Day>& days, GenerationWriter& generation, SummaryWriter& summaries,
+                 MemoryBudget& budget)
+      : days_(days), generation_(generation), summaries_(summaries), budget_(budget) {}
+
+  Status replace(const TableFile& file, const DailySummary& fresh) {
+    Reservation memory(budget_);
+    const uint64_t bytes = (2 * file.row_count + 2 * fresh.row_count()) * kRowBytes;
+    if (!memory.resize(bytes)) {
+      return over_budget("merging {} needs {}; give more --memory", file.path,
+                         format_byte_size(bytes));
+    }
+    TW_ASSIGN(const DailySummary old,
+              read_daily_summary(generation_.base_path() / file.path, budget_.pool()));
+    const DailySummary merged = merge_summaries(old, fresh, days_);
+    if (same_rows(old, merged)) return generation_.keep_file(kSummary, file);
+    summaries_.take_out(old);
+    return merged.row_count() == 0 ? Status{} : summaries_.put(merged);
+  }
+
+ private:
+  const std::set<Day>& days_;
+  GenerationWriter& generation_;
+  SummaryWriter& summaries_;
+  MemoryBudget& budget_;
+};
+
+}  // namespace
+
+InputPlan plan_full_scan(std::vector<fs::path> paths, MemoryBudget& budget) {
+  InputPlan plan;
+  for (const fs::path& path : paths) {
+    plan.canonical.push_back(canonical_text(path));
+    plan.stamps.push_back(open_input(path, budget).stamp);
+  }
+  plan.paths = std::move(paths);
+  return plan;
+}
+
+Result<InputPlan> plan_increment(const IncrementOptions& options, const ScanOptions& scan,
+                                 const GenerationWriter& generation, MemoryBudget& budget) {
+  const PhaseTimer timer("compare");
+  InputPlan plan;
+  TW_ASSIGN(InputIndex index, load_index(generation, scan, budget, plan.facts.memory));
+  TW_ASSIGN(plan.paths, complete_inputs(options, index));
+  plan.facts.brokers = std::move(index.brokers);
+  plan.facts.names = std::move(index.names);
+
+  std::map<std::string, IndexedFile*> known;
+  for (IndexedFile& file : index.files) {
+    known[file.path] = &file;
+    for (const RowGroupFacts& facts : file.row_groups) {
+      plan.old_days.insert(facts.days.begin(), facts.days.end());
+    }
+  }
+  bool differs = false;
+  plan.facts.files.resize(plan.paths.size());
+  for (size_t i = 0; i < plan.paths.size(); ++i) {
+    TW_TRY(check_interrupt());
+    const OpenedInput now = open_input(plan.paths[i], budget);
+    plan.canonical.push_back(canonical_text(plan.paths[i]));
+    plan.stamps.push_back(now.stamp);
+    const auto found = known.find(plan.canonical.back());
+    if (found == known.end()) {
+      differs = true;
+      continue;
+    }
+    differs |= FileComparison(*found->second, plan.facts).compare(now, plan.facts.files[i]);
+    known.erase(found);
+  }
+  std::vector<std::string> missing;
+  for (const auto& [path, file] : known) missing.push_back(path);
+  TW_TRY(check_missing(missing, options.vanished_max));
+  for (const auto& [path, file] : known) FileComparison(*file, plan.facts).take_out_all();
+  plan.is_nothing_new = !differs && missing.empty();
+  return plan;
+}
+
+Status replace_days(const InputPlan& plan, TransactionRuns& runs, const ReduceOptions& options,
+                    MemoryBudget& budget, GenerationWriter& generation, SummaryWriter& summaries) {
+  const Table& base = *generation.base()->find(kSummary);
+  summaries.start_from(base);
+  std::map<std::string, size_t> old_files;
+  for (size_t i = 0; i < base.files.size(); ++i) old_files[base.files[i].path] = i;
+  const std::set<Day>& days = plan.facts.replaced_days;
+  SymbolReplacer replacer(days, generation, summaries, budget);
+  std::vector<uint8_t> done(base.files.size());  // each is set by one thread
+  TW_TRY(reduce_to_summaries(
+      runs, options, budget, [&](uint32_t, const DailySummary& fresh) -> Status {
+        const auto old = old_files.find(symbol_file_path(kSummary, fresh.symbol));
+        if (old == old_files.end()) return summaries.put(fresh);
+        done[old->second] = 1;
+        return replacer.replace(base.files[old->second], fresh);
+      }));
+  // The other symbols have no row of these days now, and had none unless a day was known before.
+  const bool had_such_rows =
+      std::ranges::any_of(days, [&](Day day) { return plan.old_days.contains(day); });
+  const DailySummary nothing;
+  return run_tasks(base.files.size(), options.thread_count, [&](size_t index, size_t) -> Status {
+    if (done[index] != 0) return {};
+    TW_TRY(check_interrupt());
+    if (!had_such_rows) return generation.keep_file(kSummary, base.files[index]);
+    return replacer.replace(base.files[index], nothing);
+  });
+}
+
+Status save_input_index(InputPlan plan, const ScanOptions& scan, MemoryBudget& budget,
+                        GenerationWriter& generation) {
+  const auto no_record = [] {
+    warn(
+        "the row groups of the input are too many to be remembered in this --memory; the next run "
+        "with --incremental will ask for a full one");
+    return Status{};
+  };
+  if (!plan.facts.is_complete) return no_record();
+  Reservation memory;
+  // Encoded, the facts are at most as long as in memory.
+  if (!budget.try_reserve(plan.facts.memory.bytes(), memory)) return no_record();
+  InputIndex index;
+  index.options = index_options(scan);
+  index.summary_fingerprint = generation.manifest().find(kSummary)->fingerprint();
+  index.brokers = std::move(plan.facts.brokers);
+  index.names = std::move(plan.facts.names);
+  for (size_t i = 0; i < plan.paths.size(); ++i) {
+    FileStamp now = stat_stamp(plan.paths[i]);
+    now.footer_xxh3 = plan.stamps[i].footer_xxh3;
+    auto& row_groups = plan.facts.files[i];
+    if (now != plan.stamps[i]) {
+      // Changed under our hands: what was read may be neither the old content nor the new one.
+      for (RowGroupFacts& facts : row_groups) facts.xxh3.reset();
+    }
+    index.files.push_back({plan.canonical[i], plan.stamps[i], std::move(row_groups)});
+  }
+  const std::vector<std::byte> bytes = encode_index(index);
+  if (bytes.size() > kIndexBytesMax) return no_record();
+  return generation.add_checkpoint(kSummary, bytes);
+}
+
+}  // namespace tapeworks

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "pipeline/input_index.h"
+#include "pipeline/summary_reduce.h"
+#include "pipeline/summary_writer.h"
+#include "storage/generation_store.h"
+
+namespace tapeworks {
+
+/// The input of a run: its files, and what is known of them before they are scanned.
+struct InputPlan {
+  std::vector<std::filesystem::path> paths;  ///< as they were given
+  std::vector<std::string> canonical;        ///< by file
+  std::vector<FileStamp> stamps;             ///< by file, taken before the file is read
+  InputFacts facts;
+  std::set<Day> old_days;       ///< of all rows of the old summary
+  bool is_nothing_new = false;  ///< the old summary is what a rebuild would give
+};
+
+/// Everything is read.
+InputPlan plan_full_scan(std::vector<std::filesystem::path> paths, MemoryBudget& budget);
+
+struct IncrementOptions {
+  std::vector<std::string> inputs;  ///< the complete set; empty when `added` says what is new
+  std::vector<std::string> added;   ///< beside the inputs of the old summary
+  uint64_t vanished_max = 0;
+};
+
+/// Compares the inputs with those of the published summary: by stamps, and where a stamp differs by
+/// the contents of the row groups.
+/// Errors: kInvalidArgument when there is no record of the old inputs, or it was made with other
+/// options; kCorrupt when the record is damaged or more than `vanished_max` inputs are missing.
+Result<InputPlan> plan_increment(const IncrementOptions& options, const ScanOptions& scan,
+                                 const GenerationWriter& generation, MemoryBudget& budget);
+
+/// Writes daily_summary of the new generation: from the old one with the rows of `plan`'s replaced
+/// days taken out and those of `runs` put in. Files that stay as they are, are linked.
+/// Errors: as reduce_to_summaries and read_daily_summary.
+Status replace_days(const InputPlan& plan, TransactionRuns& runs, const ReduceOptions& options,
+                    MemoryBudget& budget, GenerationWriter& generation, SummaryWriter& summaries);
+
+/// Writes the record of the inputs into the generation, behind the summary that was made of them.
+/// Where the facts were too many for the memory there is none, and a warning says so.
+Status save_input_index(InputPlan plan, const ScanOptions& scan, MemoryBudget& budget,
+                        GenerationWriter& generation);
+
+}  // namespace tapeworks
