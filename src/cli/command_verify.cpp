@@ -18,6 +18,11 @@ class VerifyCommand : public Command {
     data_.describe(app);
     app.add_flag("--full", options_.full,
                  "Also compute the profit and loss of every symbol again and compare");
+    app.add_option("--phantom-days", options_.phantom_days,
+                   "Warn of open lots of brokers without a trade for so many days")
+        ->type_name("N")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
     app.add_option("--input", options_.inputs,
                    "Also sum these transactions again and compare: files, folders, patterns")
         ->type_name("INPUT");

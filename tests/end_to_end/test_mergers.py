@@ -330,3 +330,23 @@ def test_codes_that_differ_in_case_are_two(world):
     tapeworks("pnl", "--data", world / "data", "--merge-map", map_file)
     merged = by_broker(tapeworks("ranking", "--data", world / "data", "--merged"))
     assert merged.keys() == {"A", "B", "X"} and merged["A"]["total_buy_amount"] == 1120
+
+
+# ---- phantom positions -------------------------------------------------------------------------------
+
+def test_verify_warns_of_positions_nobody_can_close(world):
+    # A and B trade to the end of the plain data only under the code that A lost.
+    write_transactions(world / "tx.parquet", [*TRADES[:4], *[(s, d, "C" if b == "A" else b, *rest) for s, d, b, *rest in TRADES[4:]]])
+    tapeworks("run", world / "tx.parquet", "--prices", world / "closes.parquet", "--data", world / "data", "--merge-map", world / "map.tsv")
+
+    def checks(*options):
+        return {row["check"]: row for row in tapeworks("verify", "--data", world / "data", *options).records()}
+
+    found = checks()
+    assert (found["phantom_positions"]["status"], found["phantom_positions"]["count"]) == ("warning", 2)
+    assert "broker A has open lots in 1 symbol and last traded on 2023-01-03" in found["phantom_positions"]["detail"]
+    # In the merged set A is gone; B is silent from March to June.
+    assert found["phantom_positions_merged"]["count"] == 1
+    assert found["phantom_positions_merged"]["detail"].startswith("broker B ")
+    assert checks("--phantom-days", 93)["phantom_positions_merged"]["status"] == "ok"
+    assert checks("--phantom-days", 93)["phantom_positions"]["count"] == 1
