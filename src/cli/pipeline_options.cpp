@@ -169,7 +169,10 @@ void PnlArguments::describe(CLI::App& app) {
       ->type_name("DATE");
   app.add_option("--merge-map", merge_map,
                  "Also write all tables for merged brokers, by this JSON or TSV file of mergers")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check([](const std::string& file) {
+        return file.empty() ? std::string("must name a file") : std::string();
+      });
   app.add_flag("--daily", daily, "Also write pnl_daily/, the P&L of each account on each day");
 }
 

@@ -100,6 +100,16 @@ std::unexpected<Error> broker_not_found(const std::string& broker,
   return not_found("there is no broker '{}' in the ranking{}", broker, suggestion(similar));
 }
 
+/// kNotFound, naming the successor, when the broker is not found because it merged.
+Status name_successor(const QueryContext& context, const std::string& broker) {
+  if (!context.merged) return {};
+  TW_ASSIGN(const BrokerMergers mergers, mergers_of(context));
+  const std::string_view successor = mergers.successor(broker, kNullDay);
+  if (successor == broker) return {};
+  return not_found("broker '{}' merged into '{}'; ask for that one, or without --merged", broker,
+                   successor);
+}
+
 std::string_view direction(double buy_amount, double sell_amount) {
   if (buy_amount > kDirectionFactor * sell_amount) return "long";
   if (sell_amount > kDirectionFactor * buy_amount) return "short";
@@ -270,7 +280,10 @@ Result<std::shared_ptr<arrow::Table>> broker_answer(const QueryContext& context,
   TW_ASSIGN(const auto names, BrokerNames::load(context));
   TW_ASSIGN(const auto brokers, text_column(*ranking, "broker"));
   const auto rows = rows_with_text(*brokers, broker);
-  if (rows.empty()) return broker_not_found(broker, *brokers, names);
+  if (rows.empty()) {
+    TW_TRY(name_successor(context, broker));
+    return broker_not_found(broker, *brokers, names);
+  }
   TW_ASSIGN(const auto row, take_rows(*ranking, rows, context.pool));
   TW_ASSIGN(const auto named, names.add_to(*row, context.pool));
   return add_direction(*named, context.pool);

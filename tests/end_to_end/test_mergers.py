@@ -304,6 +304,20 @@ def test_questions_answer_for_merged_brokers(world):
     assert "A" not in by_broker(tapeworks("symbol", "2330", "--to", "2023-05-31", *data))
 
 
+def test_a_code_that_merged_is_answered_with_its_successor(world):
+    tapeworks("pnl", "--data", world / "data", "--merge-map", write_tsv(world / "map.tsv", [("A", "B", "2023-12-31")]))
+    for question in (["query", "A"], ["query", "A", "--breakdown"]):
+        outcome = tapeworks(*question, "--data", world / "data", "--merged", expect=1)
+        assert_clear_error(outcome, "broker 'A' merged into 'B'")
+        tapeworks(*question, "--data", world / "data")
+    assert_clear_error(tapeworks("query", "Q", "--data", world / "data", "--merged", expect=1), "there is no broker 'Q'")
+
+
+def test_an_empty_name_of_a_map_is_wrong_usage(world):
+    with Untouched(world / "data"):
+        assert_clear_error(tapeworks("pnl", "--data", world / "data", "--merge-map", "", expect=2), "--merge-map")
+
+
 @pytest.mark.parametrize("text, line", [
     ("A\tA\t2023-01-01\n", "line 1: broker A cannot merge into itself"),
     ("A\tB\t2023-01-01\nB\tC\t2023-01-02\nC\tA\t2023-01-03\n", "line 3: broker C merging into A closes a cycle"),
