@@ -33,15 +33,18 @@ Status PnlTableSet::put(size_t symbol_index, const DailySummary& summary, const 
 
 Status PnlTableSet::finish(const std::map<std::string, std::string>& options_text,
                            const std::vector<std::string>& sources, size_t thread_count) {
-  TW_ASSIGN(const auto symbol_broker, accounts_.finish_symbol_broker());
+  TW_TRY(accounts_.order());
   const TableWriter::Layout layout{TableWriter::kQueriedRowGroupRows, false, thread_count};
-  const auto add = [&](const std::string& table, const arrow::Table& content,
-                       const TableWriter::Layout& table_layout) {
-    return writer_.add(table, "derived/" + table + ".parquet", content, table_layout);
-  };
-  TW_TRY(add(name("symbol_broker"), *symbol_broker, layout));
-  TW_ASSIGN(const auto ranking, broker_ranking_table(*symbol_broker, mode_, writer_.pool()));
-  TW_TRY(add(name("broker_ranking"), *ranking, TableWriter::Layout{}));
+  const TableWriter::StreamedContent accounts{
+      .schema = accounts_.schema(), .row_count = accounts_.row_count(), .rows = [&](auto... range) {
+        return accounts_.rows(range...);
+      }};
+  const auto file_of = [](const std::string& table) { return "derived/" + table + ".parquet"; };
+  const std::string symbol_broker = name("symbol_broker");
+  TW_TRY(writer_.add(symbol_broker, file_of(symbol_broker), accounts, layout));
+  TW_ASSIGN(const auto ranking, accounts_.ranking());
+  const std::string broker_ranking = name("broker_ranking");
+  TW_TRY(writer_.add(broker_ranking, file_of(broker_ranking), *ranking));
 
   GenerationWriter& generation = writer_.generation();
   std::map<std::string, std::string> made_from;
