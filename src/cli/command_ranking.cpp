@@ -43,7 +43,7 @@ class RankingCommand : public Command {
     } else {
       notes.footnotes.push_back(fmt::format("Mode {}.", manifest.mode));
     }
-    if (manifest.find("symbol_broker") == nullptr) return {};
+    if (manifest.find(context.table_name("symbol_broker")) == nullptr) return {};
     TW_ASSIGN(const auto share, uncovered_short_share(context, options_.work.thread_count()));
     if (share) {
       notes.footnotes.push_back(

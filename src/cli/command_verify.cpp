@@ -24,6 +24,12 @@ class VerifyCommand : public Command {
     CLI::Option* const full =
         app.add_flag("--full", options_.full,
                      "Also compute the profit and loss of every symbol again and compare");
+    CLI::Option* const phantom_days =
+        app.add_option("--phantom-days", options_.phantom_days,
+                       "Warn of open lots of brokers without a trade for so many days")
+            ->type_name("N")
+            ->check(CLI::PositiveNumber)
+            ->capture_default_str();
     CLI::Option* const input =
         app.add_option("--input", options_.inputs,
                        "Also sum these transactions again and compare: files, folders, patterns")
@@ -33,6 +39,7 @@ class VerifyCommand : public Command {
         ->type_name("DIR")
         ->excludes(app.get_option("--data"))
         ->excludes(full)
+        ->excludes(phantom_days)
         ->excludes(input);
     describe_columns(app, options_.columns);
     work_.describe(app);

@@ -167,6 +167,12 @@ void PnlArguments::describe(CLI::App& app) {
   app.add_option("--as-of", as_of,
                  "Day of valuation; later trades are left out (default: the last trade date)")
       ->type_name("DATE");
+  app.add_option("--merge-map", merge_map,
+                 "Also write all tables for merged brokers, by this JSON or TSV file of mergers")
+      ->type_name("FILE")
+      ->check([](const std::string& file) {
+        return file.empty() ? std::string("must name a file") : std::string();
+      });
   app.add_flag("--daily", daily, "Also write pnl_daily/, the P&L of each account on each day");
 }
 
@@ -174,6 +180,7 @@ Result<PnlRunOptions> PnlArguments::resolve(const JobOptions& job) const {
   PnlRunOptions options;
   options.mode = job.mode();
   options.daily = daily;
+  options.merge_map = merge_map;
   TW_ASSIGN(options.start, parse_day_option("--start", start));
   if (!as_of.empty()) {
     if (is_compat(options.mode)) {

@@ -60,6 +60,7 @@ struct PnlArguments {
   std::string start = "2023-01-01";
   std::string as_of;
   bool daily = false;
+  std::string merge_map;
 
   void describe(CLI::App& app);
   Result<PnlRunOptions> resolve(const JobOptions& job) const;

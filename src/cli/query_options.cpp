@@ -25,18 +25,12 @@ Result<OpenedQuery> OpenedQuery::open(const QueryOptions& options) {
   OpenedQuery query;
   TW_ASSIGN(query.budget, options.work.make_budget());
   TW_ASSIGN(auto generation, GenerationReader::open(options.data.data_dir));
-  if (options.merged) {
-    return not_found(
-        "{} has no tables of merged brokers, because this version makes none; ask "
-        "without --merged",
-        options.data.data_dir.string());
-  }
   query.generation = std::make_unique<GenerationReader>(std::move(generation));
   return query;
 }
 
 QueryContext OpenedQuery::context(const QueryOptions& options) const {
-  return {*generation, options.data.data_dir, options.allow_stale, budget->pool()};
+  return {*generation, options.data.data_dir, options.allow_stale, budget->pool(), options.merged};
 }
 
 void TopOption::describe(CLI::App& app) {

@@ -31,7 +31,6 @@ struct OpenedQuery {
   std::unique_ptr<MemoryBudget> budget;
   std::unique_ptr<GenerationReader> generation;
 
-  /// Refuses --merged with kNotFound while no merged tables can exist.
   static Result<OpenedQuery> open(const QueryOptions& options);
 
   QueryContext context(const QueryOptions& options) const;

@@ -228,6 +228,12 @@ Result<std::shared_ptr<arrow::Table>> daily_summary_table(const DailySummary& su
   return from_arrow(make_table(summary, amounts, pool), kWhere);
 }
 
+AmountWidth amounts_of(const Table& table) {
+  const auto found = table.options.find("amounts");
+  const bool wide = found != table.options.end() && found->second == "float64";
+  return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
+}
+
 std::string symbol_of_file(const std::filesystem::path& path) {
   // Not stem(): ".parquet", a symbol without text, has no extension in its eyes.
   const std::string file_name = path.filename().string();

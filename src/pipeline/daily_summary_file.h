@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "pipeline/daily_summary.h"
 #include "pipeline/mode.h"
+#include "storage/manifest.h"
 
 namespace tapeworks {
 
@@ -21,6 +22,9 @@ Result<std::shared_ptr<arrow::Table>> daily_summary_table(const DailySummary& su
 
 /// The symbol whose columns a file holds: its name without ".parquet".
 std::string symbol_of_file(const std::filesystem::path& path);
+
+/// The width that the manifest says a table of amounts or closes has; float32 where it says none.
+AmountWidth amounts_of(const Table& table);
 
 /// Reads one file of daily_summary; the symbol is the file's name without ".parquet".
 /// Errors: as read_parquet; kCorrupt also for columns of wrong type or rows out of order.

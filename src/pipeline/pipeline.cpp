@@ -15,6 +15,7 @@
 #include "pipeline/daily_summary_file.h"
 #include "pipeline/incremental.h"
 #include "pipeline/input_files.h"
+#include "pipeline/merge_map_file.h"
 #include "pipeline/pnl_writer.h"
 #include "pipeline/summary_reduce.h"
 #include "pipeline/summary_writer.h"
@@ -73,8 +74,15 @@ Status keep_other_tables(GenerationWriter& generation, const std::set<std::strin
 }
 
 const std::set<std::string> kEtlTables{"daily_summary", "broker_names"};
-const std::set<std::string> kPnlTables{"pnl", "pnl_daily", "fifo_state", "symbol_broker",
-                                       "broker_ranking"};
+/// Those of merged brokers among them, so that none outlives a run without a map.
+const std::set<std::string> kPnlTables = [] {
+  std::set<std::string> tables{kMergeMapTable};
+  for (const char* name : {"pnl", "pnl_daily", "fifo_state", "symbol_broker", "broker_ranking"}) {
+    tables.insert(name);
+    tables.insert(std::string(name) + kMergedSuffix);
+  }
+  return tables;
+}();
 
 /// Room for the new files, and for the runs as far as the budget will not hold them: an estimate
 /// from the size of the input (docs/formats/runs.md); a disk that fills in spite of it is exit 4 as
@@ -171,6 +179,12 @@ PnlOptions symbol_options(const PnlRunOptions& pnl, Day last_day) {
   return options;
 }
 
+/// Nothing where no tables of merged brokers are wanted.
+Result<std::optional<BrokerMergers>> read_mergers(const PnlRunOptions& pnl) {
+  if (pnl.merge_map.empty()) return std::nullopt;
+  return read_merge_map(pnl.merge_map);
+}
+
 /// Kept for as long as the closes are.
 Result<Reservation> reserve_prices(const ClosePrices& prices, MemoryBudget& budget) {
   Reservation memory;
@@ -252,14 +266,10 @@ Status check_price_table(const GenerationWriter& generation,
                             data_dir.string());
   }
   const Table* summary = generation.base()->find("daily_summary");
-  const auto width_of = [](const Table& table) {
-    const auto found = table.options.find("amounts");
-    return found == table.options.end() ? std::string("float32") : found->second;
-  };
-  if (width_of(*prices) != width_of(*summary)) {
+  if (amounts_of(*prices) != amounts_of(*summary)) {
     return invalid_argument(
         "the close prices are {} and the amounts {}; run `tapeworks sync` again to make them agree",
-        width_of(*prices), width_of(*summary));
+        to_string(amounts_of(*prices)), to_string(amounts_of(*summary)));
   }
   return {};
 }
@@ -327,6 +337,7 @@ Result<EtlOutcome> run_incremental_etl(const EtlOptions& etl,
 }
 
 Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
+  TW_ASSIGN(const auto mergers, read_mergers(pnl));
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const SummaryFiles files, find_summaries(generation, place.data_dir));
   TW_TRY(check_price_table(generation, place.data_dir));
@@ -341,6 +352,7 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
   const PnlOptions options = symbol_options(pnl, files.last_day);
   const TableWriter writer(generation, pnl.mode, budget);
   PnlWriter results(writer, prices, options, files.symbols);
+  if (mergers) results.merge(*mergers, amounts_of(*generation.base()->find("daily_summary")));
   TradeDates dates;
   Progress progress("computing", files.paths.size());
   const auto compute = [&](size_t index, size_t) -> Status {
@@ -358,6 +370,7 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
 
 Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
                const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
+  TW_ASSIGN(const auto mergers, read_mergers(pnl));
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
   TW_ASSIGN(const Reservation price_memory, reserve_prices(prices.prices, budget));
@@ -368,6 +381,7 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   const PnlOptions options = symbol_options(pnl, phase.runs.last_day);
   SummaryWriter summaries(writer, etl.scan.amounts);
   PnlWriter results(writer, prices.prices, options, phase.runs.symbols);
+  if (mergers) results.merge(*mergers, etl.scan.amounts);
   TradeDates dates;
   const auto write_symbol = [&](uint32_t symbol, const DailySummary& summary) -> Status {
     TW_TRY(summaries.put(summary));

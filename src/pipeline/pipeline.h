@@ -39,6 +39,8 @@ struct PnlRunOptions {
   Day start = day_from_civil(2023, 1, 1);
   std::optional<Day> as_of;  ///< nothing: the last trade date of the data
   bool daily = false;
+  /// A map of mergers (merge_map_file.h): also write the tables of merged brokers. Empty: do not.
+  std::filesystem::path merge_map = {};
 };
 
 // The jobs of the command line. Each reads what it needs, writes a complete new generation beside
@@ -54,7 +56,8 @@ Result<EtlOutcome> run_incremental_etl(const EtlOptions& etl,
                                        const IncrementalEtlOptions& increment,
                                        const WorkPlace& place, MemoryBudget& budget);
 
-/// daily_summary/ and price/ to pnl/, fifo_state/, pnl_daily/, symbol_broker and broker_ranking.
+/// daily_summary/ and price/ to pnl/, fifo_state/, pnl_daily/, symbol_broker and broker_ranking,
+/// and with a map of mergers to the same once more for merged brokers.
 Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget);
 
 /// Everything in one pass over the input; the same bytes as etl, sync and pnl one after another.

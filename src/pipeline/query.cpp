@@ -10,6 +10,8 @@
 
 #include "base/run_stats.h"
 #include "base/thread_tasks.h"
+#include "pipeline/merge_map_file.h"
+#include "pipeline/pnl_table_set.h"
 #include "pipeline/query_rows.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/parquet_read.h"
@@ -19,24 +21,29 @@ namespace tapeworks {
 namespace {
 
 constexpr const char* kRankingTable = "broker_ranking";
-constexpr const char* kRankingFile = "derived/broker_ranking.parquet";
 constexpr const char* kSymbolBrokerTable = "symbol_broker";
-constexpr const char* kSymbolBrokerFile = "derived/symbol_broker.parquet";
 constexpr const char* kBrokerNamesTable = "broker_names";
-constexpr const char* kBrokerNamesFile = "derived/broker_names.parquet";
 constexpr std::string_view kParquetSuffix = ".parquet";
 constexpr double kDirectionFactor = 1.1;
 constexpr size_t kSimilarMax = 5;
+
+std::filesystem::path path_of_derived(const QueryContext& context, const std::string& table) {
+  return context.generation.path() / "derived" / (table + std::string(kParquetSuffix));
+}
+
+bool is_of_merged_brokers(const std::string& table) {
+  return table.ends_with(kMergedSuffix) || table == kMergeMapTable;
+}
 
 /// The command that makes a table.
 std::string_view command_of(const std::string& table) {
   if (table == "daily_summary" || table == kBrokerNamesTable) return "etl INPUT";
   if (table == "price") return "sync SOURCE";
-  return "pnl";
+  return is_of_merged_brokers(table) ? "pnl --merge-map FILE" : "pnl";
 }
 
-Result<std::shared_ptr<arrow::Table>> read_plain(const QueryContext& context, const char* file) {
-  const auto path = context.generation.path() / file;
+Result<std::shared_ptr<arrow::Table>> read_plain(const QueryContext& context,
+                                                 const std::filesystem::path& path) {
   TW_ASSIGN(const auto table, read_parquet(path, {}, context.pool));
   add_run_rows(static_cast<uint64_t>(table->num_rows()));
   return plain_table(*table, path.string(), context.pool);
@@ -91,6 +98,16 @@ std::unexpected<Error> broker_not_found(const std::string& broker,
     if (const auto name = names.of(code); !name.empty()) code += fmt::format(" ({})", name);
   }
   return not_found("there is no broker '{}' in the ranking{}", broker, suggestion(similar));
+}
+
+/// kNotFound, naming the successor, when the broker is not found because it merged.
+Status name_successor(const QueryContext& context, const std::string& broker) {
+  if (!context.merged) return {};
+  TW_ASSIGN(const BrokerMergers mergers, mergers_of(context));
+  const std::string_view successor = mergers.successor(broker, kNullDay);
+  if (successor == broker) return {};
+  return not_found("broker '{}' merged into '{}'; ask for that one, or without --merged", broker,
+                   successor);
 }
 
 std::string_view direction(double buy_amount, double sell_amount) {
@@ -159,8 +176,21 @@ std::vector<std::string> similar_texts(std::string_view text,
   return similar;
 }
 
+std::string QueryContext::table_name(const char* table) const {
+  return merged ? std::string(table) + kMergedSuffix : table;
+}
+
+std::filesystem::path QueryContext::derived_file(const char* table) const {
+  return path_of_derived(*this, table_name(table));
+}
+
 Status require_table(const QueryContext& context, const std::string& table) {
   const Manifest& manifest = context.generation.manifest();
+  if (manifest.find(table) == nullptr && is_of_merged_brokers(table)) {
+    return not_found(
+        "{} has no tables of merged brokers; run tapeworks {} --data {}, or ask without --merged",
+        context.data_dir.string(), command_of(table), context.data_dir.string());
+  }
   if (manifest.find(table) == nullptr) {
     return not_found("{} has no table {} yet; run tapeworks {} --data {}",
                      context.data_dir.string(), table, command_of(table),
@@ -197,7 +227,7 @@ Result<std::filesystem::path> find_symbol_file(const QueryContext& context,
 Result<BrokerNames> BrokerNames::load(const QueryContext& context) {
   BrokerNames names;
   if (context.generation.manifest().find(kBrokerNamesTable) == nullptr) return names;
-  TW_ASSIGN(const auto table, read_plain(context, kBrokerNamesFile));
+  TW_ASSIGN(const auto table, read_plain(context, path_of_derived(context, kBrokerNamesTable)));
   TW_ASSIGN(const auto codes, text_column(*table, "broker"));
   TW_ASSIGN(const auto texts, text_column(*table, "broker_name"));
   for (int64_t row = 0; row < table->num_rows(); ++row) {
@@ -230,8 +260,8 @@ Result<std::shared_ptr<arrow::Table>> BrokerNames::add_to(const arrow::Table& ta
 
 Result<std::shared_ptr<arrow::Table>> ranking_answer(const QueryContext& context,
                                                      const std::string& sort_column) {
-  TW_TRY(require_table(context, kRankingTable));
-  TW_ASSIGN(const auto ranking, read_plain(context, kRankingFile));
+  TW_TRY(require_table(context, context.table_name(kRankingTable)));
+  TW_ASSIGN(const auto ranking, read_plain(context, context.derived_file(kRankingTable)));
   TW_ASSIGN(const auto names, BrokerNames::load(context));
   TW_ASSIGN(auto table, names.add_to(*ranking, context.pool));
   if (sort_column.empty()) return table;
@@ -245,12 +275,15 @@ Result<std::shared_ptr<arrow::Table>> ranking_answer(const QueryContext& context
 
 Result<std::shared_ptr<arrow::Table>> broker_answer(const QueryContext& context,
                                                     const std::string& broker) {
-  TW_TRY(require_table(context, kRankingTable));
-  TW_ASSIGN(const auto ranking, read_plain(context, kRankingFile));
+  TW_TRY(require_table(context, context.table_name(kRankingTable)));
+  TW_ASSIGN(const auto ranking, read_plain(context, context.derived_file(kRankingTable)));
   TW_ASSIGN(const auto names, BrokerNames::load(context));
   TW_ASSIGN(const auto brokers, text_column(*ranking, "broker"));
   const auto rows = rows_with_text(*brokers, broker);
-  if (rows.empty()) return broker_not_found(broker, *brokers, names);
+  if (rows.empty()) {
+    TW_TRY(name_successor(context, broker));
+    return broker_not_found(broker, *brokers, names);
+  }
   TW_ASSIGN(const auto row, take_rows(*ranking, rows, context.pool));
   TW_ASSIGN(const auto named, names.add_to(*row, context.pool));
   return add_direction(*named, context.pool);
@@ -258,8 +291,8 @@ Result<std::shared_ptr<arrow::Table>> broker_answer(const QueryContext& context,
 
 Result<std::shared_ptr<arrow::Table>> breakdown_answer(const QueryContext& context,
                                                        const std::string& broker) {
-  TW_TRY(require_table(context, kSymbolBrokerTable));
-  const auto path = context.generation.path() / kSymbolBrokerFile;
+  TW_TRY(require_table(context, context.table_name(kSymbolBrokerTable)));
+  const auto path = context.derived_file(kSymbolBrokerTable);
   TW_ASSIGN(const auto row_groups, row_groups_with_text(path, "broker", broker, context.pool));
   std::vector<std::shared_ptr<arrow::Table>> parts;
   for (const int row_group : row_groups) {
@@ -286,12 +319,17 @@ Result<std::shared_ptr<arrow::Table>> breakdown_answer(const QueryContext& conte
 
 Result<std::shared_ptr<arrow::Table>> symbol_answer(const QueryContext& context,
                                                     const std::string& symbol) {
-  TW_ASSIGN(const auto path, find_symbol_file(context, "pnl", symbol));
+  TW_ASSIGN(const auto path, find_symbol_file(context, context.table_name("pnl"), symbol));
   TW_ASSIGN(const auto read, read_parquet(path, {}, context.pool));
   add_run_rows(static_cast<uint64_t>(read->num_rows()));
   TW_ASSIGN(const auto table, plain_table(*read, path.string(), context.pool));
   TW_ASSIGN(const auto names, BrokerNames::load(context));
   return names.add_to(*table, context.pool);
+}
+
+Result<BrokerMergers> mergers_of(const QueryContext& context) {
+  TW_TRY(require_table(context, kMergeMapTable));
+  return load_merge_map(context.generation.path() / kMergeMapFile, context.pool);
 }
 
 TradeDateRange trade_date_range(const Manifest& manifest) {
@@ -302,8 +340,8 @@ TradeDateRange trade_date_range(const Manifest& manifest) {
 
 Result<std::optional<double>> uncovered_short_share(const QueryContext& context,
                                                     size_t thread_count) {
-  TW_TRY(require_table(context, kSymbolBrokerTable));
-  const auto path = context.generation.path() / kSymbolBrokerFile;
+  TW_TRY(require_table(context, context.table_name(kSymbolBrokerTable)));
+  const auto path = context.derived_file(kSymbolBrokerTable);
   TW_ASSIGN(const auto info, read_parquet_info(path, context.pool));
   if (info.schema->GetFieldByName("open_short_cost") == nullptr) return std::nullopt;
   std::vector<ShareSums> sums(info.row_group_rows.size());

@@ -13,6 +13,7 @@
 
 #include "base/calendar_day.h"
 #include "base/result.h"
+#include "pipeline/broker_mergers.h"
 #include "pipeline/mode.h"
 #include "storage/generation_store.h"
 
@@ -26,9 +27,17 @@ struct QueryContext {
   /// Answer from tables that are older than what they were made from.
   bool allow_stale = false;
   arrow::MemoryPool* pool = nullptr;
+  /// Ask the tables of merged brokers.
+  bool merged = false;
+
+  /// The name of a table of profit and loss as it is asked: with merged brokers it ends so.
+  std::string table_name(const char* table) const;
+  /// Where such a table over all symbols is: "derived/broker_ranking_merged.parquet".
+  std::filesystem::path derived_file(const char* table) const;
 };
 
 /// Refuses a table that is missing or stale with kNotFound, naming the command that makes it.
+/// `table` is its full name, with `_merged` where it is one of merged brokers.
 Status require_table(const QueryContext& context, const std::string& table);
 
 /// The path of one symbol's file in a table of one file a symbol. kNotFound, naming similar
@@ -69,6 +78,10 @@ Result<std::shared_ptr<arrow::Table>> broker_answer(const QueryContext& context,
 /// Reads only the row groups that can hold the broker. Errors: kNotFound when there is no such row.
 Result<std::shared_ptr<arrow::Table>> breakdown_answer(const QueryContext& context,
                                                        const std::string& broker);
+
+/// The mergers that the merged tables of the generation were made with. kNotFound, naming the
+/// command that makes them, when there are none.
+Result<BrokerMergers> mergers_of(const QueryContext& context);
 
 /// pnl/{symbol} with names. Errors: kNotFound, naming similar symbols.
 Result<std::shared_ptr<arrow::Table>> symbol_answer(const QueryContext& context,

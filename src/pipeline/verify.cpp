@@ -140,11 +140,16 @@ CheckResult manifest_result(const Manifest& manifest) {
 }
 
 /// What no option makes this command look at.
-std::vector<CheckResult> limits_of(const VerifyOptions& options) {
+std::vector<CheckResult> limits_of(const GenerationReader& generation,
+                                   const VerifyOptions& options) {
   std::vector<CheckResult> limits;
   if (!options.full) {
     limits.push_back(
         not_checked("recomputed_pnl", "profit and loss is not computed again; --full does that"));
+  }
+  if (generation.manifest().find("symbol_broker_merged") != nullptr) {
+    limits.push_back(not_checked(
+        "accounts_merged", "symbol_broker_merged and broker_ranking_merged against each other"));
   }
   if (options.inputs.empty()) {
     limits.push_back(not_checked(
@@ -219,7 +224,7 @@ Result<std::vector<CheckResult>> verify_generation(const VerifyOptions& options,
     TW_ASSIGN(CheckResult input, check_input(context));
     results.push_back(std::move(input));
   }
-  append(results, limits_of(options));
+  append(results, limits_of(*generation, options));
   return results;
 }
 

@@ -44,6 +44,8 @@ struct VerifyOptions {
   size_t thread_count = 1;
   /// Also computes the P&L of every symbol anew and compares it with the files.
   bool full = false;
+  /// A broker with open lots that has not traded for so many calendar days is a phantom.
+  uint32_t phantom_days = 90;
   /// When not empty: also sums the transactions of these inputs again and compares.
   std::vector<std::string> inputs = {};
   TransactionColumnNames columns = {};  ///< of the inputs

@@ -13,8 +13,12 @@
 #include "base/thread_tasks.h"
 #include "pipeline/account_rows_internal.h"
 #include "pipeline/daily_summary_file.h"
+#include "pipeline/merge_map_file.h"
+#include "pipeline/phantom_positions.h"
+#include "pipeline/pnl_table_set.h"
 #include "pipeline/pnl_tables.h"
 #include "pipeline/query_rows.h"
+#include "pipeline/summary_merge.h"
 #include "pipeline/summary_rules_internal.h"
 #include "pipeline/symbol_pnl.h"
 #include "pipeline/table_writer.h"
@@ -87,6 +91,17 @@ class SymbolChecker {
     if (lots_ != nullptr) lots_until_ = day_option(*lots_, "as_of").value_or(kLastTradeDay);
   }
 
+  /// Prepares what concerns merged brokers, where there are any.
+  Status prepare_mergers() {
+    if (context_.manifest().find(kMergeMapTable) == nullptr || !context_.is_whole(kMergeMapFile)) {
+      return {};
+    }
+    auto mergers = load_merge_map(context_.path_of(kMergeMapFile), context_.budget.pool());
+    if (!mergers) return note_failure(0, mergers.error(), rules_);
+    mergers_ = std::move(*mergers);
+    return {};
+  }
+
   /// Prepares the comparison of --full; says why when it is impossible.
   Result<std::string> prepare_recomputation() {
     if (pnl_ == nullptr) return context_.why_not("pnl");
@@ -131,7 +146,9 @@ class SymbolChecker {
     if (summary->symbol.empty()) return {};
     TW_TRY(check_lots(index, *summary));
     TW_TRY(check_ranks(index, *summary, sums));
-    return recompute(index, *summary);
+    if (lots_ != nullptr) phantoms_.add(*summary, lots_until_);
+    TW_TRY(recompute(index, *summary, ""));
+    return mergers_ ? check_merged(index, *summary) : Status{};
   }
 
   struct NeededBytes {
@@ -146,6 +163,7 @@ class SymbolChecker {
       needed.beside_pool += file.row_count * kLotBytes + daily_rows * kDailyArrayBytes;
       pool += daily_rows * kDailyTableBytes;
     }
+    if (mergers_) needed.beside_pool += file.row_count * (kSummaryArrayBytes + sizeof(size_t));
     needed.all = needed.beside_pool + pool;
     return needed;
   }
@@ -161,6 +179,8 @@ class SymbolChecker {
         lots_ == nullptr
             ? not_checked("open_lots", context_.why_not("fifo_state"))
             : lots_findings_.result("open_lots", "the open lots are what was bought minus sold"));
+    results.push_back(phantom_result("phantom_positions", phantoms_));
+    if (mergers_) results.push_back(phantom_result("phantom_positions_merged", merged_phantoms_));
     results.push_back(pnl_ == nullptr
                           ? not_checked("ranks", context_.why_not("pnl"))
                           : ranks_.result("ranks", "every symbol's accounts are in order"));
@@ -172,6 +192,25 @@ class SymbolChecker {
   }
 
  private:
+  CheckResult phantom_result(const char* check, const PhantomPositions& positions) const {
+    if (lots_ == nullptr) return not_checked(check, context_.why_not("fifo_state"));
+    const uint32_t days = context_.options.phantom_days;
+    Findings findings;
+    size_t order = 0;
+    for (const auto& phantom : positions.silent_for(days)) {
+      findings.add(
+          order++,
+          fmt::format("broker {} has open lots in {} symbol{} and last traded on {}; if it "
+                      "merged into another one, give pnl a --merge-map",
+                      phantom.broker.value_or("null"), phantom.open_symbols,
+                      phantom.open_symbols == 1 ? "" : "s", to_string(phantom.last_trade)),
+          phantom.open_symbols);
+    }
+    return findings.result(check,
+                           fmt::format("every broker with open lots traded within {} days", days),
+                           CheckStatus::kWarning);
+  }
+
   static std::optional<Day> day_option(const Table& table, const char* name) {
     const auto text = table.options.find(name);
     return text == table.options.end() ? std::nullopt : parse_day(text->second);
@@ -228,7 +267,7 @@ class SymbolChecker {
   }
 
   /// The path of the symbol's file in another table; notes when there is none.
-  std::optional<std::string> file_of(const Table& table, const char* name, size_t index,
+  std::optional<std::string> file_of(const Table& table, const std::string& name, size_t index,
                                      const std::string& symbol, Findings& findings) const {
     std::string path = symbol_file_path(name, symbol);
     if (find_file(table, path) == nullptr) {
@@ -304,26 +343,35 @@ class SymbolChecker {
     return {};
   }
 
-  Status recompute(size_t index, const DailySummary& summary) {
+  Status check_merged(size_t index, const DailySummary& summary) {
+    const auto merged = merge_summary(summary, *mergers_, amounts_of(summary_));
+    if (!merged) return note_failure(index, merged.error(), rules_);
+    const DailySummary& checked = *merged ? **merged : summary;
+    if (lots_ != nullptr) merged_phantoms_.add(checked, lots_until_);
+    return recompute(index, checked, kMergedSuffix);
+  }
+
+  /// Compares the set of tables with this suffix.
+  Status recompute(size_t index, const DailySummary& summary, const std::string& suffix) {
     if (!pnl_options_) return {};
-    const auto status = compare_recomputed(index, summary);
+    const auto status = compare_recomputed(index, summary, suffix);
     return status ? Status{} : note_failure(index, status.error(), recomputed_);
   }
 
-  Status compare_recomputed(size_t index, const DailySummary& summary) {
+  Status compare_recomputed(size_t index, const DailySummary& summary, const std::string& suffix) {
     arrow::MemoryPool* pool = context_.budget.pool();
     TW_ASSIGN(const SymbolPnl pnl,
               compute_symbol_pnl(summary, prices_.of(summary.symbol), *pnl_options_));
     TW_ASSIGN(const auto accounts, pnl_table(summary, pnl, context_.mode, pool));
-    TW_TRY(compare_with_file(index, "pnl", summary.symbol, *accounts));
+    TW_TRY(compare_with_file(index, "pnl" + suffix, summary.symbol, *accounts));
     TW_ASSIGN(const auto lots, fifo_state_table(summary, pnl, pool));
-    TW_TRY(compare_with_file(index, "fifo_state", summary.symbol, *lots));
+    TW_TRY(compare_with_file(index, "fifo_state" + suffix, summary.symbol, *lots));
     if (!pnl_options_->daily) return {};
     TW_ASSIGN(const auto daily, pnl_daily_table(summary, pnl, pool));
-    return compare_with_file(index, "pnl_daily", summary.symbol, *daily);
+    return compare_with_file(index, "pnl_daily" + suffix, summary.symbol, *daily);
   }
 
-  Status compare_with_file(size_t index, const char* name, const std::string& symbol,
+  Status compare_with_file(size_t index, const std::string& name, const std::string& symbol,
                            const arrow::Table& computed) {
     const Table* table = context_.current_table(name);
     if (table == nullptr) return {};
@@ -347,6 +395,9 @@ class SymbolChecker {
   std::optional<PnlOptions> pnl_options_;
   ClosePrices prices_;
   Reservation price_reservation_;
+  std::optional<BrokerMergers> mergers_;
+  PhantomPositions phantoms_;
+  PhantomPositions merged_phantoms_;
   std::mutex mutex_;  // guards context_.trade_days
   Findings rules_;
   Findings balance_;
@@ -357,7 +408,8 @@ class SymbolChecker {
 
 /// Symbols that a table has and daily_summary has not.
 void find_strangers(const VerifyContext& context, Findings& findings) {
-  for (const char* name : {"pnl", "fifo_state", "pnl_daily"}) {
+  for (const char* name :
+       {"pnl", "fifo_state", "pnl_daily", "pnl_merged", "fifo_state_merged", "pnl_daily_merged"}) {
     const Table* table = context.current_table(name);
     if (table == nullptr) continue;
     for (const TableFile& file : table->files) {
@@ -387,6 +439,7 @@ Result<std::vector<CheckResult>> check_symbols(VerifyContext& context) {
   const Table* summary = context.manifest().find(kSummary);
   if (summary == nullptr) return std::vector{not_checked(kSummary, context.why_not(kSummary))};
   SymbolChecker checker(context, *summary);
+  TW_TRY(checker.prepare_mergers());
   std::vector<CheckResult> unable;
   if (context.options.full) {
     TW_ASSIGN(std::string why_not, checker.prepare_recomputation());

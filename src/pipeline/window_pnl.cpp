@@ -19,6 +19,7 @@
 #include "pipeline/close_prices.h"
 #include "pipeline/daily_summary_file.h"
 #include "pipeline/pnl_tables.h"
+#include "pipeline/summary_merge.h"
 #include "pipeline/symbol_pnl.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/parquet_read.h"
@@ -33,6 +34,8 @@ constexpr const char* kPriceTable = "price";
 constexpr const char* kPriceFile = "price/close_prices.parquet";
 /// Memory of one symbol while it is computed: rows as read and as computed with, and some more.
 constexpr uint64_t kBytesPerRow = 72;
+/// With merged brokers a second summary beside the first, and an index of its rows.
+constexpr uint64_t kMergedBytesPerRow = 44;
 constexpr uint64_t kBytesPerSymbol = 4 * 1024 * 1024;
 /// Symbols whose results may wait for an earlier one that takes longer.
 constexpr size_t kSymbolsAheadPerThread = 16;
@@ -80,6 +83,27 @@ struct WindowTrades {
       traded[broker] = true;
       net_shares[broker] += int64_t{summary.buy_shares[row]} - summary.sell_shares[row];
     }
+  }
+};
+
+/// What turns summaries into those of merged brokers.
+struct WindowMergers {
+  BrokerMergers mergers;
+  AmountWidth amounts = AmountWidth::kFloat32;
+
+  /// Mergers that change nothing where none are asked for.
+  static Result<WindowMergers> of(const QueryContext& context) {
+    WindowMergers made;
+    if (!context.merged) return made;
+    TW_ASSIGN(made.mergers, mergers_of(context));
+    const Table* summary = context.generation.manifest().find(kSummaryTable);
+    if (summary != nullptr) made.amounts = amounts_of(*summary);
+    return made;
+  }
+
+  Result<DailySummary> apply(DailySummary summary) const {
+    TW_ASSIGN(auto merged, merge_summary(summary, mergers, amounts));
+    return merged ? std::move(*merged) : std::move(summary);
   }
 };
 
@@ -270,8 +294,13 @@ class SymbolGate {
 /// ends first.
 class RollingSum {
  public:
-  RollingSum(const QueryContext& context, DayWindow window, MemoryBudget& budget)
-      : folder_(context.generation.path()), window_(window), gate_(budget) {}
+  RollingSum(const QueryContext& context, WindowMergers mergers, DayWindow window,
+             MemoryBudget& budget)
+      : folder_(context.generation.path()),
+        mergers_(std::move(mergers)),
+        bytes_per_row_(kBytesPerRow + (context.merged ? kMergedBytesPerRow : 0)),
+        window_(window),
+        gate_(budget) {}
 
   Status run(const std::vector<TableFile>& files, const ClosePrices& prices, size_t thread_count) {
     PhaseTimer timer("symbols");
@@ -283,7 +312,7 @@ class RollingSum {
       const auto compute_one = [&](size_t index, size_t) {
         const TableFile& file = files[begin + index];
         progress.add(1);
-        return gate_.run(file.row_count * kBytesPerRow + kBytesPerSymbol, file.path,
+        return gate_.run(file.row_count * bytes_per_row_ + kBytesPerSymbol, file.path,
                          [&] { return compute(file, prices, block[index]); });
       };
       TW_TRY(run_tasks(count, thread_count, compute_one));
@@ -301,14 +330,17 @@ class RollingSum {
   Status compute(const TableFile& file, const ClosePrices& prices,
                  std::vector<WindowAccount>& accounts) const {
     // The gate has reserved what this takes, so the budget's own pool would count it twice.
-    TW_ASSIGN(const DailySummary summary,
+    TW_ASSIGN(DailySummary stored,
               read_daily_summary(folder_ / file.path, arrow::default_memory_pool()));
-    add_run_rows(summary.row_count());
+    add_run_rows(stored.row_count());
+    TW_ASSIGN(const DailySummary summary, mergers_.apply(std::move(stored)));
     TW_ASSIGN(accounts, window_accounts(summary, prices.of(summary.symbol), window_));
     return {};
   }
 
   std::filesystem::path folder_;
+  WindowMergers mergers_;
+  uint64_t bytes_per_row_;
   DayWindow window_;
   SymbolGate gate_;
   TotalsByBroker totals_;
@@ -340,8 +372,10 @@ Result<std::shared_ptr<arrow::Table>> symbol_window_answer(const QueryContext& c
   TW_ASSIGN(const auto path, find_symbol_file(context, kSummaryTable, symbol));
   TW_TRY(require_table(context, kPriceTable));
   TW_ASSIGN(const ClosePrices prices, prices_of_symbol(context, symbol));
-  TW_ASSIGN(const DailySummary summary, read_daily_summary(path, context.pool));
-  add_run_rows(summary.row_count());
+  TW_ASSIGN(const WindowMergers mergers, WindowMergers::of(context));
+  TW_ASSIGN(DailySummary stored, read_daily_summary(path, context.pool));
+  add_run_rows(stored.row_count());
+  TW_ASSIGN(const DailySummary summary, mergers.apply(std::move(stored)));
   const DayWindow window = window_of_symbol(context, summary, from, to);
   TW_ASSIGN(const auto accounts, window_accounts(summary, prices.of(symbol), window));
   if (accounts.empty()) {
@@ -357,13 +391,14 @@ Result<std::shared_ptr<arrow::Table>> rolling_answer(const QueryContext& context
                                                      MemoryBudget& budget, size_t thread_count) {
   TW_TRY(require_table(context, kSummaryTable));
   TW_TRY(require_table(context, kPriceTable));
+  TW_ASSIGN(WindowMergers mergers, WindowMergers::of(context));
   TW_ASSIGN(const ClosePrices prices, load_prices(context));
   Reservation prices_reservation;
   if (!budget.try_reserve(prices.byte_count(), prices_reservation)) {
     return over_budget("the closing prices do not fit in --memory; give {} MiB more",
                        prices.byte_count() / (1024 * 1024) + 1);
   }
-  RollingSum sum(context, window, budget);
+  RollingSum sum(context, std::move(mergers), window, budget);
   TW_TRY(sum.run(context.generation.manifest().find(kSummaryTable)->files, prices, thread_count));
   if (sum.totals().empty()) {
     return not_found("no broker traded or held anything from {} to {}", to_string(window.from),

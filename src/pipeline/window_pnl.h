@@ -16,7 +16,8 @@ namespace tapeworks {
 
 // Profit and loss within a window of days, computed from daily_summary by FIFO from the first trade
 // on, so that what was bought before the window has its true cost. Always by the rules of the
-// default mode, in whatever mode the tables were made.
+// default mode, in whatever mode the tables were made. With merged brokers the summary is merged
+// first, by the map that the generation keeps; without one they are kNotFound.
 //
 // Columns: rank uint32 from 1, broker, name, total_pnl = realized_pnl + unrealized_change,
 // realized_pnl (realised inside the window), unrealized_change (unrealised level on the last day

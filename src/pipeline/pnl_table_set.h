@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "pipeline/daily_summary.h"
+#include "pipeline/ranking.h"
+#include "pipeline/symbol_pnl.h"
+#include "pipeline/table_writer.h"
+
+namespace tapeworks {
+
+/// What the names of tables of merged brokers end with.
+inline constexpr const char* kMergedSuffix = "_merged";
+
+/// Writes one set of the tables of profit and loss: pnl/, fifo_state/, pnl_daily/ when asked for,
+/// derived/symbol_broker and derived/broker_ranking, all with the same suffix to their names.
+/// Threads: put() from any, once per symbol; finish() from one, after the last put().
+class PnlTableSet {
+ public:
+  PnlTableSet(const TableWriter& writer, const PnlOptions& options,
+              std::vector<std::string> symbols, std::string suffix);
+
+  /// `symbol_index` is the position in `symbols`; `pnl` is of `summary`.
+  Status put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl);
+
+  /// Writes the tables over all symbols and describes all tables in the manifest as made from the
+  /// tables `sources` of this generation.
+  Status finish(const std::map<std::string, std::string>& options_text,
+                const std::vector<std::string>& sources, size_t thread_count);
+
+ private:
+  std::string name(const char* table) const { return table + suffix_; }
+
+  const TableWriter& writer_;
+  Mode mode_;
+  bool daily_;
+  std::string suffix_;
+  AccountCollector accounts_;
+};
+
+}  // namespace tapeworks
