@@ -71,7 +71,7 @@ std::shared_ptr<arrow::Schema> plain_types(const arrow::Schema& schema) {
 Status refuse_money(const arrow::Field& field, const std::string& where) {
   const auto& metadata = field.metadata();
   if (metadata == nullptr) return {};
-  const auto name = metadata->Get("ADBC:postgresql:typname");
+  const auto name = metadata->Get("POSTGRESQL:type");
   if (!name.ok() || *name != "money") return {};
   return corrupt("{}: column '{}' is of type money, which has no fixed scale; cast it to numeric",
                  where, field.name());
