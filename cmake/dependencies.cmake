@@ -2,14 +2,14 @@
 # ships headers and shared libraries (requirements.txt; scripts/setup.sh installs it in .venv).
 find_package(Arrow CONFIG QUIET)
 find_package(Parquet CONFIG QUIET)
+set(TAPEWORKS_PYTHON "" CACHE FILEPATH "Python whose wheels provide Arrow, Parquet and ADBC")
+if(NOT TAPEWORKS_PYTHON)
+  set(TAPEWORKS_PYTHON ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+endif()
 if(Arrow_FOUND AND Parquet_FOUND)
   add_library(tapeworks_parquet INTERFACE)
   target_link_libraries(tapeworks_parquet INTERFACE Parquet::parquet_shared Arrow::arrow_shared)
 else()
-  set(TAPEWORKS_PYTHON "" CACHE FILEPATH "Python whose pyarrow wheel provides Arrow and Parquet")
-  if(NOT TAPEWORKS_PYTHON)
-    set(TAPEWORKS_PYTHON ${PROJECT_SOURCE_DIR}/.venv/bin/python)
-  endif()
   execute_process(
     COMMAND ${TAPEWORKS_PYTHON} -c "import os, pyarrow; print(os.path.dirname(pyarrow.__file__))"
     OUTPUT_VARIABLE pyarrow_dir OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE pyarrow_result
@@ -25,6 +25,21 @@ else()
   target_link_libraries(tapeworks_parquet INTERFACE ${arrow_library} ${parquet_library})
   target_link_options(tapeworks_parquet INTERFACE -Wl,-rpath,${pyarrow_dir})
 endif()
+
+# ADBC, the interface to databases: its driver manager loads a database's driver when the program runs.
+# No distribution has it, so it is compiled from the sources that the pinned wheel carries.
+execute_process(
+  COMMAND ${TAPEWORKS_PYTHON} -c "import importlib.util as u; print(u.find_spec('adbc_driver_manager').submodule_search_locations[0])"
+  OUTPUT_VARIABLE adbc_dir OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE adbc_result ERROR_QUIET)
+if(NOT adbc_result EQUAL 0)
+  message(FATAL_ERROR "${TAPEWORKS_PYTHON} has no adbc-driver-manager; run scripts/setup.sh or set TAPEWORKS_PYTHON.")
+endif()
+add_library(tapeworks_adbc STATIC
+  ${adbc_dir}/adbc_driver_manager.cc ${adbc_dir}/adbc_driver_manager_api.cc
+  ${adbc_dir}/adbc_driver_manager_driver_loading.cc ${adbc_dir}/adbc_driver_manager_profiles.cc)
+target_include_directories(tapeworks_adbc SYSTEM PUBLIC ${adbc_dir})
+target_compile_options(tapeworks_adbc PRIVATE -w)
+target_link_libraries(tapeworks_adbc PRIVATE ${CMAKE_DL_LIBS})
 
 find_package(Threads REQUIRED)
 find_package(fmt CONFIG REQUIRED)

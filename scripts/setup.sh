@@ -21,7 +21,8 @@ requirements=requirements.txt
 case $purpose in
   demo) ;;
   tests)
-    packages+=(libgtest-dev)
+    # PostgreSQL is what sync adbc: is tested with; the tests start a server of their own.
+    packages+=(libgtest-dev postgresql-15)
     requirements=requirements-test.txt
     ;;
   lint) packages+=(libgtest-dev clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19) ;;

@@ -10,7 +10,8 @@ class RunCommand : public Command {
  public:
   void describe(CLI::App& app) override {
     etl_.describe(app);
-    app.add_option("--prices", source_, "Close prices: a Parquet or CSV file")
+    app.add_option("--prices", source_,
+                   "Close prices: a Parquet or CSV file, or adbc:DRIVER?uri=...&table=...")
         ->type_name("SOURCE")
         ->required();
     prices_.describe(app, "--prices-");

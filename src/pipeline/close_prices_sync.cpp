@@ -17,7 +17,9 @@
 #include "base/messages.h"
 #include "base/run_stats.h"
 #include "base/utf8.h"
+#include "pipeline/database_address.h"
 #include "pipeline/price_columns.h"
+#include "pipeline/traded_symbols.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/value_interner.h"
 
@@ -78,6 +80,7 @@ class RowChecker {
   const std::vector<std::string>& symbols() const { return symbols_; }
   uint64_t rows_read() const { return rows_read_; }
   uint64_t rows_before_since() const { return rows_before_since_; }
+  uint64_t rows_of_other_symbols() const { return rows_of_other_symbols_; }
 
  private:
   Status add(const PriceSource::Part& part) {
@@ -106,6 +109,10 @@ class RowChecker {
       return {};
     }
     if (!symbol || symbol->empty()) return bad_row(row, "there is no symbol");
+    if (!options_.symbols.empty() && !options_.symbols.contains(*symbol)) {
+      ++rows_of_other_symbols_;
+      return {};
+    }
     if (const auto reason = why_bad(close)) {
       return bad_row(row, fmt::format("close '{}' of {} on {} {}", value_text(*part.close, i),
                                       *symbol, to_string(date), *reason));
@@ -179,6 +186,7 @@ class RowChecker {
   std::vector<std::string> symbols_;
   uint64_t rows_read_ = 0;
   uint64_t rows_before_since_ = 0;
+  uint64_t rows_of_other_symbols_ = 0;
 };
 
 /// The close that several rows of one (symbol, date), in the order of the file, stand for. `other`
@@ -282,20 +290,22 @@ uint64_t count_missing(const std::vector<SourceRow>& rows) {
 
 /// A file without one close is the wrong file or the wrong column; it must not replace good closes.
 Status check_not_empty(const std::vector<SourceRow>& rows, const PriceReadOptions& options) {
+  const std::string where = price_source_name(options.source);
   if (rows.empty()) {
-    return corrupt("{}: there is no row{}, so there is nothing to take over", options.source,
+    return corrupt("{}: there is no row{}{}, so there is nothing to take over", where,
+                   options.symbols.empty() ? "" : " of a symbol of daily_summary",
                    options.since ? " on or after " + to_string(*options.since) : "");
   }
   if (count_missing(rows) == rows.size()) {
-    return corrupt("{}: no row has a close; choose another column with --column-close",
-                   options.source);
+    return corrupt("{}: no row has a close; choose another column with --column-close", where);
   }
   return {};
 }
 
 /// Everything from the source to the table; the rows are given back at its end.
 Result<PriceReadResult> read_table(const PriceReadOptions& options, MemoryBudget& budget) {
-  TW_ASSIGN(const auto source, PriceSource::open(options.source, options.columns, budget));
+  TW_ASSIGN(const auto source,
+            PriceSource::open(options.source, options.columns, options.since, budget));
   RowChecker checker(options, *source, budget);
   TW_TRY(checker.read_all());
   std::vector<SourceRow> rows = checker.take_sorted();
@@ -309,12 +319,15 @@ Result<PriceReadResult> read_table(const PriceReadOptions& options, MemoryBudget
                    {"rows_before_since", checker.rows_before_since()},
                    {"rows_repeated", checked_row_count - rows.size()},
                    {"closes_missing", count_missing(rows)}};
+  if (!options.symbols.empty()) {
+    result.counts["rows_of_other_symbols"] = checker.rows_of_other_symbols();
+  }
   const auto [first, last] = std::ranges::minmax(rows, {}, &SourceRow::date);
   result.first_day = first.date;
   result.last_day = last.date;
   TW_ASSIGN(result.table,
             from_arrow(make_table(rows, checker.symbols(), options.amounts, budget.pool()),
-                       options.source));
+                       source->name()));
   return result;
 }
 
@@ -340,15 +353,34 @@ AmountWidth width_of(const std::optional<Manifest>& base, AmountWidth otherwise)
   return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
 }
 
-nlohmann::ordered_json run_info(const std::filesystem::path& source) {
+nlohmann::ordered_json run_info(const std::string& source) {
   std::error_code error;
-  nlohmann::ordered_json file;
-  file["path"] = std::filesystem::absolute(source, error).string();
-  file["bytes"] = std::filesystem::file_size(source, error);
+  nlohmann::ordered_json input;
+  if (is_database_address(source)) {
+    // Neither options nor query: either may hold what is no one's business.
+    input["database"] = price_source_name(source);
+  } else {
+    input["path"] = std::filesystem::absolute(source, error).string();
+    input["bytes"] = std::filesystem::file_size(source, error);
+  }
   nlohmann::ordered_json info;
   info["command"] = "sync";
-  info["inputs"] = nlohmann::ordered_json::array({std::move(file)});
+  info["inputs"] = nlohmann::ordered_json::array({std::move(input)});
   return info;
+}
+
+/// A table of a database may hold far more than is traded here: it is read for the symbols of
+/// daily_summary from the first trade on. What a query or a file holds was chosen on purpose.
+Status apply_table_defaults(PriceReadOptions& options, const GenerationWriter& generation,
+                            MemoryBudget& budget) {
+  if (!generation.base() || !is_database_address(options.source)) return {};
+  TW_ASSIGN(const DatabaseAddress address, DatabaseAddress::parse(options.source));
+  if (address.table.empty()) return {};
+  TW_ASSIGN(TradedSymbols traded,
+            traded_symbols(generation.base_path(), *generation.base(), budget));
+  options.symbols = std::move(traded.symbols);
+  if (!options.since) options.since = traded.first_day;
+  return {};
 }
 
 }  // namespace
@@ -358,7 +390,7 @@ Result<PriceReadResult> read_close_prices_source(const PriceReadOptions& options
   PhaseTimer timer("read prices");
   TW_ASSIGN(PriceReadResult result, read_table(options, budget));
   timer.add_rows(result.counts["rows_read"]);
-  TW_ASSIGN(result.prices, close_prices_of(*result.table, options.source));
+  TW_ASSIGN(result.prices, close_prices_of(*result.table, price_source_name(options.source)));
   return result;
 }
 
@@ -375,6 +407,7 @@ Status sync_prices(const SyncOptions& options, MemoryBudget& budget) {
             GenerationWriter::begin(options.data_dir, {options.keep_generations_for}));
   TW_TRY(check_mode(generation.base(), read_options.mode));
   read_options.amounts = width_of(generation.base(), read_options.amounts);
+  TW_TRY(apply_table_defaults(read_options, generation, budget));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(read_options, budget));
   add_run_rows(prices.counts.at("rows_read"));
 

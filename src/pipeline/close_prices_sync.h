@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <arrow/type_fwd.h>
@@ -22,9 +23,11 @@ namespace tapeworks {
 
 /// Which closes to read, and by which rules.
 struct PriceReadOptions {
-  std::string source;  ///< path of a Parquet or CSV file
+  std::string source;  ///< path of a Parquet or CSV file, or an address of a database
   PriceColumnNames columns;
   std::optional<Day> since;  ///< rows of earlier days are left out, unchecked but for their date
+  /// Rows of other symbols are left out, as those of earlier days; empty means all.
+  std::set<std::string, std::less<>> symbols;
   Mode mode = Mode::kDefault;
   AmountWidth amounts = AmountWidth::kFloat32;  ///< the width of close_price in the file
 };
@@ -36,7 +39,8 @@ struct PriceReadResult {
   std::shared_ptr<arrow::Table> table;
   ClosePrices prices;  ///< the same for looking things up
   AmountWidth amounts = AmountWidth::kFloat32;
-  /// For the manifest: rows_read, rows_before_since, rows_repeated, closes_missing.
+  /// For the manifest: rows_read, rows_before_since, rows_repeated, closes_missing,
+  /// and rows_of_other_symbols where `symbols` were given.
   std::map<std::string, uint64_t> counts;
   Day first_day;
   Day last_day;
@@ -51,8 +55,9 @@ struct PriceReadResult {
 /// and a date.
 ///
 /// Memory: 24 bytes a row and the finished table, from `budget`; ClosePrices::byte_count() beside
-/// it. Errors: kInvalidArgument for a source that is no file, kCorrupt naming file and row for
-/// wrong data or none, kMemoryBudget, kCancelled.
+/// it. Errors: kInvalidArgument for a source that is no file or table, kIo for a database that
+/// cannot be reached, kCorrupt naming file and row for wrong data or none, kMemoryBudget,
+/// kCancelled.
 Result<PriceReadResult> read_close_prices_source(const PriceReadOptions& options,
                                                  MemoryBudget& budget);
 

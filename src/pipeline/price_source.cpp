@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include <arrow/array.h>
+#include <arrow/buffer.h>
 #include <arrow/csv/options.h>
 #include <arrow/csv/reader.h>
 #include <arrow/io/file.h>
@@ -14,7 +16,8 @@
 #include <arrow/type.h>
 #include <fmt/format.h>
 
-#include "pipeline/price_columns.h"
+#include "pipeline/database_address.h"
+#include "pipeline/database_price_source.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/parquet_input.h"
 #include "storage/parquet_read.h"
@@ -28,83 +31,6 @@ constexpr int32_t kCsvBlockBytes = 1024 * 1024;
 /// The blocks that Arrow reads ahead, and their rows.
 constexpr uint64_t kCsvReaderBytes = 16 * kCsvBlockBytes;
 constexpr std::string_view kParquetMagic = "PAR1";
-
-/// What one of the three columns is called on the command line and by other programs.
-struct ColumnRole {
-  std::string_view meaning;
-  std::string_view option;
-  std::vector<std::string_view> usual_names;  // in lower case
-};
-
-const ColumnRole kSymbolRole{"the symbol", "--column-symbol", {"symbol_id", "coid", "symbol"}};
-const ColumnRole kDateRole{"the date", "--column-date", {"date", "mdate"}};
-const ColumnRole kCloseRole{
-    "the close", "--column-close", {"close_price", "close_d", "close", "adj_close"}};
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
-std::string comma_list(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
-}
-
-bool fits(const std::string& name, const std::string& wanted, const ColumnRole& role) {
-  if (!wanted.empty()) return name == wanted;
-  return std::ranges::find(role.usual_names, lower_case(name)) != role.usual_names.end();
-}
-
-/// The index of the one column that fits.
-Result<int> find_column(const std::vector<std::string>& names, const std::string& wanted,
-                        const ColumnRole& role, const std::string& where) {
-  std::vector<std::string> fitting;
-  int index = -1;
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (!fits(names[i], wanted, role)) continue;
-    fitting.push_back(names[i]);
-    index = static_cast<int>(i);
-  }
-  if (fitting.size() == 1) return index;
-  if (fitting.size() > 1) {
-    return corrupt("{}: each of the columns {} could be {}; choose with {}", where,
-                   comma_list(fitting), role.meaning, role.option);
-  }
-  if (!wanted.empty()) {
-    return corrupt("{}: there is no column '{}' ({}); its columns are {}", where, wanted,
-                   role.option, comma_list(names));
-  }
-  return corrupt("{}: no column is named like {}; its columns are {}; name it with {}", where,
-                 role.meaning, comma_list(names), role.option);
-}
-
-struct ColumnIndices {
-  int symbol = 0;
-  int date = 0;
-  int close = 0;
-};
-
-Result<ColumnIndices> find_columns(const arrow::Schema& schema, const PriceColumnNames& wanted,
-                                   const std::string& where) {
-  const std::vector<std::string> names = schema.field_names();
-  ColumnIndices indices;
-  TW_ASSIGN(indices.symbol, find_column(names, wanted.symbol, kSymbolRole, where));
-  TW_ASSIGN(indices.date, find_column(names, wanted.date, kDateRole, where));
-  TW_ASSIGN(indices.close, find_column(names, wanted.close, kCloseRole, where));
-  return indices;
-}
-
-Status check_column(const arrow::Schema& schema, int index, Status (*check)(const arrow::DataType&),
-                    const std::string& where) {
-  const auto& field = schema.field(index);
-  const Status status = check(*field->type());
-  if (status) return {};
-  return corrupt("{}: column '{}': {}", where, field->name(), status.error().message);
-}
 
 class ParquetPriceSource final : public PriceSource {
  public:
@@ -121,10 +47,9 @@ class ParquetPriceSource final : public PriceSource {
                                                    MemoryBudget& budget) {
     const std::string where = path.string();
     TW_ASSIGN(ParquetInfo info, read_parquet_info(path, budget.pool()));
-    TW_ASSIGN(const ColumnIndices found, find_columns(*info.schema, wanted, where));
-    TW_TRY(check_column(*info.schema, found.symbol, check_symbol_type, where));
-    TW_TRY(check_column(*info.schema, found.date, check_date_type, where));
-    TW_TRY(check_column(*info.schema, found.close, check_close_type, where));
+    TW_ASSIGN(const PriceColumnIndices found,
+              find_price_columns(info.schema->field_names(), wanted, where));
+    TW_TRY(check_price_types(*info.schema, found, where));
     std::vector<std::string> columns;
     for (const int index : {found.symbol, found.date, found.close}) {
       columns.push_back(info.schema->field(index)->name());
@@ -191,7 +116,7 @@ class ParquetPriceSource final : public PriceSource {
 class CsvPriceSource final : public PriceSource {
  public:
   CsvPriceSource(std::string name, std::shared_ptr<arrow::csv::StreamingReader> reader,
-                 ColumnIndices columns, int64_t file_bytes, Reservation reservation)
+                 PriceColumnIndices columns, int64_t file_bytes, Reservation reservation)
       : PriceSource(std::move(name)),
         file_bytes_(file_bytes),
         reservation_(std::move(reservation)),
@@ -219,7 +144,8 @@ class CsvPriceSource final : public PriceSource {
                                           arrow::io::default_io_context(), *file, read_options,
                                           parse_options, convert_options),
                                       where));
-    TW_ASSIGN(const ColumnIndices found, find_columns(*reader->schema(), wanted, where));
+    TW_ASSIGN(const PriceColumnIndices found,
+              find_price_columns(reader->schema()->field_names(), wanted, where));
     TW_ASSIGN(const int64_t file_bytes, from_arrow((*file)->GetSize(), where));
     return std::make_unique<CsvPriceSource>(where, std::move(reader), found, file_bytes,
                                             std::move(reservation));
@@ -248,7 +174,7 @@ class CsvPriceSource final : public PriceSource {
   int64_t file_bytes_;
   Reservation reservation_;
   std::shared_ptr<arrow::csv::StreamingReader> reader_;
-  ColumnIndices columns_;
+  PriceColumnIndices columns_;
   int64_t next_row_ = 0;
 };
 
@@ -262,11 +188,10 @@ char delimiter_of(std::string_view text) {
 }  // namespace
 
 Status check_price_source(const std::string& source) {
-  if (source.starts_with("adbc:")) {
-    return invalid_argument(
-        "source {}: databases are not supported in this version; export the closes to a Parquet or "
-        "CSV file",
-        source.substr(0, source.find('?')));
+  if (is_database_address(source)) {
+    const auto address = DatabaseAddress::parse(source);
+    if (!address) return std::unexpected(address.error());
+    return {};
   }
   std::error_code error;
   const auto status = std::filesystem::status(source, error);
@@ -279,10 +204,24 @@ Status check_price_source(const std::string& source) {
   return {};
 }
 
-Result<std::unique_ptr<PriceSource>> PriceSource::open(const std::filesystem::path& path,
+std::string price_source_name(const std::string& source) {
+  return is_database_address(source) ? database_name(source) : source;
+}
+
+Result<std::unique_ptr<PriceSource>> PriceSource::open(const std::string& source,
                                                        const PriceColumnNames& columns,
+                                                       std::optional<Day> since,
                                                        MemoryBudget& budget) {
-  const std::string where = path.string();
+  if (is_database_address(source)) {
+    return open_database_price_source(source, columns, since, budget);
+  }
+  return open_file(source, columns, budget);
+}
+
+Result<std::unique_ptr<PriceSource>> PriceSource::open_file(const std::string& where,
+                                                            const PriceColumnNames& columns,
+                                                            MemoryBudget& budget) {
+  const std::filesystem::path path = where;
   TW_TRY(check_price_source(where));
   const auto opened = arrow::io::ReadableFile::Open(where, budget.pool());
   if (!opened.ok()) return io_error("{}", opened.status().message());

@@ -1,32 +1,26 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <arrow/type_fwd.h>
 
+#include "base/calendar_day.h"
 #include "base/result.h"
+#include "pipeline/price_schema.h"
 #include "storage/memory_budget.h"
 
 namespace tapeworks {
 
-/// The names of the columns to read; an empty one is guessed from the names that are in use.
-struct PriceColumnNames {
-  std::string symbol;
-  std::string date;
-  std::string close;
-};
-
-/// A Parquet or CSV file of closes, read in parts. The content decides which of the two it is. In a
-/// CSV file every value is text, so that symbol 0050 keeps its zeros; the first line names the
-/// columns; commas or tabs part them.
+/// Closes in a Parquet or CSV file or in a database, read in parts. The content decides which of
+/// the two a file is. In a CSV file every value is text, so that symbol 0050 keeps its zeros; the
+/// first line names the columns; commas or tabs part them. A database is an address
+/// (database_address.h).
 ///
-/// Memory: one row group of a Parquet file, or 1 MiB of a CSV file, at a time.
-/// Threads: one at a time.
+/// Memory: one row group of a Parquet file, 1 MiB of a CSV file, or one batch of a driver at a
+/// time. Threads: one at a time.
 class PriceSource {
  public:
   /// The three columns of some consecutive rows, of equal length.
@@ -37,22 +31,25 @@ class PriceSource {
     std::shared_ptr<arrow::Array> close;
   };
 
-  /// kInvalidArgument when there is no such file, kIo when it cannot be opened, kCorrupt when it is
-  /// neither format, or a column is missing, ambiguous or of a type that cannot be used.
-  static Result<std::unique_ptr<PriceSource>> open(const std::filesystem::path& path,
+  /// `since` is a hint: a database may leave rows of earlier days out, a file does not.
+  /// kInvalidArgument when there is no such file or table, kIo when it cannot be opened or the
+  /// database not be reached, kCorrupt when it is neither format, or a column is missing, ambiguous
+  /// or of a type that cannot be used.
+  static Result<std::unique_ptr<PriceSource>> open(const std::string& source,
                                                    const PriceColumnNames& columns,
-                                                   MemoryBudget& budget);
+                                                   std::optional<Day> since, MemoryBudget& budget);
   virtual ~PriceSource() = default;
 
   /// The next rows; nothing at the end. kCorrupt for damaged content.
   virtual Result<std::optional<Part>> next() = 0;
 
-  /// Where a row of the file is: "row group 0, row 17", both counted from 0, or for a CSV file
-  /// "row 18", where the line with the names is row 1, as editors count.
+  /// Where a row of the source is: "row group 0, row 17", both counted from 0; for a CSV file
+  /// "row 18", where the line with the names is row 1, as editors count; for a database "row 18",
+  /// counted from 1.
   virtual std::string place(int64_t row) const = 0;
 
-  /// All rows of the file, as far as is known by now: what a Parquet footer claims, or for a CSV
-  /// file a guess from the rows so far.
+  /// All rows of the source, as far as is known by now: what a Parquet footer claims, a guess from
+  /// the rows so far for a CSV file, what the driver says for a database (0 when it cannot tell).
   virtual int64_t expected_row_count() const = 0;
 
   const std::string& name() const { return name_; }
@@ -61,11 +58,18 @@ class PriceSource {
   explicit PriceSource(std::string name) : name_(std::move(name)) {}
 
  private:
+  static Result<std::unique_ptr<PriceSource>> open_file(const std::string& where,
+                                                        const PriceColumnNames& columns,
+                                                        MemoryBudget& budget);
+
   std::string name_;
 };
 
-/// kInvalidArgument for a SOURCE that is no path of a file that exists (databases included), so
-/// that a command can refuse it before it touches anything.
+/// kInvalidArgument for a SOURCE that is neither a path of a file that exists nor a well-formed
+/// address of a database, so that a command can refuse it before it touches anything.
 Status check_price_source(const std::string& source);
+
+/// A SOURCE as messages and run.json name it: the path, or what may be told of a database.
+std::string price_source_name(const std::string& source);
 
 }  // namespace tapeworks

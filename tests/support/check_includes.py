@@ -27,6 +27,7 @@ MAY_INCLUDE = {
 THIRD_PARTY = {
     "arrow/": {"storage", "engine", "pipeline", "recorder", "recorder/sink", "cli"},
     "parquet/": {"storage", "pipeline"},
+    "arrow-adbc/": {"storage"},
     "CLI/": {"cli"},
     "rapidjson/": {"recorder/protocol"},
     "toml++/": {"recorder/config"},
