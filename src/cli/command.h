@@ -43,6 +43,7 @@ std::unique_ptr<Command> make_check_config_command();
 std::unique_ptr<Command> make_etl_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_generations_command();
+std::unique_ptr<Command> make_import_bsr_command();
 std::unique_ptr<Command> make_path_command();
 std::unique_ptr<Command> make_pnl_command();
 std::unique_ptr<Command> make_query_command();

@@ -10,6 +10,7 @@ constexpr CommandEntry kCommands[] = {
     {"generate", "Make synthetic trades and prices", make_generate_command},
     {"generations", "List the generations of a data directory, or go back",
      make_generations_command},
+    {"import-bsr", "Make transactions of broker reports of TWSE and TPEx", make_import_bsr_command},
     {"path", "Print the folder of the current generation", make_path_command},
     {"pnl", "Compute profit and loss by FIFO, and the ranking", make_pnl_command},
     {"query", "Show one broker over all symbols", make_query_command},
