@@ -25,6 +25,8 @@ struct PriceReadOptions {
   std::string source;  ///< path of a Parquet or CSV file
   PriceColumnNames columns;
   std::optional<Day> since;  ///< rows of earlier days are left out, unchecked but for their date
+  /// The closes were adjusted for splits or dividends by their source. Noted in the manifest.
+  bool adjusted = false;
   Mode mode = Mode::kDefault;
   AmountWidth amounts = AmountWidth::kFloat32;  ///< the width of close_price in the file
 };
@@ -36,7 +38,9 @@ struct PriceReadResult {
   std::shared_ptr<arrow::Table> table;
   ClosePrices prices;  ///< the same for looking things up
   AmountWidth amounts = AmountWidth::kFloat32;
-  /// For the manifest: rows_read, rows_before_since, rows_repeated, closes_missing.
+  bool adjusted = false;
+  /// For the manifest: rows_read, rows_before_since, rows_repeated, closes_missing, closes_zero (in
+  /// the source, whatever becomes of them), and close_flaw_counts().
   std::map<std::string, uint64_t> counts;
   Day first_day;
   Day last_day;

@@ -6,6 +6,7 @@
 
 #include "base/run_stats.h"
 #include "pipeline/pnl_tables.h"
+#include "pipeline/price_quality.h"
 
 namespace tapeworks {
 
@@ -51,7 +52,9 @@ Status PnlWriter::finish(const std::map<std::string, std::string>& options_text,
   std::vector<std::string> tables{"pnl", "fifo_state", "symbol_broker", "broker_ranking"};
   if (options_.daily) tables.emplace_back("pnl_daily");
   for (const std::string& table : tables) {
-    TW_TRY(writer_.generation().describe_table(table, options_text, made_from, {}));
+    std::map<std::string, uint64_t> counts;
+    if (table == "pnl") counts = coverage_flaw_counts(prices_, manifest);
+    TW_TRY(writer_.generation().describe_table(table, options_text, made_from, std::move(counts)));
   }
   return {};
 }
