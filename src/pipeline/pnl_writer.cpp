@@ -38,11 +38,14 @@ Status PnlWriter::put(size_t symbol_index, const DailySummary& summary) {
 Status PnlWriter::finish(const std::map<std::string, std::string>& options_text,
                          size_t thread_count) {
   const PhaseTimer phase("account tables");
-  TW_ASSIGN(const auto symbol_broker, accounts_.finish_symbol_broker());
+  TW_TRY(accounts_.order());
   const TableWriter::Layout layout{TableWriter::kQueriedRowGroupRows, false, thread_count};
-  TW_TRY(writer_.add("symbol_broker", "derived/symbol_broker.parquet", *symbol_broker, layout));
-  TW_ASSIGN(const auto ranking,
-            broker_ranking_table(*symbol_broker, options_.mode, writer_.pool()));
+  const TableWriter::StreamedContent symbol_broker{
+      .schema = accounts_.schema(), .row_count = accounts_.row_count(), .rows = [&](auto... range) {
+        return accounts_.rows(range...);
+      }};
+  TW_TRY(writer_.add("symbol_broker", "derived/symbol_broker.parquet", symbol_broker, layout));
+  TW_ASSIGN(const auto ranking, accounts_.ranking());
   TW_TRY(writer_.add("broker_ranking", "derived/broker_ranking.parquet", *ranking));
 
   const Manifest& manifest = writer_.generation().manifest();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -71,14 +72,10 @@ Result<std::shared_ptr<ArrayType>> typed_column(const arrow::Table& table, const
   return std::static_pointer_cast<ArrayType>(array);
 }
 
-constexpr int64_t kIndexBytes = sizeof(int32_t);
-
-ArrayResult coded_column(const std::shared_ptr<arrow::Array>& indices,
-                         const std::vector<std::string_view>& texts, arrow::MemoryPool* pool) {
-  arrow::StringBuilder dictionary(pool);
-  for (const std::string_view text : texts) ARROW_RETURN_NOT_OK(dictionary.Append(text));
-  ARROW_ASSIGN_OR_RAISE(auto values, dictionary.Finish());
-  return std::make_shared<arrow::DictionaryArray>(coded_text(), indices, values);
+ArrayResult text_array(const std::vector<std::string_view>& texts, arrow::MemoryPool* pool) {
+  arrow::StringBuilder builder(pool);
+  for (const std::string_view text : texts) ARROW_RETURN_NOT_OK(builder.Append(text));
+  return builder.Finish();
 }
 
 /// A column of texts, as they are or as indices into a dictionary.
@@ -128,7 +125,7 @@ struct AccountColumns {
 };
 
 struct BrokerTotals {
-  std::optional<std::string_view> broker;  ///< points into the symbol_broker table
+  std::optional<std::string_view> broker;  ///< points into what was summed
   std::vector<double> money;               ///< in the order of money_columns()
 };
 
@@ -201,14 +198,36 @@ TableResult make_ranking_table(const std::vector<BrokerTotals>& ranked, Mode mod
   return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays));
 }
 
+Result<std::shared_ptr<arrow::Table>> ranking_of(std::vector<BrokerTotals> brokers, Mode mode,
+                                                 arrow::MemoryPool* pool) {
+  // total_pnl is the first money column.
+  std::sort(brokers.begin(), brokers.end(),
+            [mode](const BrokerTotals& left, const BrokerTotals& right) {
+              if (ranks_above(left.money.front(), right.money.front(), mode)) return true;
+              if (ranks_above(right.money.front(), left.money.front(), mode)) return false;
+              return left.broker < right.broker;
+            });
+  return from_arrow(make_ranking_table(brokers, mode, pool), kBrokerRanking);
+}
+
 }  // namespace
 
 AccountCollector::AccountCollector(std::vector<std::string> symbols, Mode mode,
                                    arrow::MemoryPool* pool)
-    : symbols_(std::move(symbols)), mode_(mode), pool_(pool), slots_(symbols_.size()) {}
+    : symbols_(std::move(symbols)), mode_(mode), pool_(pool), slots_(symbols_.size()) {
+  arrow::FieldVector fields = {arrow::field("symbol_id", coded_text()),
+                               arrow::field("broker", coded_text())};
+  for (const MoneyColumn& money : money_columns(mode)) {
+    fields.push_back(arrow::field(money.name, arrow::float64()));
+  }
+  schema_ = arrow::schema(std::move(fields));
+}
+
+size_t AccountCollector::money_count() const { return money_columns(mode_).size(); }
 
 uint64_t AccountCollector::estimated_bytes(uint64_t account_count, Mode mode) {
-  return account_count * (sizeof(uint32_t) + sizeof(double) * money_columns(mode).size());
+  return account_count *
+         (sizeof(uint32_t) + sizeof(Place) + sizeof(double) * money_columns(mode).size());
 }
 
 std::vector<uint32_t> AccountCollector::broker_ids_of(const DailySummary& summary,
@@ -225,140 +244,160 @@ std::vector<uint32_t> AccountCollector::broker_ids_of(const DailySummary& summar
 
 Status AccountCollector::put(size_t symbol_index, const DailySummary& summary,
                              const SymbolPnl& pnl) {
-  Slot slot{.broker_ids = broker_ids_of(summary, pnl), .columns = {}};
-  const auto byte_count = static_cast<int64_t>(pnl.accounts.size() * sizeof(double));
-  for (const MoneyColumn& money : money_columns(mode_)) {
-    TW_ASSIGN(auto buffer, from_arrow(arrow::AllocateBuffer(byte_count, pool_), kSymbolBroker));
-    double* out = buffer->mutable_data_as<double>();
-    for (const AccountPnl& account : pnl.accounts) *out++ = account.*money.value;
-    slot.columns.push_back(std::move(buffer));
+  const auto columns = money_columns(mode_);
+  const auto byte_count =
+      static_cast<int64_t>(pnl.accounts.size() * columns.size() * sizeof(double));
+  Slot slot{.broker_ids = broker_ids_of(summary, pnl), .money = nullptr};
+  TW_ASSIGN(slot.money, from_arrow(arrow::AllocateBuffer(byte_count, pool_), kSymbolBroker));
+  double* out = slot.money->mutable_data_as<double>();
+  for (const AccountPnl& account : pnl.accounts) {
+    for (const MoneyColumn& money : columns) *out++ = account.*money.value;
   }
   slots_[symbol_index] = std::move(slot);
   return {};
 }
 
-std::vector<size_t> AccountCollector::slots_by_symbol() const {
-  std::vector<size_t> order(slots_.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t left, size_t right) { return symbols_[left] < symbols_[right]; });
-  return order;
+std::vector<uint32_t> AccountCollector::slots_by_symbol() const {
+  std::vector<uint32_t> slots(slots_.size());
+  std::iota(slots.begin(), slots.end(), 0U);
+  std::sort(slots.begin(), slots.end(),
+            [&](uint32_t left, uint32_t right) { return symbols_[left] < symbols_[right]; });
+  return slots;
 }
 
 std::vector<uint32_t> AccountCollector::brokers_in_order() const {
   const auto& texts = brokers_.values();
-  std::vector<uint32_t> order(texts.size() + 1);
-  std::iota(order.begin(), order.end(), 0U);
-  std::sort(order.begin() + 1, order.end(),
+  std::vector<uint32_t> ids(texts.size() + 1);
+  std::iota(ids.begin(), ids.end(), 0U);
+  std::sort(ids.begin() + 1, ids.end(),
             [&](uint32_t left, uint32_t right) { return texts[left - 1] < texts[right - 1]; });
-  return order;
+  return ids;
 }
 
-std::vector<int64_t> AccountCollector::first_rows(const std::vector<uint32_t>& broker_order) const {
-  std::vector<int64_t> account_counts(broker_order.size(), 0);
+Status AccountCollector::order() {
+  symbol_order_ = slots_by_symbol();
+  symbol_rank_.resize(slots_.size());
+  std::vector<std::string_view> symbol_texts;
+  for (const uint32_t slot : symbol_order_) {
+    symbol_rank_[slot] = static_cast<uint32_t>(symbol_texts.size());
+    symbol_texts.push_back(symbols_[slot]);
+  }
+  broker_order_ = brokers_in_order();
+  std::vector<std::string_view> broker_texts;
+  for (const uint32_t id : std::span(broker_order_).subspan(1)) {
+    broker_texts.push_back(brokers_.values()[id - 1]);
+  }
+  TW_ASSIGN(symbol_texts_, from_arrow(text_array(symbol_texts, pool_), kSymbolBroker));
+  TW_ASSIGN(broker_texts_, from_arrow(text_array(broker_texts, pool_), kSymbolBroker));
+
+  std::vector<int64_t> account_counts(broker_order_.size(), 0);
   for (const Slot& slot : slots_) {
     for (const uint32_t id : slot.broker_ids) ++account_counts[id];
   }
-  std::vector<int64_t> first(broker_order.size(), 0);
-  int64_t row = 0;
-  for (const uint32_t id : broker_order) {
-    first[id] = row;
-    row += account_counts[id];
+  std::vector<int64_t> next_row(broker_order_.size());
+  row_count_ = 0;
+  first_rows_.clear();
+  for (const uint32_t id : broker_order_) {
+    first_rows_.push_back(row_count_);
+    next_row[id] = row_count_;
+    row_count_ += account_counts[id];
   }
-  return first;
+  first_rows_.push_back(row_count_);
+
+  // Rows of a broker are consecutive, and within it symbols come in order because the slots do.
+  TW_ASSIGN(places_, from_arrow(arrow::AllocateBuffer(row_count_ * int64_t{sizeof(Place)}, pool_),
+                                kSymbolBroker));
+  auto* const places = places_->mutable_data_as<Place>();
+  for (const uint32_t slot : symbol_order_) {
+    uint32_t account = 0;
+    for (const uint32_t id : slots_[slot].broker_ids) places[next_row[id]++] = {slot, account++};
+  }
+  return {};
 }
 
-arrow::Result<std::shared_ptr<arrow::Array>> AccountCollector::take_money(
-    size_t column, int64_t row_count, const std::vector<size_t>& slot_order,
-    std::vector<int64_t> next_row) {
-  ARROW_ASSIGN_OR_RAISE(auto values,
-                        arrow::AllocateBuffer(row_count * int64_t{sizeof(double)}, pool_));
-  double* out = values->mutable_data_as<double>();
-  for (const size_t slot_index : slot_order) {
-    Slot& slot = slots_[slot_index];
-    if (slot.broker_ids.empty()) continue;
-    const double* in = slot.columns[column]->data_as<double>();
-    for (const uint32_t id : slot.broker_ids) out[next_row[id]++] = *in++;
-    slot.columns[column].reset();
-  }
-  // The allocator would keep the slots' pages otherwise, and the resident size would be twice what
-  // the pool has given out.
-  pool_->ReleaseUnused();
-  return arrow::MakeArray(arrow::ArrayData::Make(arrow::float64(), row_count,
-                                                 {nullptr, std::shared_ptr(std::move(values))}, 0));
+const double* AccountCollector::money_of(Place place) const {
+  return slots_[place.slot].money->data_as<double>() + place.account * money_count();
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> AccountCollector::make_symbol_broker() {
-  const std::vector<size_t> slot_order = slots_by_symbol();
-  const std::vector<uint32_t> broker_order = brokers_in_order();
-  const std::vector<int64_t> first = first_rows(broker_order);
+arrow::Result<std::shared_ptr<arrow::Table>> AccountCollector::make_rows(int64_t begin,
+                                                                         int64_t end) const {
+  const std::span places(places_->data_as<Place>() + begin, static_cast<size_t>(end - begin));
+  arrow::Int32Builder symbols(pool_);
+  ARROW_RETURN_NOT_OK(symbols.Reserve(end - begin));
+  for (const Place place : places) {
+    symbols.UnsafeAppend(static_cast<int32_t>(symbol_rank_[place.slot]));
+  }
+  arrow::Int32Builder brokers(pool_);
+  ARROW_RETURN_NOT_OK(brokers.Reserve(end - begin));
+  for (size_t position = 0; position < broker_order_.size(); ++position) {
+    const int64_t last = std::min(end, first_rows_[position + 1]);
+    for (int64_t row = std::max(begin, first_rows_[position]); row < last; ++row) {
+      if (position == 0) {
+        brokers.UnsafeAppendNull();
+      } else {
+        brokers.UnsafeAppend(static_cast<int32_t>(position - 1));
+      }
+    }
+  }
+  std::vector<std::shared_ptr<arrow::Buffer>> money(money_count());
+  std::vector<double*> out;
+  for (auto& column : money) {
+    ARROW_ASSIGN_OR_RAISE(column,
+                          arrow::AllocateBuffer((end - begin) * int64_t{sizeof(double)}, pool_));
+    out.push_back(column->mutable_data_as<double>());
+  }
+  // The accounts of a broker lie all over the memory: each is fetched ahead, and read once.
+  constexpr size_t kAhead = 16;
+  for (size_t row = 0; row < places.size(); ++row) {
+    if (row + kAhead < places.size()) __builtin_prefetch(money_of(places[row + kAhead]));
+    const double* in = money_of(places[row]);
+    for (double* const column : out) column[row] = *in++;
+  }
 
-  // Which account stands in which row, as (broker, symbol): rows of a broker are consecutive, and
-  // within it symbols come in order because the slots do.
-  int64_t row_count = 0;
-  for (const Slot& slot : slots_) row_count += static_cast<int64_t>(slot.broker_ids.size());
-  ARROW_ASSIGN_OR_RAISE(auto symbol_of_row, arrow::AllocateBuffer(row_count * kIndexBytes, pool_));
-  std::vector<int64_t> next_row = first;
-  std::vector<std::string_view> symbol_texts;
-  for (const size_t slot_index : slot_order) {
-    const auto symbol = static_cast<int32_t>(symbol_texts.size());
-    symbol_texts.push_back(symbols_[slot_index]);
-    for (const uint32_t id : slots_[slot_index].broker_ids) {
-      symbol_of_row->mutable_data_as<int32_t>()[next_row[id]++] = symbol;
-    }
+  arrow::ArrayVector arrays;
+  ARROW_ASSIGN_OR_RAISE(auto symbol_indices, symbols.Finish());
+  ARROW_ASSIGN_OR_RAISE(auto broker_indices, brokers.Finish());
+  arrays.push_back(
+      std::make_shared<arrow::DictionaryArray>(coded_text(), symbol_indices, symbol_texts_));
+  arrays.push_back(
+      std::make_shared<arrow::DictionaryArray>(coded_text(), broker_indices, broker_texts_));
+  for (auto& column : money) {
+    arrays.push_back(std::make_shared<arrow::DoubleArray>(end - begin, std::move(column)));
   }
-  arrow::Int32Builder broker_of_row(pool_);
-  ARROW_RETURN_NOT_OK(broker_of_row.Reserve(row_count));
-  std::vector<std::string_view> broker_texts;
-  for (const uint32_t id : broker_order) {
-    const int64_t count = next_row[id] - first[id];
-    if (id == 0) {
-      ARROW_RETURN_NOT_OK(broker_of_row.AppendNulls(count));
-      continue;
-    }
-    for (int64_t i = 0; i < count; ++i) {
-      broker_of_row.UnsafeAppend(static_cast<int32_t>(broker_texts.size()));
-    }
-    broker_texts.push_back(brokers_.values()[id - 1]);
-  }
-  ARROW_ASSIGN_OR_RAISE(auto broker_indices, broker_of_row.Finish());
-  arrow::ArrayVector arrays(2);
-  const auto symbol_indices = std::make_shared<arrow::Int32Array>(
-      row_count, std::shared_ptr<arrow::Buffer>(std::move(symbol_of_row)));
-  ARROW_ASSIGN_OR_RAISE(arrays[0], coded_column(symbol_indices, symbol_texts, pool_));
-  ARROW_ASSIGN_OR_RAISE(arrays[1], coded_column(broker_indices, broker_texts, pool_));
-
-  arrow::FieldVector fields = {arrow::field("symbol_id", coded_text()),
-                               arrow::field("broker", coded_text())};
-  const auto columns = money_columns(mode_);
-  for (size_t i = 0; i < columns.size(); ++i) {
-    fields.push_back(arrow::field(columns[i].name, arrow::float64()));
-    ARROW_ASSIGN_OR_RAISE(auto array, take_money(i, row_count, slot_order, first));
-    arrays.push_back(std::move(array));
-  }
-  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays));
+  return arrow::Table::Make(schema_, std::move(arrays), end - begin);
 }
 
-Result<std::shared_ptr<arrow::Table>> AccountCollector::finish_symbol_broker() {
-  auto table = from_arrow(make_symbol_broker(), kSymbolBroker);
-  slots_.clear();
-  slots_.resize(symbols_.size());
-  brokers_ = ValueInterner();
-  return table;
+Result<std::shared_ptr<arrow::Table>> AccountCollector::rows(int64_t begin, int64_t end) const {
+  return from_arrow(make_rows(begin, end), kSymbolBroker);
+}
+
+Result<std::shared_ptr<arrow::Table>> AccountCollector::ranking() const {
+  const size_t columns = money_count();
+  std::vector<MoneySum> sums(broker_order_.size() * columns, MoneySum(mode_));
+  for (const uint32_t slot : symbol_order_) {
+    if (slots_[slot].broker_ids.empty()) continue;
+    const double* in = slots_[slot].money->data_as<double>();
+    for (const uint32_t id : slots_[slot].broker_ids) {
+      for (size_t i = 0; i < columns; ++i) sums[id * columns + i].add(*in++);
+    }
+  }
+  std::vector<BrokerTotals> totals;
+  for (size_t position = 0; position < broker_order_.size(); ++position) {
+    if (first_rows_[position] == first_rows_[position + 1]) continue;
+    const uint32_t id = broker_order_[position];
+    BrokerTotals broker;
+    if (id != 0) broker.broker = brokers_.values()[id - 1];
+    for (size_t i = 0; i < columns; ++i) broker.money.push_back(sums[id * columns + i].value());
+    totals.push_back(std::move(broker));
+  }
+  return ranking_of(std::move(totals), mode_, pool_);
 }
 
 Result<std::shared_ptr<arrow::Table>> broker_ranking_table(const arrow::Table& symbol_broker,
                                                            Mode mode, arrow::MemoryPool* pool) {
   TW_ASSIGN(const AccountColumns columns, AccountColumns::of(symbol_broker, mode, pool));
-  TW_ASSIGN(std::vector<BrokerTotals> ranked, sum_by_broker(columns, mode));
-  // total_pnl is the first money column.
-  std::sort(ranked.begin(), ranked.end(),
-            [mode](const BrokerTotals& left, const BrokerTotals& right) {
-              if (ranks_above(left.money.front(), right.money.front(), mode)) return true;
-              if (ranks_above(right.money.front(), left.money.front(), mode)) return false;
-              return left.broker < right.broker;
-            });
-  return from_arrow(make_ranking_table(ranked, mode, pool), kBrokerRanking);
+  TW_ASSIGN(std::vector<BrokerTotals> totals, sum_by_broker(columns, mode));
+  return ranking_of(std::move(totals), mode, pool);
 }
 
 }  // namespace tapeworks

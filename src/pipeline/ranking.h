@@ -20,12 +20,13 @@ namespace tapeworks {
 /// Gathers the accounts of all symbols for derived/symbol_broker and derived/broker_ranking.
 ///
 /// Every symbol has a slot of its own, so the result depends neither on the order in which symbols
-/// are finished nor on threads. Money is kept in one array per column and slot; finishing gives
-/// them back column by column, so that table and slots do not add up.
+/// are finished nor on threads. The table of all accounts is never whole in memory: rows() makes
+/// any part of it.
 ///
-/// Memory: estimated_bytes(), taken from the pool. At full scale (2.7 million accounts) that is
-/// 133 MiB in compat modes and 235 MiB in the default mode.
-/// Threads: put() from any thread; everything else from one, after the last put().
+/// Memory: estimated_bytes(), most of it taken from the pool. At full scale (2.7 million accounts)
+/// that is 165 MiB in compat modes and 268 MiB in the default mode.
+/// Threads: put() from any thread; order() from one, after the last put(); then rows() and
+/// ranking() from any.
 class AccountCollector {
  public:
   /// `symbols` are the texts of the slots, all different, in any order.
@@ -35,42 +36,63 @@ class AccountCollector {
   /// no accounts. Errors: kMemoryBudget when the pool refuses.
   Status put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl);
 
-  /// What put() takes for that many accounts in all. finish_symbol_broker() needs about a quarter
-  /// of it on top for a moment; the pool should hand ReleaseUnused() on to the allocator.
+  /// What the collector takes for that many accounts in all.
   static uint64_t estimated_bytes(uint64_t account_count, Mode mode);
 
-  /// derived/symbol_broker: symbol_id and broker (texts, as dictionaries in memory), then
-  /// money_columns(); sorted bytewise by broker (null first), then symbol_id. Leaves the collector
-  /// empty. Errors: kMemoryBudget when the pool refuses.
-  Result<std::shared_ptr<arrow::Table>> finish_symbol_broker();
+  /// Decides which account stands in which row. Errors: kMemoryBudget when the pool refuses.
+  Status order();
+
+  int64_t row_count() const { return row_count_; }
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+
+  /// Rows [begin, end) of derived/symbol_broker: symbol_id and broker (texts, as dictionaries in
+  /// memory), then money_columns(); sorted bytewise by broker (null first), then symbol_id. All
+  /// parts share their schema. Errors: kMemoryBudget when the pool refuses.
+  Result<std::shared_ptr<arrow::Table>> rows(int64_t begin, int64_t end) const;
+
+  /// The same as broker_ranking_table() of all rows.
+  Result<std::shared_ptr<arrow::Table>> ranking() const;
 
  private:
+  /// The accounts of a symbol: one row of money_columns() behind the other.
   struct Slot {
     std::vector<uint32_t> broker_ids;
-    std::vector<std::unique_ptr<arrow::Buffer>> columns;  ///< one per money column
+    std::unique_ptr<arrow::Buffer> money;
+  };
+  /// Where an account lies.
+  struct Place {
+    uint32_t slot = 0;
+    uint32_t account = 0;
   };
 
   std::vector<uint32_t> broker_ids_of(const DailySummary& summary, const SymbolPnl& pnl);
-  std::vector<size_t> slots_by_symbol() const;
+  std::vector<uint32_t> slots_by_symbol() const;
   /// The numbers of the brokers as the table has them: null first, then bytewise.
   std::vector<uint32_t> brokers_in_order() const;
-  /// Per broker number: its first row in the finished table.
-  std::vector<int64_t> first_rows(const std::vector<uint32_t>& broker_order) const;
-  /// One money column in the order of the table; its slots are given back on the way.
-  arrow::Result<std::shared_ptr<arrow::Array>> take_money(size_t column, int64_t row_count,
-                                                          const std::vector<size_t>& slot_order,
-                                                          std::vector<int64_t> next_row);
-  arrow::Result<std::shared_ptr<arrow::Table>> make_symbol_broker();
+  arrow::Result<std::shared_ptr<arrow::Table>> make_rows(int64_t begin, int64_t end) const;
+  const double* money_of(Place place) const;
+  size_t money_count() const;
 
   const std::vector<std::string> symbols_;
   const Mode mode_;
   arrow::MemoryPool* const pool_;
+  std::shared_ptr<arrow::Schema> schema_;
   std::vector<Slot> slots_;
 
   std::mutex brokers_mutex_;
   /// The number of each broker, in order of arrival, starts with 1; 0 is the null broker. Guarded
-  /// by brokers_mutex_.
+  /// by brokers_mutex_ until order().
   ValueInterner brokers_;
+
+  // Set by order().
+  int64_t row_count_ = 0;
+  std::unique_ptr<arrow::Buffer> places_;       ///< a Place per row
+  std::vector<uint32_t> symbol_order_;          ///< slots by symbol
+  std::vector<uint32_t> symbol_rank_;           ///< per slot: its position in symbol_order_
+  std::vector<uint32_t> broker_order_;          ///< broker numbers as the table has them
+  std::vector<int64_t> first_rows_;             ///< per position in broker_order_, and one behind
+  std::shared_ptr<arrow::Array> symbol_texts_;  ///< by symbol_rank_
+  std::shared_ptr<arrow::Array> broker_texts_;  ///< by position in broker_order_, without the null
 };
 
 /// derived/broker_ranking from a symbol_broker table: rank uint32 from 1, broker string, total_pnl,

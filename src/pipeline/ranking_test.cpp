@@ -1,11 +1,13 @@
 #include "pipeline/ranking.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
 #include <vector>
 
 #include <arrow/array/concatenate.h>
+#include <arrow/table.h>
 #include <gtest/gtest.h>
 
 #include "base/random.h"
@@ -33,13 +35,18 @@ struct SymbolOf {
   }
 };
 
+std::shared_ptr<arrow::Table> all_rows(AccountCollector& collector) {
+  EXPECT_TRUE(collector.order());
+  return value_of(collector.rows(0, collector.row_count()));
+}
+
 std::shared_ptr<arrow::Table> collect(const std::vector<std::string>& symbols,
                                       const std::vector<SymbolOf>& parts, Mode mode) {
   AccountCollector collector(symbols, mode, pool());
   for (size_t i = 0; i < parts.size(); ++i) {
     EXPECT_TRUE(collector.put(i, parts[i].summary, parts[i].pnl));
   }
-  return value_of(collector.finish_symbol_broker());
+  return all_rows(collector);
 }
 
 TEST(SymbolBroker, IsSortedBytewiseByBrokerThenSymbolWithNullFirst) {
@@ -93,10 +100,18 @@ TEST(SymbolBroker, DoesNotDependOnThreadsOrOrder) {
     const size_t reversed = kSymbols - 1 - index;
     return collector.put(reversed, parts[reversed].summary, parts[reversed].pnl);
   }));
-  const auto table = value_of(collector.finish_symbol_broker());
+  const auto table = all_rows(collector);
   EXPECT_TRUE(table->Equals(*expected));
   const auto ranking = value_of(broker_ranking_table(*table, Mode::kDefault, pool()));
   EXPECT_TRUE(ranking->Equals(*value_of(broker_ranking_table(*expected, Mode::kDefault, pool()))));
+  EXPECT_TRUE(ranking->Equals(*value_of(collector.ranking())));
+  std::vector<std::shared_ptr<arrow::Table>> parts_of_table;
+  for (int64_t begin = 0; begin < collector.row_count(); begin += 100) {
+    const int64_t end = std::min(begin + 100, collector.row_count());
+    parts_of_table.push_back(value_of(collector.rows(begin, end)));
+    EXPECT_EQ(parts_of_table.back()->schema(), collector.schema());
+  }
+  EXPECT_TRUE(table->Equals(*arrow::ConcatenateTables(parts_of_table).ValueOrDie()));
 }
 
 TEST(SymbolBroker, ReportsAPoolThatRefusesAsMemoryBudget) {
@@ -230,7 +245,7 @@ TEST_P(GoldenRanking, EqualsTheReferenceUpToTheOrderOfItsSums) {
     }
     ASSERT_TRUE(collector.put(i, summary, pnl));
   }
-  const auto symbol_broker = value_of(collector.finish_symbol_broker());
+  const auto symbol_broker = all_rows(collector);
   const Cells got(value_of(broker_ranking_table(*symbol_broker, mode, pool())));
 
   const char* const folder = mode == Mode::kCompatV1 ? "expected" : "expected_later";

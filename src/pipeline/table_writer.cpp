@@ -1,5 +1,6 @@
 #include "pipeline/table_writer.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -18,24 +19,48 @@ const std::shared_ptr<arrow::DataType>& coded_text() {
   return type;
 }
 
-Status TableWriter::add(const std::string& table, const std::string& relative_path,
-                        const arrow::Table& content, const Layout& layout) const {
+ParquetWriteOptions TableWriter::options_of(const Layout& layout) const {
   ParquetWriteOptions options;
   options.metadata = {{"tapeworks.mode", std::string(to_string(mode_))}};
   options.row_group_rows_max = layout.row_group_rows_max;
   options.store_dictionary_types = layout.store_dictionary_types;
   options.thread_count = layout.thread_count;
+  return options;
+}
+
+template <typename Encode>
+Status TableWriter::add_encoded(const std::string& table, const std::string& relative_path,
+                                int64_t row_count, Encode&& encode) const {
   auto encoder = take_encoder();
   std::span<const std::byte> bytes;
   {
     const StageTimer timer(Stage::kEncode);
-    TW_ASSIGN(bytes, encoder->encode(content, options));
+    TW_ASSIGN(bytes, encode(*encoder));
   }
   const StageTimer timer(Stage::kWrite);
-  TW_TRY(
-      generation_.add_file(table, relative_path, bytes, static_cast<uint64_t>(content.num_rows())));
+  TW_TRY(generation_.add_file(table, relative_path, bytes, static_cast<uint64_t>(row_count)));
   return_encoder(std::move(encoder));
   return {};
+}
+
+Status TableWriter::add(const std::string& table, const std::string& relative_path,
+                        const arrow::Table& content, const Layout& layout) const {
+  return add_encoded(table, relative_path, content.num_rows(), [&](ParquetEncoder& encoder) {
+    return encoder.encode(content, options_of(layout));
+  });
+}
+
+Status TableWriter::add(const std::string& table, const std::string& relative_path,
+                        const StreamedContent& content, const Layout& layout) const {
+  const int64_t rows_max = layout.row_group_rows_max;
+  const auto row_groups = static_cast<size_t>((content.row_count + rows_max - 1) / rows_max);
+  const auto rows_of = [&](size_t index) {
+    const int64_t begin = static_cast<int64_t>(index) * rows_max;
+    return content.rows(begin, std::min(begin + rows_max, content.row_count));
+  };
+  return add_encoded(table, relative_path, content.row_count, [&](ParquetEncoder& encoder) {
+    return encoder.encode(content.schema, row_groups, rows_of, options_of(layout));
+  });
 }
 
 std::unique_ptr<ParquetEncoder> TableWriter::take_encoder() const {

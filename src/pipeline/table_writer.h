@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -48,10 +49,24 @@ class TableWriter {
     return add(table, relative_path, content, Layout{});
   }
 
+  /// The same for rows that are made when they are needed.
+  struct StreamedContent {
+    std::shared_ptr<arrow::Schema> schema;
+    int64_t row_count = 0;
+    /// Rows [begin, end), from any thread.
+    std::function<Result<std::shared_ptr<arrow::Table>>(int64_t begin, int64_t end)> rows;
+  };
+  Status add(const std::string& table, const std::string& relative_path,
+             const StreamedContent& content, const Layout& layout) const;
+
   GenerationWriter& generation() const { return generation_; }
   arrow::MemoryPool* pool() const { return budget_.pool(); }
 
  private:
+  ParquetWriteOptions options_of(const Layout& layout) const;
+  template <typename Encode>
+  Status add_encoded(const std::string& table, const std::string& relative_path, int64_t row_count,
+                     Encode&& encode) const;
   std::unique_ptr<ParquetEncoder> take_encoder() const;
   void return_encoder(std::unique_ptr<ParquetEncoder> encoder) const;
 

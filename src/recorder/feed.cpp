@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/random.h"
+#include "recorder/protocol/instrument_list.h"
 #include "recorder/protocol/venue_rules.h"
 
 namespace tapeworks::recorder {
@@ -25,15 +26,18 @@ std::string with_path(const std::string& endpoint, std::string_view standard) {
   return endpoint.substr(0, endpoint.size() - path.size()) + std::string(path_of(standard));
 }
 
-bool is_pattern(const std::string& symbol) {
-  return symbol.find_first_of("*?") != std::string::npos;
+/// The host that `endpoint` names, with the path of `standard`, whatever path `endpoint` has.
+std::string on_host(const std::string& endpoint, std::string_view standard) {
+  return endpoint.substr(0, endpoint.size() - path_of(endpoint).size()) +
+         std::string(path_of(standard));
 }
 
 }  // namespace
 
 FeedUrls urls_of(const FeedConfig& config) {
   const VenueRules& rules = rules_of(config.venue);
-  FeedUrls urls{std::string(rules.url), std::string(rules.token_url)};
+  FeedUrls urls{std::string(rules.url), std::string(rules.token_url),
+                std::string(instruments_url(config.venue))};
   if (!config.route.empty()) {
     // wss://HOST/public/stream -> wss://HOST/market/stream
     const size_t path = urls.url.size() - path_of(urls.url).size();
@@ -41,6 +45,11 @@ FeedUrls urls_of(const FeedConfig& config) {
   }
   if (!config.endpoint.empty() && !urls.url.empty()) {
     urls.url = with_path(config.endpoint, urls.url);
+  }
+  if (!config.rest_endpoint.empty()) {
+    urls.instruments_url = on_host(config.rest_endpoint, urls.instruments_url);
+  } else if (!config.endpoint.empty()) {
+    urls.instruments_url = on_host("http" + config.endpoint.substr(2), urls.instruments_url);
   }
   if (urls.token_url.empty()) return urls;
   if (!config.rest_endpoint.empty()) {
@@ -50,16 +59,6 @@ FeedUrls urls_of(const FeedConfig& config) {
     urls.token_url = with_path("http" + config.endpoint.substr(2), urls.token_url);
   }
   return urls;
-}
-
-Status check_symbols(const FeedConfig& config) {
-  if (const auto pattern = std::ranges::find_if(config.symbols, is_pattern);
-      pattern != config.symbols.end()) {
-    return invalid_argument(
-        "the feed {} {} has the pattern '{}'; patterns are not supported yet, write the symbols",
-        config.exchange, config.market, *pattern);
-  }
-  return {};
 }
 
 RateWindow& AttemptBudgets::of(Venue venue) {

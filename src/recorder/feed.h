@@ -12,15 +12,14 @@
 namespace tapeworks::recorder {
 
 /// Where a feed connects: the venue's address, or that of the configuration, which may leave the
-/// path to the venue. `token_url` is empty where no token is needed.
+/// path to the venue. `token_url` is empty where no token is needed. With an endpoint and no
+/// rest_endpoint the former's host is asked for both of the others.
 struct FeedUrls {
   std::string url;
   std::string token_url;
+  std::string instruments_url;
 };
 FeedUrls urls_of(const FeedConfig& config);
-
-/// kInvalidArgument for patterns among the symbols, which need the exchange's list of them.
-Status check_symbols(const FeedConfig& config);
 
 /// The budgets of connection attempts, one for each exchange and shared by its feeds: exchanges
 /// count by address. References stay valid.

@@ -35,6 +35,15 @@ TEST(FeedUrls, AnEndpointMayLeaveThePathToTheVenue) {
             "http://127.0.0.1:3/api/v1/bullet-public");
 }
 
+TEST(FeedUrls, InstrumentsAreAskedForAtTheRestEndpointOrTheEndpointsHost) {
+  EXPECT_EQ(urls_of(feed_of(Venue::kGateSpot)).instruments_url,
+            "https://api.gateio.ws/api/v4/spot/currency_pairs");
+  EXPECT_EQ(urls_of(feed_of(Venue::kBinanceUsdm, "wss://h:1/x", "https://r:2/y")).instruments_url,
+            "https://r:2/fapi/v1/exchangeInfo");
+  EXPECT_EQ(urls_of(feed_of(Venue::kBinanceSpot, "ws://127.0.0.1:3/stream")).instruments_url,
+            "http://127.0.0.1:3/api/v3/exchangeInfo?showPermissionSets=false");
+}
+
 TEST(FeedUrls, ARouteOfUsdmReplacesThePublicOne) {
   EXPECT_EQ(urls_of(feed_of(Venue::kBinanceUsdm)).url, "wss://fstream.binance.com/public/stream");
   EXPECT_EQ(urls_of(feed_of(Venue::kBinanceUsdm, "", "", "market")).url,

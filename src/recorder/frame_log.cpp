@@ -18,6 +18,7 @@ Result<bool> FrameLog::try_append(const ReceivedMessage& message) {
   entry.monotonic_time_ns = message.time.monotonic_ns;
   entry.payload = std::as_bytes(std::span(message.payload));
   TW_ASSIGN(const auto lsn, writer_.try_append(entry));
+  if (lsn && meter_ != nullptr) meter_->note(*lsn, message.time.monotonic_ns);
   return lsn.has_value();
 }
 

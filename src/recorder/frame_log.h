@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "recorder/durability_meter.h"
 #include "recorder/net/event_loop.h"
 #include "recorder/protocol/log_event.h"
 #include "storage/log_writer.h"
@@ -22,7 +23,9 @@ class FrameLog {
  public:
   static constexpr size_t kEventsWaitingMax = 10'000;
 
-  explicit FrameLog(LogWriter& writer) : writer_(writer) {}
+  /// `meter`, if there is one, is told of each message, and must outlive this too.
+  explicit FrameLog(LogWriter& writer, DurabilityMeter* meter = nullptr)
+      : writer_(writer), meter_(meter) {}
 
   struct ReceivedMessage {
     LogSource source;
@@ -60,6 +63,7 @@ class FrameLog {
   Result<bool> try_append(const WaitingEvent& event);
 
   LogWriter& writer_;
+  DurabilityMeter* meter_;
   std::deque<WaitingEvent> waiting_;
   std::optional<int64_t> wall_minus_monotonic_ns_;
 };

@@ -16,6 +16,8 @@
 #include "base/messages.h"
 #include "recorder/feed.h"
 #include "recorder/frame_log.h"
+#include "recorder/instruments.h"
+#include "recorder/recorder_monitor.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
 #include "storage/memory_budget.h"
@@ -103,9 +105,9 @@ LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor
   return log;
 }
 
-Status check_memory(const RecordOptions& options) {
+Status check_memory(const RecordOptions& options, const std::vector<FeedConfig>& feeds) {
   uint64_t symbol_count = 0;
-  for (const FeedConfig& feed : options.config.feeds) symbol_count += feed.symbols.size();
+  for (const FeedConfig& feed : feeds) symbol_count += feed.symbols.size();
   const uint64_t floor = recorder_memory_floor_bytes(symbol_count);
   if (options.memory_limit_bytes >= floor) return {};
   return invalid_argument("--memory {} is too little for {} symbols; at least {} is needed",
@@ -123,7 +125,6 @@ Status check_supported(const RecordOptions& options) {
   for (const FeedConfig& feed : config.feeds) {
     if (feed.legs != 1) return refuse("legs = 2");
     if (feed.backfill) return refuse("backfill = true");
-    TW_TRY(check_symbols(feed));
     if (feed.venue == Venue::kBinanceSpotSbe && options.api_key.empty()) {
       return invalid_argument(
           "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
@@ -131,7 +132,6 @@ Status check_supported(const RecordOptions& options) {
   }
   if (config.retention.hours != 0) return refuse("retention.hours");
   if (config.retention.disk_soft_limit.bytes != 0) return refuse("retention.disk_soft_limit");
-  if (!config.metrics.listen.empty()) return refuse("metrics.listen");
   return {};
 }
 
@@ -140,9 +140,19 @@ class Recorder {
   Recorder(const RecordOptions& options, LogWriter writer, std::unique_ptr<Sink> sink)
       : options_(options),
         writer_(std::move(writer)),
-        log_(writer_),
+        monitor_(options, writer_),
+        log_(writer_, monitor_.meter()),
         sink_(std::move(sink), writer_,
               {options.config.wal.dir, options.config.wal.archive == WalArchive::kZstd}),
+        feed_configs_(options.config.feeds),
+        instruments_(
+            options.config.feeds,
+            {loop_, log_,
+             [this](size_t number, std::vector<std::string> symbols) {
+               start_found(number, std::move(symbols));
+             },
+             [](std::string_view line) { warn_line(line); },
+             [this](const Error& error) { give_up(exit_code(error.kind), error.message); }}),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
@@ -153,6 +163,7 @@ class Recorder {
       loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
     });
     TW_TRY(write_start());
+    TW_TRY(monitor_.start(loop_, [this] { return status(); }));
     loop_.on_termination([this](int) { on_signal(); });
     // One that came while the log and the output were opened.
     if (interrupted()) loop_.post([this] { on_signal(); });
@@ -160,29 +171,39 @@ class Recorder {
     show_status();
     if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
     for (const auto& feed : feeds_) feed->start();
+    instruments_.start();
     loop_.run();
     return end();
   }
 
  private:
   void make_feeds();
+  Feed& make_feed(const FeedConfig& config);
+  void start_found(size_t number, std::vector<std::string> symbols);
   Status write_start();
   void on_signal();
   void stop(std::string cause);
   void wait_for_closing(std::chrono::steady_clock::time_point until);
   void give_up(int exit_code, std::string why);
   void beat();
+  std::vector<VenueStatus> venue_statuses() const;
   void show_status();
-  RecorderStatus status();
+  RecorderStatus status() const;
+  void print_status();
   Result<int> end();
 
   const RecordOptions& options_;
   net::EventLoop loop_;
   LogWriter writer_;
+  RecorderMonitor monitor_;
   FrameLog log_;
   SinkThread sink_;
   AttemptBudgets budgets_;
+  std::vector<FeedConfig> feed_configs_;  ///< with what patterns have found in their place
+  Instruments instruments_;
   std::vector<std::unique_ptr<Feed>> feeds_;
+  const uint64_t seed_ = random_seed();
+  uint32_t next_slot_ = 1;
   net::Timer heartbeat_timer_;
   net::Timer status_timer_;
   net::Timer end_timer_;
@@ -196,27 +217,44 @@ class Recorder {
   };
   std::optional<GivenUp> given_up_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_status_ = began_;
-  uint64_t last_events_ = 0;
+  struct Shown {
+    double seconds = 0;
+    uint64_t events = 0;
+  };
+  Shown last_shown_;
 };
 
 void Recorder::make_feeds() {
-  const uint64_t seed = random_seed();
-  uint32_t next_slot = 1;
-  for (const FeedConfig& config : options_.config.feeds) {
-    auto context = std::unique_ptr<FeedContext>(new FeedContext{
-        .config = config,
-        .loop = loop_,
-        .log = log_,
-        .backlog = {},
-        .consumed_lsn = [this] { return sink_.consumed_lsn(); },
-        .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
-        .say = [](std::string_view line) { warn_line(line); }});
-    auto feed =
-        Feed::make(std::move(context), budgets_, options_.api_key, seed + next_slot, next_slot);
-    next_slot += static_cast<uint32_t>(feed->slot_count());
-    feeds_.push_back(std::move(feed));
+  for (const FeedConfig& config : feed_configs_) {
+    if (!has_patterns(config)) make_feed(config);
   }
+}
+
+Feed& Recorder::make_feed(const FeedConfig& config) {
+  auto context = std::unique_ptr<FeedContext>(new FeedContext{
+      .config = config,
+      .loop = loop_,
+      .log = log_,
+      .backlog = {},
+      .consumed_lsn = [this] { return sink_.consumed_lsn(); },
+      .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
+      .say = [](std::string_view line) { warn_line(line); }});
+  auto feed =
+      Feed::make(std::move(context), budgets_, options_.api_key, seed_ + next_slot_, next_slot_);
+  next_slot_ += static_cast<uint32_t>(feed->slot_count());
+  feeds_.push_back(std::move(feed));
+  return *feeds_.back();
+}
+
+void Recorder::start_found(size_t number, std::vector<std::string> symbols) {
+  if (stopping_) return;
+  FeedConfig& config = feed_configs_[number];
+  config.symbols = std::move(symbols);
+  if (const Status enough = check_memory(options_, feed_configs_); !enough) {
+    give_up(exit_code(enough.error().kind), enough.error().message);
+    return;
+  }
+  make_feed(config).start();
 }
 
 Status Recorder::write_start() {
@@ -240,6 +278,7 @@ void Recorder::stop(std::string cause) {
   if (stopping_) return;
   stopping_ = true;
   stop_cause_ = std::move(cause);
+  instruments_.stop();
   for (const auto& feed : feeds_) feed->stop();
   wait_for_closing(std::chrono::steady_clock::now() + kClosingMax);
 }
@@ -268,23 +307,39 @@ void Recorder::beat() {
   heartbeat_timer_.start(kHeartbeatInterval, [this] { beat(); });
 }
 
-RecorderStatus Recorder::status() {
+std::vector<VenueStatus> Recorder::venue_statuses() const {
+  std::vector<VenueStatus> venues;
+  for (const auto& feed : feeds_) {
+    const FeedContext& context = feed->context();
+    auto venue = std::ranges::find(venues, context.config.venue, &VenueStatus::venue);
+    if (venue == venues.end()) {
+      venue = venues.insert(venues.end(), VenueStatus{.venue = context.config.venue});
+    }
+    venue->events += context.frame_count;
+    venue->event_bytes += context.frame_bytes;
+    venue->dropped += context.dropped_count;
+    venue->blocked += context.block_count;
+    venue->connected += feed->connected_count();
+    venue->connections += feed->slot_count();
+    venue->connects += context.connect_count;
+    venue->lost += context.lost_count;
+    venue->failed_attempts += context.failed_attempt_count;
+  }
+  return venues;
+}
+
+RecorderStatus Recorder::status() const {
   RecorderStatus status;
   const auto now = std::chrono::steady_clock::now();
   status.seconds = std::chrono::duration<double>(now - began_).count();
-  for (const auto& feed : feeds_) {
-    status.events += feed->context().frame_count;
-    status.dropped += feed->context().dropped_count;
-    status.blocked += feed->context().block_count;
-    status.connected += feed->connected_count();
-    status.connections += feed->slot_count();
+  status.venues = venue_statuses();
+  for (const VenueStatus& venue : status.venues) {
+    status.events += venue.events;
+    status.dropped += venue.dropped;
+    status.blocked += venue.blocked;
+    status.connected += venue.connected;
+    status.connections += venue.connections;
   }
-  const double interval = std::chrono::duration<double>(now - last_status_).count();
-  if (interval > 0) {
-    status.events_per_second = static_cast<double>(status.events - last_events_) / interval;
-  }
-  last_status_ = now;
-  last_events_ = status.events;
   status.sink = sink_.progress();
   status.end_lsn = writer_.end_lsn();
   status.durable_lsn = writer_.durable_lsn();
@@ -300,11 +355,21 @@ RecorderStatus Recorder::status() {
   return status;
 }
 
-void Recorder::show_status() {
-  if (options_.print_status) {
-    const std::string line = render_status(status(), options_.config.status.format) + "\n";
-    std::fputs(line.c_str(), stderr);
+void Recorder::print_status() {
+  if (!options_.print_status) return;
+  RecorderStatus shown = status();
+  // Since the line before, whatever else asks for the status.
+  const double interval = shown.seconds - last_shown_.seconds;
+  if (interval > 0) {
+    shown.events_per_second = static_cast<double>(shown.events - last_shown_.events) / interval;
   }
+  last_shown_ = {shown.seconds, shown.events};
+  const std::string line = render_status(shown, options_.config.status.format) + "\n";
+  std::fputs(line.c_str(), stderr);
+}
+
+void Recorder::show_status() {
+  print_status();
   status_timer_.start(options_.config.status.interval, [this] { show_status(); });
 }
 
@@ -331,14 +396,12 @@ Result<int> Recorder::end() {
     if (!is_clear || *is_clear) break;
     ended = writer_.flush();
   }
+  monitor_.stop();
   const uint64_t last_lsn = writer_.end_lsn() - 1;
   const Status closed = writer_.close();
   // What is durable is published, also after a failure.
   const Status finished = sink_.finish(closed ? last_lsn : writer_.durable_lsn());
-  if (options_.print_status) {
-    const std::string line = render_status(status(), options_.config.status.format) + "\n";
-    std::fputs(line.c_str(), stderr);
-  }
+  print_status();
   TW_TRY(closed);
   TW_TRY(ended);
   TW_TRY(finished);
@@ -354,7 +417,7 @@ Result<int> Recorder::end() {
 }  // namespace
 
 Result<int> record(const RecordOptions& options) {
-  TW_TRY(check_memory(options));
+  TW_TRY(check_memory(options, options.config.feeds));
   TW_TRY(check_supported(options));
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));
   TW_ASSIGN(LogWriter writer,

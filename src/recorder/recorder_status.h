@@ -2,13 +2,29 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "recorder/config/recorder_config.h"
+#include "recorder/protocol/venue.h"
 #include "recorder/sink_thread.h"
 
 namespace tapeworks::recorder {
 
-/// What the status line says. Counters are since the start.
+/// What the connections of a venue have done, all its feeds together.
+struct VenueStatus {
+  Venue venue = Venue::kBinanceSpot;
+  uint64_t events = 0;  ///< messages stored in the log
+  uint64_t event_bytes = 0;
+  uint64_t dropped = 0;
+  uint64_t blocked = 0;
+  uint64_t connected = 0;
+  uint64_t connections = 0;
+  uint64_t connects = 0;
+  uint64_t lost = 0;  ///< connections that ended without our wish
+  uint64_t failed_attempts = 0;
+};
+
+/// What the status line and the metrics say. Counters are since the start.
 struct RecorderStatus {
   double seconds = 0;   ///< since the start
   uint64_t events = 0;  ///< messages stored in the log
@@ -26,6 +42,7 @@ struct RecorderStatus {
   uint64_t virtual_bytes = 0;
   bool is_durable = true;  ///< not with wal.sync = "none"
   SinkProgress sink;
+  std::vector<VenueStatus> venues;  ///< those with a feed
 };
 
 /// One line without its end.

@@ -27,6 +27,16 @@ Now now_of(const net::ClockReading& time) {
   return {SteadyTime(time.monotonic_ns), time.wall_ns / 1'000'000'000};
 }
 
+Result<net::ConnectOptions> connect_options_of(const FeedConfig& config, const std::string& url) {
+  net::ConnectOptions options;
+  TW_ASSIGN(options.endpoint, net::parse_endpoint(url));
+  options.trust.ca_file = config.ca_file;
+  if (!config.proxy.empty()) {
+    TW_ASSIGN(options.proxy, net::parse_endpoint(config.proxy));
+  }
+  return options;
+}
+
 /// One WebSocket of the shard, from the attempt to its end.
 class ShardRunner::Socket final : public net::WebSocketHandler {
  public:
@@ -153,16 +163,6 @@ void ShardRunner::perform(const Action& action) {
   }
 }
 
-Result<net::ConnectOptions> ShardRunner::connect_options(const std::string& url) const {
-  net::ConnectOptions options;
-  TW_ASSIGN(options.endpoint, net::parse_endpoint(url));
-  options.trust.ca_file = context_.config.ca_file;
-  if (!context_.config.proxy.empty()) {
-    TW_ASSIGN(options.proxy, net::parse_endpoint(context_.config.proxy));
-  }
-  return options;
-}
-
 void ShardRunner::request_token(const Action& action) {
   const uint64_t id = action.connection;
   const auto answer = [this, id](int status, std::string_view body) {
@@ -170,7 +170,7 @@ void ShardRunner::request_token(const Action& action) {
     shard_.on_token_reply(now(), id, status, body, reaction);
     perform(reaction);
   };
-  auto options = connect_options(action.text);
+  auto options = connect_options_of(context_.config, action.text);
   if (!options) {
     context_.say(options.error().message);
     context_.loop.post([answer] { answer(0, ""); });
@@ -194,7 +194,7 @@ void ShardRunner::request_token(const Action& action) {
 
 void ShardRunner::open(const Action& action) {
   last_url_ = action.text.substr(0, action.text.find('?'));
-  auto options = connect_options(action.text);
+  auto options = connect_options_of(context_.config, action.text);
   if (!options) {
     // KuCoin's address comes from a server, which may send anything.
     context_.loop.post([this, id = action.connection, why = options.error().message] {
@@ -228,6 +228,7 @@ void ShardRunner::write_down(LogKind kind, uint8_t leg, const LogEvent& event) {
 
 void ShardRunner::on_connected(Socket& socket, const Notice& notice) {
   socket.is_written_down = true;
+  ++context_.connect_count;
   // The symbols first: frames can come with the next byte.
   LogEvent subscription;
   subscription.symbols = symbols_;
@@ -262,12 +263,16 @@ void ShardRunner::write_down(const Notice& notice) {
       if (socket == nullptr || !socket->is_written_down) {
         // Nothing ended: it was never connected.
         if (stopping_) return;
+        ++context_.failed_attempt_count;
         event.cause = "attempt_failed";
         say("could not connect");
         break;
       }
       event.cause = socket->is_replaced ? "replaced" : stopping_ ? "stopped" : "disconnect";
-      if (event.cause == "disconnect") say("disconnected");
+      if (event.cause == "disconnect") {
+        ++context_.lost_count;
+        say("disconnected");
+      }
       write_down(LogKind::kDisconnect, leg, event);
       return;
     case Notice::Kind::kReplaced:

@@ -27,6 +27,9 @@ namespace tapeworks::recorder {
 /// Both readings of a clock as the machines want them.
 Now now_of(const net::ClockReading& time);
 
+/// How to reach `url` by what the feed says of certificates and proxy.
+Result<net::ConnectOptions> connect_options_of(const FeedConfig& config, const std::string& url);
+
 /// What the shards of a feed have in common. It outlives them.
 struct FeedContext {
   const FeedConfig& config;
@@ -40,11 +43,14 @@ struct FeedContext {
   /// Something for the person at the terminal.
   std::function<void(std::string_view line)> say;
 
-  // Counted for the status line.
+  // Counted for the status line and the metrics.
   uint64_t frame_count = 0;
   uint64_t frame_bytes = 0;
   uint64_t dropped_count = 0;
   uint64_t block_count = 0;
+  uint64_t connect_count = 0;  ///< connections that became usable
+  uint64_t lost_count = 0;     ///< of those, ended without our wish
+  uint64_t failed_attempt_count = 0;
 };
 
 /// Performs on the network what a ConnectionShard asks for, and puts what comes into the log before
@@ -81,7 +87,6 @@ class ShardRunner {
   void write_down(LogKind kind, uint8_t leg, const LogEvent& event);
   void on_connected(Socket& socket, const Notice& notice);
   void announce_active();
-  Result<net::ConnectOptions> connect_options(const std::string& url) const;
   void request_token(const Action& action);
   void open(const Action& action);
   void on_frame(Socket& socket, const net::ReceivedFrame& frame);

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 /// How long an idle sink waits before it looks whether it should end.
 constexpr auto kIdleWait = 50ms;
+constexpr auto kPublishedCheckInterval = 1s;
 /// Records between two steps of what else there is to do: merges must not wait for quiet.
 constexpr uint64_t kRecordsPerWork = 256;
 constexpr auto kHousekeepingInterval = 60s;
@@ -132,7 +133,13 @@ Status SinkThread::keep_house() {
 }
 
 void SinkThread::publish_progress() {
-  SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_, archived_segments_};
+  // Looks at every partition, which is too much for each step.
+  if (const auto now = std::chrono::steady_clock::now(); now >= next_published_check_) {
+    next_published_check_ = now + kPublishedCheckInterval;
+    published_lsn_ = sink_->releasable_lsn();
+  }
+  SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_, archived_segments_,
+                        published_lsn_};
   const std::lock_guard lock(mutex_);
   progress_ = std::move(progress);
 }

@@ -21,6 +21,7 @@ struct SinkProgress {
   RowCounts counts;
   int64_t consumed_wall_ns = 0;  ///< receive time of the last record taken
   uint64_t archived_segments = 0;
+  uint64_t published_lsn = 0;  ///< closed files of all records up to here are published
 };
 
 /// Runs the sink in a thread of its own: reads the log behind the durable watermark, in the order
@@ -69,6 +70,8 @@ class SinkThread {
   int64_t consumed_wall_ns_ = 0;
   std::chrono::steady_clock::time_point next_housekeeping_;
   uint64_t archived_segments_ = 0;
+  uint64_t published_lsn_ = 0;
+  std::chrono::steady_clock::time_point next_published_check_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.

@@ -28,22 +28,32 @@ constexpr std::string_view kWhere = "encoding Parquet";
 struct ParquetEncoder::State {
   explicit State(arrow::MemoryPool* memory_pool) : pool(memory_pool), file(memory_pool) {}
 
-  /// A chunk of a file whose chunks are encoded by several threads.
   struct EncodedChunk {
     explicit EncodedChunk(arrow::MemoryPool* memory_pool) : bytes(memory_pool) {}
     GrowingBuffer bytes;
     ChunkInfo info;
   };
+  struct EncodedRowGroup {
+    int64_t row_count = 0;
+    std::vector<EncodedChunk> chunks;
+  };
 
   arrow::Result<const PreparedSchema*> prepared(const std::shared_ptr<arrow::Schema>& schema,
                                                 bool store_dictionary_types);
-  Status encode(const arrow::Table& table, const ParquetWriteOptions& options);
-  Status write_row_groups(const arrow::Table& table, const PreparedSchema& schema,
-                          const ParquetWriteOptions& options,
+  Status encode(const std::shared_ptr<arrow::Schema>& arrow_schema, size_t row_group_count,
+                const RowGroupSource& source, const ParquetWriteOptions& options);
+  /// Row groups one after the other, straight into the file.
+  Status append_row_group(const arrow::Table& rows, const PreparedSchema& schema, size_t ordinal,
                           parquet::FileMetaDataBuilder& metadata);
-  Status encode_chunks(const std::vector<std::shared_ptr<arrow::Table>>& row_groups,
-                       const PreparedSchema& schema, size_t thread_count,
-                       std::vector<std::unique_ptr<EncodedChunk>>& chunks);
+  /// Row groups side by side, and into the file when all are there.
+  Status encode_in_threads(size_t row_group_count, const RowGroupSource& source,
+                           const PreparedSchema& schema, size_t thread_count,
+                           parquet::FileMetaDataBuilder& metadata);
+  Result<EncodedRowGroup> encode_row_group(const arrow::Table& rows, const PreparedSchema& schema,
+                                           ChunkEncoder& encoder) const;
+  Result<ChunkInfo> encode_column(const arrow::Table& rows, int column,
+                                  const PreparedSchema& schema, ChunkEncoder& encoder,
+                                  GrowingBuffer& out) const;
 
   arrow::MemoryPool* pool;
   GrowingBuffer file;
@@ -66,10 +76,11 @@ arrow::Result<const PreparedSchema*> ParquetEncoder::State::prepared(
   return schemas.back().get();
 }
 
-Status ParquetEncoder::State::encode(const arrow::Table& table,
+Status ParquetEncoder::State::encode(const std::shared_ptr<arrow::Schema>& arrow_schema,
+                                     size_t row_group_count, const RowGroupSource& source,
                                      const ParquetWriteOptions& options) {
   TW_ASSIGN(const PreparedSchema* const schema,
-            from_arrow(prepared(table.schema(), options.store_dictionary_types), kWhere));
+            from_arrow(prepared(arrow_schema, options.store_dictionary_types), kWhere));
   while (encoders.size() < std::max<size_t>(options.thread_count, 1)) {
     encoders.push_back(std::make_unique<ChunkEncoder>(pool));
   }
@@ -77,7 +88,14 @@ Status ParquetEncoder::State::encode(const arrow::Table& table,
   TW_TRY(from_arrow(file.append(kParquetMagic.data(), kParquetMagic.size()), kWhere));
   const auto metadata =
       parquet::FileMetaDataBuilder::Make(schema->parquet_schema.get(), schema->properties);
-  TW_TRY(write_row_groups(table, *schema, options, *metadata));
+  if (options.thread_count > 1 && row_group_count > 1) {
+    TW_TRY(encode_in_threads(row_group_count, source, *schema, options.thread_count, *metadata));
+  } else {
+    for (size_t ordinal = 0; ordinal < row_group_count; ++ordinal) {
+      TW_ASSIGN(const auto rows, source(ordinal));
+      TW_TRY(append_row_group(*rows, *schema, ordinal, *metadata));
+    }
+  }
   const auto key_values = std::make_shared<arrow::KeyValueMetadata>();
   key_values->Append("ARROW:schema", schema->stored_schema);
   for (const auto& [key, value] : options.metadata) key_values->Append(key, value);
@@ -86,63 +104,66 @@ Status ParquetEncoder::State::encode(const arrow::Table& table,
   return {};
 }
 
-Status ParquetEncoder::State::write_row_groups(const arrow::Table& table,
-                                               const PreparedSchema& schema,
-                                               const ParquetWriteOptions& options,
+Result<ChunkInfo> ParquetEncoder::State::encode_column(const arrow::Table& rows, int column,
+                                                       const PreparedSchema& schema,
+                                                       ChunkEncoder& encoder,
+                                                       GrowingBuffer& out) const {
+  TW_ASSIGN(const auto array, from_arrow(whole_column(rows, column, pool), kWhere));
+  return from_arrow(encoder.encode(*array, *schema.parquet_schema->Column(column), out), kWhere);
+}
+
+Status ParquetEncoder::State::append_row_group(const arrow::Table& rows,
+                                               const PreparedSchema& schema, size_t ordinal,
                                                parquet::FileMetaDataBuilder& metadata) {
-  std::vector<std::shared_ptr<arrow::Table>> row_groups;
-  for (int64_t row = 0; row < table.num_rows(); row += options.row_group_rows_max) {
-    row_groups.push_back(table.Slice(row, options.row_group_rows_max));
+  auto* const row_group = metadata.AppendRowGroup();
+  row_group->set_num_rows(rows.num_rows());
+  int64_t uncompressed_bytes = 0;
+  for (int column = 0; column < rows.num_columns(); ++column) {
+    const auto offset = static_cast<int64_t>(file.size());
+    TW_ASSIGN(const ChunkInfo info, encode_column(rows, column, schema, *encoders[0], file));
+    describe_chunk(info, offset, *row_group->NextColumnChunk());
+    uncompressed_bytes += info.uncompressed_bytes;
   }
-  const auto column_count = static_cast<size_t>(table.num_columns());
-  const bool in_threads = options.thread_count > 1;
-  std::vector<std::unique_ptr<EncodedChunk>> chunks(row_groups.size() * column_count);
-  if (in_threads) TW_TRY(encode_chunks(row_groups, schema, options.thread_count, chunks));
-  for (size_t ordinal = 0; ordinal < row_groups.size(); ++ordinal) {
+  row_group->Finish(uncompressed_bytes, static_cast<int16_t>(ordinal));
+  return {};
+}
+
+Result<ParquetEncoder::State::EncodedRowGroup> ParquetEncoder::State::encode_row_group(
+    const arrow::Table& rows, const PreparedSchema& schema, ChunkEncoder& encoder) const {
+  EncodedRowGroup row_group{.row_count = rows.num_rows(), .chunks = {}};
+  for (int column = 0; column < rows.num_columns(); ++column) {
+    EncodedChunk& chunk = row_group.chunks.emplace_back(pool);
+    TW_ASSIGN(chunk.info, encode_column(rows, column, schema, encoder, chunk.bytes));
+  }
+  return row_group;
+}
+
+Status ParquetEncoder::State::encode_in_threads(size_t row_group_count,
+                                                const RowGroupSource& source,
+                                                const PreparedSchema& schema, size_t thread_count,
+                                                parquet::FileMetaDataBuilder& metadata) {
+  std::vector<EncodedRowGroup> encoded(row_group_count);
+  TW_TRY(run_tasks(row_group_count, thread_count, [&](size_t index, size_t worker) -> Status {
+    return catch_parquet(kWhere, [&]() -> Status {
+      TW_ASSIGN(const auto rows, source(index));
+      TW_ASSIGN(encoded[index], encode_row_group(*rows, schema, *encoders[worker]));
+      return {};
+    });
+  }));
+  for (size_t ordinal = 0; ordinal < row_group_count; ++ordinal) {
+    EncodedRowGroup part = std::move(encoded[ordinal]);
     auto* const row_group = metadata.AppendRowGroup();
-    row_group->set_num_rows(row_groups[ordinal]->num_rows());
+    row_group->set_num_rows(part.row_count);
     int64_t uncompressed_bytes = 0;
-    for (size_t column = 0; column < column_count; ++column) {
+    for (EncodedChunk& chunk : part.chunks) {
       const auto offset = static_cast<int64_t>(file.size());
-      ChunkInfo info;
-      if (in_threads) {
-        const auto chunk = std::move(chunks[ordinal * column_count + column]);
-        TW_TRY(from_arrow(file.append(chunk->bytes.data(), chunk->bytes.size()), kWhere));
-        info = std::move(chunk->info);
-      } else {
-        const int index = static_cast<int>(column);
-        TW_ASSIGN(const auto array,
-                  from_arrow(whole_column(*row_groups[ordinal], index, pool), kWhere));
-        TW_ASSIGN(info, from_arrow(encoders[0]->encode(*array,
-                                                       *schema.parquet_schema->Column(index), file),
-                                   kWhere));
-      }
-      describe_chunk(info, offset, *row_group->NextColumnChunk());
-      uncompressed_bytes += info.uncompressed_bytes;
+      TW_TRY(from_arrow(file.append(chunk.bytes.data(), chunk.bytes.size()), kWhere));
+      describe_chunk(chunk.info, offset, *row_group->NextColumnChunk());
+      uncompressed_bytes += chunk.info.uncompressed_bytes;
     }
     row_group->Finish(uncompressed_bytes, static_cast<int16_t>(ordinal));
   }
   return {};
-}
-
-Status ParquetEncoder::State::encode_chunks(
-    const std::vector<std::shared_ptr<arrow::Table>>& row_groups, const PreparedSchema& schema,
-    size_t thread_count, std::vector<std::unique_ptr<EncodedChunk>>& chunks) {
-  const size_t column_count = chunks.size() / std::max<size_t>(row_groups.size(), 1);
-  return run_tasks(chunks.size(), thread_count, [&](size_t index, size_t worker) -> Status {
-    return catch_parquet(kWhere, [&]() -> Status {
-      const int column = static_cast<int>(index % column_count);
-      TW_ASSIGN(const auto array,
-                from_arrow(whole_column(*row_groups[index / column_count], column, pool), kWhere));
-      auto chunk = std::make_unique<EncodedChunk>(pool);
-      TW_ASSIGN(chunk->info,
-                from_arrow(encoders[worker]->encode(*array, *schema.parquet_schema->Column(column),
-                                                    chunk->bytes),
-                           kWhere));
-      chunks[index] = std::move(chunk);
-      return {};
-    });
-  });
 }
 
 ParquetEncoder::ParquetEncoder(arrow::MemoryPool* pool) : state_(std::make_unique<State>(pool)) {}
@@ -151,8 +172,19 @@ ParquetEncoder::~ParquetEncoder() = default;
 
 Result<std::span<const std::byte>> ParquetEncoder::encode(const arrow::Table& table,
                                                           const ParquetWriteOptions& options) {
+  const int64_t rows_max = options.row_group_rows_max;
+  const auto slice = [&](size_t index) -> Result<std::shared_ptr<arrow::Table>> {
+    return table.Slice(static_cast<int64_t>(index) * rows_max, rows_max);
+  };
+  const auto count = static_cast<size_t>((table.num_rows() + rows_max - 1) / rows_max);
+  return encode(table.schema(), count, slice, options);
+}
+
+Result<std::span<const std::byte>> ParquetEncoder::encode(
+    const std::shared_ptr<arrow::Schema>& schema, size_t row_group_count,
+    const RowGroupSource& source, const ParquetWriteOptions& options) {
   return catch_parquet(kWhere, [&]() -> Result<std::span<const std::byte>> {
-    TW_TRY(state_->encode(table, options));
+    TW_TRY(state_->encode(schema, row_group_count, source, options));
     return std::as_bytes(std::span(state_->file.data(), state_->file.size()));
   });
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -22,7 +23,7 @@ struct ParquetWriteOptions {
   int64_t row_group_rows_max = int64_t{4} * 1024 * 1024;
   /// Whether readers of Arrow get dictionary columns back as such, or as the texts they stand for.
   bool store_dictionary_types = true;
-  /// Threads that encode column chunks; the bytes are the same for any number. With more than one
+  /// Threads that encode row groups; the bytes are the same for any number. With more than one
   /// the file is in memory twice for a moment.
   size_t thread_count = 1;
 };
@@ -49,6 +50,15 @@ class ParquetEncoder {
   /// uint64, float32, float64, bool. Errors: kMemoryBudget when the pool refuses; kInternal for a
   /// type that no table of ours has.
   Result<std::span<const std::byte>> encode(const arrow::Table& table,
+                                            const ParquetWriteOptions& options);
+
+  /// Makes the rows of row group `index`, from any thread and in any order; each once.
+  using RowGroupSource = std::function<Result<std::shared_ptr<arrow::Table>>(size_t index)>;
+
+  /// The same for rows that are made when they are needed: as many row groups are in memory as
+  /// there are threads. All have `schema`; row_group_rows_max is for the source to keep.
+  Result<std::span<const std::byte>> encode(const std::shared_ptr<arrow::Schema>& schema,
+                                            size_t row_group_count, const RowGroupSource& source,
                                             const ParquetWriteOptions& options);
 
  private:

@@ -188,6 +188,8 @@ Status check_sections(const RecorderConfig& config) {
   TW_TRY(require_that(retention.disk_soft_limit.bytes == 0 || retention.allow_delete,
                       "retention.disk_soft_limit",
                       "would delete files; say allow_delete = true, or leave it away"));
+  TW_TRY(require_that(config.metrics.unhealthy_after >= 1s, "metrics.unhealthy_after",
+                      "must be at least 1s"));
   const std::string& listen = config.metrics.listen;
   const size_t colon = listen.rfind(':');
   const bool has_port = colon != std::string::npos && colon > 0 && colon + 1 < listen.size() &&

@@ -133,6 +133,7 @@ void for_each_key(Config& config, Visit&& visit) {
   visit("status", "interval", config.status.interval);
   visit("status", "format", config.status.format);
   visit("metrics", "listen", config.metrics.listen);
+  visit("metrics", "unhealthy_after", config.metrics.unhealthy_after);
 }
 
 /// Likewise `visit(key, field)` for every key of a feed.

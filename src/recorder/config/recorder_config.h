@@ -109,6 +109,8 @@ struct StatusConfig {
 /// [metrics]
 struct MetricsConfig {
   std::string listen;  ///< "127.0.0.1:9464"; empty: not served
+  /// /healthz is red when nothing came, or nothing was made durable, for so long.
+  Duration unhealthy_after = std::chrono::minutes{1};
 };
 
 struct RecorderConfig {

@@ -81,6 +81,7 @@ interval = "1s"
 format = "json"
 [metrics]
 listen = "127.0.0.1:9464"
+unhealthy_after = "90s"
 [[feed]]
 exchange = "binance"
 market = "futures"
@@ -212,6 +213,8 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
             "r.toml:2: retention.disk_soft_limit would delete"},
            {"[metrics]\nlisten = \"9464\"\n" + feed,
             "r.toml:2: metrics.listen must be ADDRESS:PORT"},
+           {"[metrics]\nunhealthy_after = \"999ms\"\n" + feed,
+            "r.toml:2: metrics.unhealthy_after must be at least 1s"},
            {"[output]\n", "r.toml: there is no [[feed]]"},
            {"[feed]\nexchange = \"gate\"\n",
             "r.toml:1: feeds are written as blocks that begin with [[feed]]"},

@@ -180,6 +180,11 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   encoder_.put(row.flags);
   encoder_.put_or_null(row.raw);
   ++counts_.rows;
+  const auto sent_ns = row.exchange_time_ns ? row.exchange_time_ns : row.event_time_ns;
+  if (sent_ns && !is_backfill) {
+    counts_.exchange_to_receive[static_cast<size_t>(source.venue)].observe(record.wall_time_ns -
+                                                                           *sent_ns);
+  }
   const int64_t time_ns =
       is_backfill ? row.event_time_ns.value_or(record.wall_time_ns) : record.wall_time_ns;
   return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
@@ -239,11 +244,16 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     return quarantine(record, source.value_or(LogSource()), decoded.error().message);
   }
   const LogEvent& event = *decoded;
-  ConnectionState* const connection = source ? state_.connection(record.connection) : nullptr;
-  if (connection != nullptr) TW_TRY(take_over_number(record, *source, *connection));
   if (kind == LogKind::kRestReply && event.cause == "instruments") {
     TW_TRY(take_instruments(record, event));
+    // What is said of one instrument has a row of its own, and that is enough.
+    if (event.symbols.size() == 1) return {};
   }
+  // Number 0 is no connection: these events are of a market.
+  const bool has_connection = source && record.connection != 0;
+  ConnectionState* const connection =
+      has_connection ? state_.connection(record.connection) : nullptr;
+  if (connection != nullptr) TW_TRY(take_over_number(record, *source, *connection));
   if (connection != nullptr && kind == LogKind::kSubscription) {
     for (const std::string& symbol : event.symbols) connection->subscribe(symbol);
   }
@@ -334,20 +344,24 @@ void RowMaker::take_disconnect(ConnectionState& connection, int64_t time_ns,
 }
 
 Status RowMaker::take_instruments(const LogRecord& record, const LogEvent& event) {
+  const auto source = decode_source(record.source);
+  InstrumentFacts facts;
+  // A list that could not be had, or an entry in a form of a later day: the columns stay null, and
+  // the detail says what there was.
+  if (source && event.symbols.size() == 1 && document_.parse(event.detail)) {
+    facts = decode_instrument(source->venue, document_.root()).value_or(InstrumentFacts());
+  }
   encoder_.begin();
   encoder_.put(record.lsn);
   encoder_.put(derived_index_++);
   encoder_.put(record.wall_time_ns);
   encoder_.put_or_null(event.symbols.size() == 1 ? event.symbols.front() : std::string_view());
-  if (event.count) {
-    encoder_.put(std::string_view(fmt::format("{}", *event.count)));
-  } else {
-    encoder_.null();
-  }
-  for (int i = 0; i < 3; ++i) encoder_.null();
+  encoder_.put_or_null(facts.status);
+  encoder_.put(facts.multiplier);
+  encoder_.put(facts.price_tick);
+  encoder_.put(facts.quantity_step);
   encoder_.put_or_null(event.detail);
-  return target_.take(TableKind::kInstruments,
-                      partition_name(venue_of(decode_source(record.source)), ""),
+  return target_.take(TableKind::kInstruments, partition_name(venue_of(source), ""),
                       record.wall_time_ns, encoder_.finish());
 }
 
@@ -371,6 +385,7 @@ Status RowMaker::write_event(const LogRecord& record, std::string_view name, con
 }
 
 Status RowMaker::write_gap(const Gap& gap) {
+  ++counts_.gaps;
   encoder_.begin();
   encoder_.put(gap.lsn);
   encoder_.put(derived_index_++);

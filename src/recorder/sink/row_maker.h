@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -7,8 +8,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/latency_histogram.h"
 #include "base/result.h"
 #include "recorder/protocol/decode.h"
+#include "recorder/protocol/instrument_list.h"
 #include "recorder/protocol/log_event.h"
 #include "recorder/sink/log_state.h"
 #include "recorder/sink/recording_path.h"
@@ -35,9 +38,12 @@ struct RowCounts {
   uint64_t repeats = 0;
   uint64_t standby_rows = 0;  ///< sampled books of a leg that was not the active one
   uint64_t holes = 0;         ///< on contiguous streams
+  uint64_t gaps = 0;          ///< rows of `_gaps`
   uint64_t resets = 0;
   uint64_t unknown_records = 0;  ///< of a kind or source that this version does not know
   std::map<std::string, uint64_t, std::less<>> frame_kinds;  ///< "rows", "ack", "ignored:aggTrade"
+  /// By venue: from the exchange's time of a row to its receipt, by two different clocks.
+  std::array<LatencyHistogram, kVenues.size()> exchange_to_receive{};
 };
 
 /// Turns log records into rows of all tables. What it gives is a function of the records so far.

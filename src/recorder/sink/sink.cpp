@@ -334,6 +334,7 @@ Status Sink::flush_old() {
 }
 
 Status Sink::flush_largest() {
+  ++counts_.evictions;
   Partition* largest = nullptr;
   for (auto& [path, partition] : partitions_) {
     if (largest == nullptr || partition->buffer.byte_count() > largest->buffer.byte_count()) {

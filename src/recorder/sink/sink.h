@@ -40,6 +40,7 @@ struct SinkStatus {
   uint64_t published_files = 0;  ///< since this sink was opened
   uint64_t kept_files = 0;       ///< replay: not replaced, because what was made is partial
   uint64_t set_aside_files = 0;  ///< published files that could not be read
+  uint64_t evictions = 0;        ///< parts written early because memory was short
 };
 
 /// The one consumer of a log: takes its records strictly in the order of their LSNs and makes the

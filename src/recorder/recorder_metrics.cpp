@@ -1,0 +1,163 @@
+#include "recorder/recorder_metrics.h"
+
+#include "recorder/metrics_text.h"
+
+namespace tapeworks::recorder {
+namespace {
+
+using enum MetricType;
+using Labels = MetricsText::Labels;
+
+void write_one(MetricsText& text, std::string_view name, MetricType type, std::string_view help,
+               auto value) {
+  text.family(name, type, help);
+  text.sample(value);
+}
+
+Labels labels_of(Venue venue) {
+  const VenueName name = name_of(venue);
+  return {{"exchange", name.exchange}, {"market", name.market}, {"transport", name.transport}};
+}
+
+void write_venues(MetricsText& text, const RecorderStatus& status) {
+  struct Column {
+    std::string_view name;
+    MetricType type;
+    std::string_view help;
+    uint64_t VenueStatus::* value;
+  };
+  static constexpr Column kColumns[] = {
+      {"tapeworks_messages_total", kCounter, "Messages stored in the log.", &VenueStatus::events},
+      {"tapeworks_message_bytes_total", kCounter, "Bytes of the messages stored in the log.",
+       &VenueStatus::event_bytes},
+      {"tapeworks_blocked_messages_total", kCounter,
+       "Messages that waited, with their socket, because the log could take no more.",
+       &VenueStatus::blocked},
+      {"tapeworks_connections_wanted", kGauge, "Connections that should be live.",
+       &VenueStatus::connections},
+      {"tapeworks_connections_live", kGauge, "Connections that are live.", &VenueStatus::connected},
+      {"tapeworks_connects_total", kCounter, "Connections that became usable.",
+       &VenueStatus::connects},
+      {"tapeworks_connections_lost_total", kCounter,
+       "Connections that ended though nobody here wanted it.", &VenueStatus::lost},
+      {"tapeworks_connect_failures_total", kCounter, "Attempts to connect that failed.",
+       &VenueStatus::failed_attempts},
+  };
+  for (const Column& column : kColumns) {
+    text.family(column.name, column.type, column.help);
+    for (const VenueStatus& venue : status.venues) {
+      text.sample(venue.*column.value, labels_of(venue.venue));
+    }
+  }
+  text.family("tapeworks_dropped_messages_total", kCounter, "Messages given up by a loss policy.");
+  for (const VenueStatus& venue : status.venues) {
+    Labels labels = labels_of(venue.venue);
+    labels.emplace_back("cause", "log_full");
+    text.sample(venue.dropped, labels);
+  }
+}
+
+void write_rows(MetricsText& text, const RecorderStatus& status) {
+  const RowCounts& counts = status.sink.counts;
+  text.family("tapeworks_frames_total", kCounter,
+              "Messages that the sink has taken from the log, by what they were.");
+  for (const auto& [kind, count] : counts.frame_kinds) text.sample(count, {{"kind", kind}});
+  write_one(text, "tapeworks_rows_total", kCounter, "Rows made of messages.", counts.rows);
+  write_one(text, "tapeworks_decode_errors_total", kCounter,
+            "Messages that could not be decoded and lie in _quarantine.", counts.quarantined);
+  write_one(text, "tapeworks_repeats_total", kCounter,
+            "Rows left out because the exchange had sent them before.", counts.repeats);
+  write_one(text, "tapeworks_standby_rows_total", kCounter,
+            "Rows left out because another connection supplied their stream.", counts.standby_rows);
+  write_one(text, "tapeworks_gaps_total", kCounter, "Rows of _gaps, of all causes.", counts.gaps);
+  write_one(text, "tapeworks_sequence_holes_total", kCounter,
+            "Holes in the numbers of contiguous streams.", counts.holes);
+  write_one(text, "tapeworks_sequence_resets_total", kCounter,
+            "Numbers of a stream that began again.", counts.resets);
+}
+
+void write_log_and_files(MetricsText& text, const RecorderStatus& status,
+                         const MetricsReading& reading) {
+  const SinkStatus& sink = status.sink.status;
+  write_one(text, "tapeworks_queue_records", kGauge,
+            "Records of the log that the sink has not taken.", status.queue_records);
+  write_one(text, "tapeworks_queue_bytes", kGauge, "Bytes that wait to be made durable.",
+            status.queue_bytes);
+  write_one(
+      text, "tapeworks_lag_seconds", kGauge,
+      "From the receipt of the last record that the sink took until now; 0 when nothing waits.",
+      status.lag_seconds);
+  write_one(text, "tapeworks_log_end_lsn", kGauge, "Number that the next record will get.",
+            status.end_lsn);
+  write_one(text, "tapeworks_log_durable_lsn", kGauge, "Every record up to here is durable.",
+            status.durable_lsn);
+  write_one(text, "tapeworks_log_consumed_lsn", kGauge, "Last record that the sink has taken.",
+            sink.consumed_lsn);
+  write_one(text, "tapeworks_log_checkpoint_lsn", kGauge,
+            "Every record up to here is durable in parts or files.", sink.checkpoint_lsn);
+  write_one(text, "tapeworks_log_published_lsn", kGauge,
+            "Every record up to here is in published files.", status.sink.published_lsn);
+  write_one(text, "tapeworks_log_synced", kGauge,
+            "1 when durable means synced; 0 with wal.sync = none.",
+            uint64_t{status.is_durable ? 1U : 0U});
+  write_one(text, "tapeworks_log_bytes", kGauge, "Size of the log's folder.", reading.log_bytes);
+  write_one(text, "tapeworks_archived_segments_total", kCounter,
+            "Closed segments of the log that were compressed.", status.sink.archived_segments);
+  write_one(text, "tapeworks_open_partitions", kGauge, "Files whose hour is not over.",
+            sink.open_partitions);
+  write_one(text, "tapeworks_parts", kGauge, "Parts that wait to be joined.", sink.parts);
+  write_one(text, "tapeworks_waiting_merges", kGauge, "Files that wait to be made of their parts.",
+            sink.waiting_merges);
+  write_one(text, "tapeworks_published_files_total", kCounter, "Files published.",
+            sink.published_files);
+  write_one(text, "tapeworks_evictions_total", kCounter,
+            "Parts written early because memory was short.", sink.evictions);
+  write_one(text, "tapeworks_buffered_bytes", kGauge, "Rows in memory that are in no part yet.",
+            sink.buffered_bytes);
+  write_one(text, "tapeworks_row_group_rows", kGauge, "Rows of a row group in published files.",
+            reading.row_group_rows);
+}
+
+void write_latencies(MetricsText& text, const RecorderStatus& status,
+                     const MetricsReading& reading) {
+  text.family("tapeworks_receive_to_durable_seconds", kHistogram,
+              "From the receipt of a message until it was durable in the log.");
+  text.histogram(reading.durability.receive_to_durable);
+  text.family("tapeworks_exchange_to_receive_seconds", kHistogram,
+              "From the exchange's time of a row to its receipt, by two clocks.");
+  for (const VenueStatus& venue : status.venues) {
+    text.histogram(status.sink.counts.exchange_to_receive[static_cast<size_t>(venue.venue)],
+                   labels_of(venue.venue));
+  }
+}
+
+void write_machine(MetricsText& text, const RecorderStatus& status, const MetricsReading& reading) {
+  write_one(text, "tapeworks_healthy", kGauge, "1 when /healthz says so.",
+            uint64_t{reading.is_healthy ? 1U : 0U});
+  write_one(text, "tapeworks_memory_limit_bytes", kGauge, "The limit given by --memory.",
+            reading.memory_limit_bytes);
+  text.family("tapeworks_disk_free_bytes", kGauge, "Room on the device of a folder.");
+  text.sample(reading.log_free_bytes, {{"folder", "log"}});
+  text.sample(reading.output_free_bytes, {{"folder", "output"}});
+  text.family("tapeworks_build_info", kGauge, "Always 1; the version is a label.");
+  text.sample(uint64_t{1}, {{"version", reading.version}});
+  write_one(text, "process_resident_memory_bytes", kGauge, "Resident memory.",
+            status.resident_bytes);
+  write_one(text, "process_virtual_memory_bytes", kGauge, "Virtual memory.", status.virtual_bytes);
+  write_one(text, "process_start_time_seconds", kGauge, "Start of the recorder since 1970.",
+            reading.start_time_seconds);
+}
+
+}  // namespace
+
+std::string render_metrics(const RecorderStatus& status, const MetricsReading& reading) {
+  MetricsText text;
+  write_venues(text, status);
+  write_rows(text, status);
+  write_log_and_files(text, status, reading);
+  write_latencies(text, status, reading);
+  write_machine(text, status, reading);
+  return text.text();
+}
+
+}  // namespace tapeworks::recorder

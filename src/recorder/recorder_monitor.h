@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "recorder/durability_meter.h"
+#include "recorder/metrics_server.h"
+#include "recorder/recorder.h"
+#include "recorder/recorder_metrics.h"
+#include "recorder/recorder_status.h"
+
+namespace tapeworks::recorder {
+
+/// What looks at a recorder from outside: metrics and health over HTTP, where metrics.listen is
+/// set; otherwise it does nothing.
+///
+/// Ownership: options, loop and writer outlive it. Threads: that of the loop.
+class RecorderMonitor {
+ public:
+  RecorderMonitor(const RecordOptions& options, const LogWriter& writer)
+      : options_(options), meter_(writer) {}
+
+  /// Null when nothing is served.
+  DurabilityMeter* meter() { return is_wanted() ? &meter_ : nullptr; }
+
+  /// Errors as MetricsServer::listen().
+  Status start(net::EventLoop& loop, std::function<RecorderStatus()> status);
+  /// Before the writer is closed.
+  void stop();
+
+ private:
+  bool is_wanted() const { return !options_.config.metrics.listen.empty(); }
+  std::optional<std::string> trouble() const;
+  std::string metrics(const RecorderStatus& status);
+  void measure_disks();
+
+  const RecordOptions& options_;
+  DurabilityMeter meter_;
+  int64_t began_ns_ = 0;  ///< on the monotonic clock
+  double start_time_seconds_ = 0;
+  MetricsReading disks_;
+  std::chrono::steady_clock::time_point next_disk_check_;
+  std::unique_ptr<MetricsServer> server_;
+};
+
+}  // namespace tapeworks::recorder
