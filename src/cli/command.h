@@ -40,9 +40,11 @@ std::span<const CommandEntry> command_list();
 /// Makers of the commands, one file each (command_NAME.cpp).
 std::unique_ptr<Command> make_adopt_command();
 std::unique_ptr<Command> make_check_config_command();
+std::unique_ptr<Command> make_check_prices_command();
 std::unique_ptr<Command> make_etl_command();
 std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_generations_command();
+std::unique_ptr<Command> make_import_bsr_command();
 std::unique_ptr<Command> make_path_command();
 std::unique_ptr<Command> make_pnl_command();
 std::unique_ptr<Command> make_query_command();

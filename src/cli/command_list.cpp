@@ -6,10 +6,13 @@ namespace {
 constexpr CommandEntry kCommands[] = {
     {"adopt", "Put an existing folder of tables under generations", make_adopt_command},
     {"check-config", "Check a configuration of the recorder", make_check_config_command},
+    {"check-prices", "Look for gaps, splits and other flaws of the closes",
+     make_check_prices_command},
     {"etl", "Sum the trades per symbol, broker and day", make_etl_command},
     {"generate", "Make synthetic trades and prices", make_generate_command},
     {"generations", "List the generations of a data directory, or go back",
      make_generations_command},
+    {"import-bsr", "Make transactions of broker reports of TWSE and TPEx", make_import_bsr_command},
     {"path", "Print the folder of the current generation", make_path_command},
     {"pnl", "Compute profit and loss by FIFO, and the ranking", make_pnl_command},
     {"query", "Show one broker over all symbols", make_query_command},

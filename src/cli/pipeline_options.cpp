@@ -139,6 +139,8 @@ Result<EtlOptions> EtlArguments::resolve(const JobOptions& job) const {
 
 void PriceArguments::describe(CLI::App& app, const std::string& key_prefix) {
   app.add_option("--since", since, "Leave closes of earlier days out")->type_name("DATE");
+  app.add_flag("--adjusted", adjusted,
+               "Note that the source adjusted the closes for splits or dividends");
   const auto column = [&](const std::string& name, std::string& target, const char* usual_names) {
     app.add_option(name, target,
                    std::string("Name of this column in SOURCE (default: ") + usual_names + ")")
@@ -153,6 +155,7 @@ void PriceArguments::describe(CLI::App& app, const std::string& key_prefix) {
 Result<PriceReadOptions> PriceArguments::resolve(const JobOptions& job) const {
   PriceReadOptions options;
   options.mode = job.mode();
+  options.adjusted = adjusted;
   options.columns = columns;
   if (!since.empty()) {
     TW_ASSIGN(options.since, parse_day_option("--since", since));

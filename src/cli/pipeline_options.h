@@ -47,6 +47,7 @@ struct EtlArguments {
 /// the transactions.
 struct PriceArguments {
   std::string since;
+  bool adjusted = false;
   PriceColumnNames columns;
 
   /// `key_prefix` begins the names of the options for symbol and date.

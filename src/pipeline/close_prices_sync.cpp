@@ -19,6 +19,7 @@
 #include "base/utf8.h"
 #include "pipeline/database_address.h"
 #include "pipeline/price_columns.h"
+#include "pipeline/price_quality.h"
 #include "pipeline/traded_symbols.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/value_interner.h"
@@ -81,6 +82,7 @@ class RowChecker {
   uint64_t rows_read() const { return rows_read_; }
   uint64_t rows_before_since() const { return rows_before_since_; }
   uint64_t rows_of_other_symbols() const { return rows_of_other_symbols_; }
+  uint64_t closes_zero() const { return closes_zero_; }
 
  private:
   Status add(const PriceSource::Part& part) {
@@ -118,8 +120,10 @@ class RowChecker {
                                       *symbol, to_string(date), *reason));
     }
     TW_ASSIGN(const uint32_t number, number_of(*symbol, row));
+    const bool is_zero = close.kind != CloseKind::kMissing && close.value == 0;
+    closes_zero_ += is_zero ? 1 : 0;
     const bool missing =
-        close.kind == CloseKind::kMissing || (close.value == 0 && !is_compat(options_.mode));
+        close.kind == CloseKind::kMissing || (is_zero && !is_compat(options_.mode));
     rows_.push_back({number, date, missing ? kNoClose : close.value, static_cast<uint32_t>(row)});
     return {};
   }
@@ -187,6 +191,7 @@ class RowChecker {
   uint64_t rows_read_ = 0;
   uint64_t rows_before_since_ = 0;
   uint64_t rows_of_other_symbols_ = 0;
+  uint64_t closes_zero_ = 0;
 };
 
 /// The close that several rows of one (symbol, date), in the order of the file, stand for. `other`
@@ -315,10 +320,12 @@ Result<PriceReadResult> read_table(const PriceReadOptions& options, MemoryBudget
 
   PriceReadResult result;
   result.amounts = options.amounts;
+  result.adjusted = options.adjusted;
   result.counts = {{"rows_read", checker.rows_read()},
                    {"rows_before_since", checker.rows_before_since()},
                    {"rows_repeated", checked_row_count - rows.size()},
-                   {"closes_missing", count_missing(rows)}};
+                   {"closes_missing", count_missing(rows)},
+                   {"closes_zero", checker.closes_zero()}};
   if (!options.symbols.empty()) {
     result.counts["rows_of_other_symbols"] = checker.rows_of_other_symbols();
   }
@@ -391,13 +398,15 @@ Result<PriceReadResult> read_close_prices_source(const PriceReadOptions& options
   TW_ASSIGN(PriceReadResult result, read_table(options, budget));
   timer.add_rows(result.counts["rows_read"]);
   TW_ASSIGN(result.prices, close_prices_of(*result.table, price_source_name(options.source)));
+  result.counts.merge(close_flaw_counts(result.prices));
   return result;
 }
 
 Status write_price_table(const TableWriter& writer, const PriceReadResult& prices) {
   TW_TRY(writer.add(kPriceTable, kPriceFile, *prices.table));
-  return writer.generation().describe_table(
-      kPriceTable, {{"amounts", std::string(to_string(prices.amounts))}}, {}, prices.counts);
+  std::map<std::string, std::string> options{{"amounts", std::string(to_string(prices.amounts))}};
+  if (prices.adjusted) options["adjusted"] = "true";
+  return writer.generation().describe_table(kPriceTable, std::move(options), {}, prices.counts);
 }
 
 Status sync_prices(const SyncOptions& options, MemoryBudget& budget) {

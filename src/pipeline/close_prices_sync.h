@@ -28,6 +28,8 @@ struct PriceReadOptions {
   std::optional<Day> since;  ///< rows of earlier days are left out, unchecked but for their date
   /// Rows of other symbols are left out, as those of earlier days; empty means all.
   std::set<std::string, std::less<>> symbols;
+  /// The closes were adjusted for splits or dividends by their source. Noted in the manifest.
+  bool adjusted = false;
   Mode mode = Mode::kDefault;
   AmountWidth amounts = AmountWidth::kFloat32;  ///< the width of close_price in the file
 };
@@ -39,8 +41,10 @@ struct PriceReadResult {
   std::shared_ptr<arrow::Table> table;
   ClosePrices prices;  ///< the same for looking things up
   AmountWidth amounts = AmountWidth::kFloat32;
-  /// For the manifest: rows_read, rows_before_since, rows_repeated, closes_missing,
-  /// and rows_of_other_symbols where `symbols` were given.
+  bool adjusted = false;
+  /// For the manifest: rows_read, rows_before_since, rows_repeated, closes_missing, closes_zero (in
+  /// the source, whatever becomes of them), close_flaw_counts(), and rows_of_other_symbols where
+  /// `symbols` were given.
   std::map<std::string, uint64_t> counts;
   Day first_day;
   Day last_day;

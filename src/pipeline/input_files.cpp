@@ -18,6 +18,18 @@ bool is_skipped_name(const std::string& name) {
   return name.starts_with('.') || name.starts_with('_');
 }
 
+/// The pattern of `kind`, for messages.
+std::string_view name_pattern(InputKind kind) {
+  return kind == InputKind::kParquet ? "*.parquet" : "*.csv";
+}
+
+bool is_of_kind(const fs::path& path, InputKind kind) {
+  std::string extension = path.extension().string();
+  if (kind == InputKind::kParquet) return extension == ".parquet";
+  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return extension == ".csv";
+}
+
 bool is_pattern(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
 /// Frees what glob(3) allocates, on every way out.
@@ -43,6 +55,8 @@ class GlobMatches {
 /// Collects files argument by argument.
 class InputCollector {
  public:
+  explicit InputCollector(InputKind kind) : kind_(kind) {}
+
   Status add_argument(const std::string& argument) {
     std::error_code error;
     const fs::file_status status = fs::status(argument, error);
@@ -87,8 +101,8 @@ class InputCollector {
     std::set<fs::path> open_folders;
     TW_ASSIGN(const size_t found, add_folder(path, open_folders));
     if (found == 0) {
-      return corrupt("input {} has no *.parquet file in it; an empty folder is no data set",
-                     path.string());
+      return corrupt("input {} has no {} file in it; an empty folder is no data set", path.string(),
+                     name_pattern(kind_));
     }
     return {};
   }
@@ -115,7 +129,7 @@ class InputCollector {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status)) return add_folder(path, open_folders);
-    if (path.extension() != ".parquet") return 0;
+    if (!is_of_kind(path, kind_)) return 0;
     if (status.type() == fs::file_type::not_found) {
       return corrupt("input {} is a link to nothing; restore the file or remove the link",
                      path.string());
@@ -143,17 +157,19 @@ class InputCollector {
     return io_error("input {} cannot be read: {}", path.string(), error.message());
   }
 
+  InputKind kind_;
   std::vector<fs::path> files_;
   std::set<fs::path> seen_;
 };
 
 }  // namespace
 
-Result<std::vector<fs::path>> expand_inputs(const std::vector<std::string>& inputs) {
+Result<std::vector<fs::path>> expand_inputs(const std::vector<std::string>& inputs,
+                                            InputKind kind) {
   if (inputs.empty()) {
-    return invalid_argument("no input was given; name Parquet files, folders or patterns");
+    return invalid_argument("no input was given; name files, folders or patterns");
   }
-  InputCollector collector;
+  InputCollector collector(kind);
   for (const std::string& input : inputs) TW_TRY(collector.add_argument(input));
   return collector.take();
 }

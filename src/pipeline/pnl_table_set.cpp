@@ -32,7 +32,8 @@ Status PnlTableSet::put(size_t symbol_index, const DailySummary& summary, const 
 }
 
 Status PnlTableSet::finish(const std::map<std::string, std::string>& options_text,
-                           const std::vector<std::string>& sources, size_t thread_count) {
+                           const std::vector<std::string>& sources,
+                           const std::map<std::string, uint64_t>& pnl_counts, size_t thread_count) {
   TW_TRY(accounts_.order());
   const TableWriter::Layout layout{TableWriter::kQueriedRowGroupRows, false, thread_count};
   const TableWriter::StreamedContent accounts{
@@ -55,7 +56,9 @@ Status PnlTableSet::finish(const std::map<std::string, std::string>& options_tex
                                   name("broker_ranking")};
   if (daily_) tables.push_back(name("pnl_daily"));
   for (const std::string& table : tables) {
-    TW_TRY(generation.describe_table(table, options_text, made_from, {}));
+    const bool is_pnl = table == name("pnl");
+    TW_TRY(generation.describe_table(table, options_text, made_from,
+                                     is_pnl ? pnl_counts : std::map<std::string, uint64_t>{}));
   }
   return {};
 }

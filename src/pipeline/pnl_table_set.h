@@ -28,9 +28,10 @@ class PnlTableSet {
   Status put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl);
 
   /// Writes the tables over all symbols and describes all tables in the manifest as made from the
-  /// tables `sources` of this generation.
+  /// tables `sources` of this generation; `pnl_counts` stand at the table pnl.
   Status finish(const std::map<std::string, std::string>& options_text,
-                const std::vector<std::string>& sources, size_t thread_count);
+                const std::vector<std::string>& sources,
+                const std::map<std::string, uint64_t>& pnl_counts, size_t thread_count);
 
  private:
   std::string name(const char* table) const { return table + suffix_; }

@@ -6,6 +6,7 @@
 
 #include "base/run_stats.h"
 #include "pipeline/merge_map_file.h"
+#include "pipeline/price_quality.h"
 #include "pipeline/summary_merge.h"
 
 namespace tapeworks {
@@ -44,12 +45,13 @@ Status PnlWriter::put_merged(size_t symbol_index, const DailySummary& summary,
 Status PnlWriter::finish(const std::map<std::string, std::string>& options_text,
                          size_t thread_count) {
   const PhaseTimer phase("account tables");
-  TW_TRY(tables_.finish(options_text, {"daily_summary", "price"}, thread_count));
+  const auto flaws = coverage_flaw_counts(prices_, writer_.generation().manifest());
+  TW_TRY(tables_.finish(options_text, {"daily_summary", "price"}, flaws, thread_count));
   if (!merged_tables_) return {};
   TW_ASSIGN(const auto map, merge_map_table(*mergers_, writer_.pool()));
   TW_TRY(writer_.add(kMergeMapTable, kMergeMapFile, *map));
   TW_TRY(writer_.generation().describe_table(kMergeMapTable, {}, {}, {}));
-  return merged_tables_->finish(options_text, {"daily_summary", "price", kMergeMapTable},
+  return merged_tables_->finish(options_text, {"daily_summary", "price", kMergeMapTable}, {},
                                 thread_count);
 }
 
