@@ -52,8 +52,10 @@ struct OpenedInput {
 OpenedInput open_input(const fs::path& path, MemoryBudget& budget) {
   OpenedInput opened{stat_stamp(path), std::nullopt};
   if (auto input = ParquetInput::open(path, budget)) {
-    opened.stamp.footer_xxh3 = footer_hash(*input);
-    opened.input = std::move(*input);
+    if (const auto footer = footer_hash(*input)) {
+      opened.stamp.footer_xxh3 = *footer;
+      opened.input = std::move(*input);
+    }
   }
   return opened;
 }

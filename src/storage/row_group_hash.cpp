@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <parquet/metadata.h>
 #include <parquet/schema.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -80,9 +81,18 @@ std::optional<uint64_t> row_group_hash(const ParquetInput& file, int row_group) 
   }
 }
 
-uint64_t footer_hash(const ParquetInput& file) {
-  const std::string text = file.metadata().SerializeToString();
-  return XXH3_64bits(text.data(), text.size());
+std::optional<uint64_t> footer_hash(const ParquetInput& file) {
+  // Its bytes as they lie in the file: the library cannot write every footer again that it reads.
+  constexpr int64_t kLengthAndMagicBytes = 8;
+  const auto descriptor = open_file(file.path(), O_RDONLY);
+  struct stat info{};
+  if (!descriptor || ::fstat(descriptor->get(), &info) != 0) return std::nullopt;
+  const auto byte_count = static_cast<int64_t>(file.metadata().size());
+  ContentHash hash;
+  if (!hash.add_bytes(*descriptor, info.st_size - kLengthAndMagicBytes - byte_count, byte_count)) {
+    return std::nullopt;
+  }
+  return hash.digest();
 }
 
 }  // namespace tapeworks

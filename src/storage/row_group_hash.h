@@ -14,7 +14,7 @@ namespace tapeworks {
 /// Nothing when the bytes cannot be read: such a row group is like no other one. Threads: any.
 std::optional<uint64_t> row_group_hash(const ParquetInput& file, int row_group);
 
-/// XXH3-64 of what the footer says.
-uint64_t footer_hash(const ParquetInput& file);
+/// XXH3-64 of the footer's bytes. Nothing when they cannot be read. Threads: any.
+std::optional<uint64_t> footer_hash(const ParquetInput& file);
 
 }  // namespace tapeworks
