@@ -111,6 +111,7 @@ def recording(tmp_path):
         sections = f'[metrics]\nlisten = "127.0.0.1:{port}"\nunhealthy_after = "2s"\n'
         process = start_recording(write_config(tmp_path, exchanges.feeds, sections=sections), errors)
         try:
+            metrics_after(port, 1)
             yield exchanges, process, port
         finally:
             process.send_signal(signal.SIGTERM)
