@@ -102,8 +102,7 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
             uint64_t{status.is_durable ? 1U : 0U});
   write_one(text, "tapeworks_log_bytes", kGauge, "Size of the log's folder.", reading.log_bytes);
   write_one(text, "tapeworks_archived_segments_total", kCounter,
-            "Closed segments of the log that were compressed.",
-            status.segments.archived_segments);
+            "Closed segments of the log that were compressed.", status.segments.archived_segments);
   write_one(text, "tapeworks_removed_segments_total", kCounter,
             "Segments of the log that were removed, their records published.",
             status.segments.removed_segments);

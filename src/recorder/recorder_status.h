@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "recorder/config/recorder_config.h"
-#include "recorder/protocol/venue.h"
 #include "recorder/log_keeper.h"
+#include "recorder/protocol/venue.h"
 #include "recorder/sink_thread.h"
 
 namespace tapeworks::recorder {
@@ -41,7 +41,7 @@ struct RecorderStatus {
   uint64_t durable_lsn = 0;
   uint64_t resident_bytes = 0;
   uint64_t virtual_bytes = 0;
-  bool is_durable = true;  ///< not with wal.sync = "none"
+  bool is_durable = true;      ///< not with wal.sync = "none"
   uint64_t published_lsn = 0;  ///< every record up to here is in published files
   LogKeeperCounts segments;
   SinkProgress sink;
