@@ -79,7 +79,7 @@ Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOpti
                        format_byte_size(byte_count));
   }
   TW_ASSIGN(const std::string text, read_text_file(path));
-  TW_ASSIGN(InputIndex index, decode_index(std::as_bytes(std::span(text)), path.string()));
+  TW_ASSIGN(InputIndex index, decode_index(text, path.string()));
   if (index.summary_fingerprint != summary->fingerprint()) {
     return corrupt("{}: the record of the inputs belongs to another summary; {}", path.string(),
                    kRemedy);
@@ -379,9 +379,9 @@ Status save_input_index(InputPlan plan, const ScanOptions& scan, MemoryBudget& b
     }
     index.files.push_back({plan.canonical[i], plan.stamps[i], std::move(row_groups)});
   }
-  const std::vector<std::byte> bytes = encode_index(index);
+  const std::string bytes = encode_index(index);
   if (bytes.size() > kIndexBytesMax) return no_record();
-  return generation.add_checkpoint(kSummary, bytes);
+  return generation.add_checkpoint(kSummary, std::as_bytes(std::span(bytes)));
 }
 
 }  // namespace tapeworks
