@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/pipeline_options.h"
 
@@ -12,6 +13,10 @@ class RunCommand : public Command {
   void describe(CLI::App& app) override {
     etl_.describe(app);
     increment_.describe(app);
+    app.add_option("--verify-every", verify_every_,
+                   "With --incremental: compare with a full run when this long nothing was")
+        ->type_name("DURATION")
+        ->capture_default_str();
     app.add_option("--prices", source_,
                    "Close prices: a Parquet or CSV file, or adbc:DRIVER?uri=...&table=...")
         ->type_name("SOURCE")
@@ -25,6 +30,9 @@ class RunCommand : public Command {
     TW_TRY(job_.check());
     TW_ASSIGN(etl_options_, etl_.resolve(job_));
     TW_TRY(increment_.check(etl_options_, job_));
+    const auto every = parse_duration(verify_every_);
+    if (!every) return invalid_argument("--verify-every: {}", every.error().message);
+    increment_.increment.verify_every = *every;
     TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
     TW_ASSIGN(price_options_, prices_.resolve(job_));
     price_options_.source = source_;
@@ -44,13 +52,14 @@ class RunCommand : public Command {
     if (outcome == IncrementOutcome::kNothingNew) {
       std::puts("nothing new: the tables are those of these inputs");
     }
-    return 0;
+    return outcome == IncrementOutcome::kDiffers ? 1 : 0;
   }
 
  private:
   JobOptions job_;
   EtlArguments etl_;
   IncrementArguments increment_;
+  std::string verify_every_ = "30d";
   PriceArguments prices_;
   PnlArguments pnl_;
   std::string source_;

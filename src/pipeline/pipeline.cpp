@@ -17,6 +17,8 @@
 #include "pipeline/input_files.h"
 #include "pipeline/merge_map_file.h"
 #include "pipeline/pnl_writer.h"
+#include "pipeline/rebuild_check.h"
+#include "pipeline/refresh_history.h"
 #include "pipeline/summary_reduce.h"
 #include "pipeline/summary_writer.h"
 #include "pipeline/table_writer.h"
@@ -30,7 +32,8 @@ using nlohmann::ordered_json;
 constexpr double kDatesWithoutCloseWarned = 0.01;
 
 /// What stands in run.json: the run, not its result.
-ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs) {
+ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs,
+                      const RefreshHistory& history) {
   ordered_json info;
   info["command"] = command;
   ordered_json files = ordered_json::array();
@@ -43,7 +46,22 @@ ordered_json run_info(std::string_view command, const std::vector<std::filesyste
     files.push_back(std::move(file));
   }
   info["inputs"] = std::move(files);
+  add_refresh_history(history, info);
   return info;
+}
+
+/// A `run` that began at `begin` and is about to be published.
+MeasuredRun measured_run(std::chrono::steady_clock::time_point begin,
+                         const std::vector<std::filesystem::path>& inputs) {
+  MeasuredRun run;
+  run.ended_s = unix_now_s();
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (const auto& path : inputs) {
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(path, error);
+    if (!error) run.input_bytes += bytes;
+  }
+  return run;
 }
 
 Result<GenerationWriter> begin_generation(const WorkPlace& place) {
@@ -310,9 +328,11 @@ std::vector<std::string> all_symbols(const Table& summary, const TransactionRuns
 /// The part of run_all_incremental() that starts from a published summary.
 class AllIncrement {
  public:
-  AllIncrement(const EtlOptions& etl, const PriceReadResult& prices, const PnlRunOptions& pnl,
-               const WorkPlace& place, MemoryBudget& budget, GenerationWriter& generation)
+  AllIncrement(const EtlOptions& etl, const PriceReadOptions& price_options,
+               const PriceReadResult& prices, const PnlRunOptions& pnl, const WorkPlace& place,
+               MemoryBudget& budget, GenerationWriter& generation)
       : etl_(etl),
+        price_options_(price_options),
         prices_(prices),
         pnl_(pnl),
         place_(place),
@@ -338,12 +358,30 @@ class AllIncrement {
       TW_TRY(scan_input(phase, etl_, place_, budget_, generation_));
       last_day = phase.runs.last_day;
     }
-    return compute(phase, mergers, last_day);
+    TW_ASSIGN(const uint64_t rejected_checkpoints, make_tables(phase, mergers, last_day));
+    RefreshHistory history = read_refresh_history(generation_.base_path());
+    const bool is_due = is_verification_due(history, unix_now_s(), increment.verify_every);
+    // A checkpoint that was no good is replaced even where the tables stay the same.
+    if (is_unchanged() && phase.input.is_nothing_new && rejected_checkpoints == 0 && !is_due) {
+      return IncrementOutcome::kNothingNew;
+    }
+    if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input.paths);
+    if (is_due) {
+      phase.runs = {};
+      TW_ASSIGN(const bool is_same, equals_rebuild(phase.input.paths));
+      if (!is_same) return IncrementOutcome::kDiffers;
+      history.verified_s = unix_now_s();
+    }
+    const ordered_json info = run_info("run", phase.input.paths, history);
+    if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl_, budget_, generation_));
+    TW_TRY(generation_.publish(std::string(to_string(etl_.scan.mode)), info));
+    return IncrementOutcome::kPublished;
   }
 
  private:
-  Result<IncrementOutcome> compute(EtlPhase& phase, const std::optional<BrokerMergers>& mergers,
-                                   Day last_day) {
+  /// Returns how many checkpoints could not be used.
+  Result<uint64_t> make_tables(EtlPhase& phase, const std::optional<BrokerMergers>& mergers,
+                               Day last_day) {
     const PnlOptions options = symbol_options(pnl_, last_day);
     const Table& old_summary = *base_.find("daily_summary");
     const std::vector<std::string> symbols = all_symbols(old_summary, phase.runs);
@@ -374,14 +412,22 @@ class AllIncrement {
     }
     TW_TRY(results.finish(pnl_options_text(pnl_, options.as_of), place_.thread_count));
     dates.warn_about_missing(prices_.prices);
-    // A checkpoint that was no good is replaced even where the tables stay the same.
-    if (is_unchanged() && phase.input.is_nothing_new && results.rejected_checkpoints() == 0) {
-      return IncrementOutcome::kNothingNew;
-    }
-    const ordered_json info = run_info("run", phase.input.paths);
-    if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl_, budget_, generation_));
-    TW_TRY(generation_.publish(std::string(to_string(etl_.scan.mode)), info));
-    return IncrementOutcome::kPublished;
+    return results.rejected_checkpoints();
+  }
+
+  /// The verification: everything is made of the whole input once more, beside, and compared.
+  Result<bool> equals_rebuild(const std::vector<std::filesystem::path>& inputs) {
+    const PhaseTimer timer("verification");
+    TW_ASSIGN(const auto folder, generation_.make_temp_folder(place_.temp_dir));
+    WorkPlace beside = place_;
+    beside.data_dir = folder / "rebuilt";
+    EtlOptions etl = etl_;
+    etl.inputs.assign(inputs.begin(), inputs.end());
+    PnlRunOptions pnl = pnl_;
+    pnl.is_incremental = false;
+    TW_TRY(run_all(etl, price_options_, pnl, beside, budget_));
+    TW_ASSIGN(const GenerationReader rebuilt, GenerationReader::open(beside.data_dir));
+    return equals_generation(generation_, rebuilt.manifest(), place_.thread_count);
   }
 
   /// Whether the new generation would have the manifest of the published one.
@@ -391,7 +437,9 @@ class AllIncrement {
     return made.to_text() == base_.to_text();
   }
 
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const EtlOptions& etl_;
+  const PriceReadOptions& price_options_;
   const PriceReadResult& prices_;
   const PnlRunOptions& pnl_;
   const WorkPlace& place_;
@@ -417,7 +465,8 @@ Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budg
   warn_about_balance(summaries);
 
   TW_TRY(keep_other_tables(generation, kEtlTables));
-  const ordered_json info = run_info("etl", phase.input.paths);
+  const ordered_json info =
+      run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
   TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }
@@ -443,7 +492,8 @@ Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
       TW_TRY(summaries.finish(phase.runs, etl.scan));
       warn_about_balance(summaries);
       TW_TRY(keep_other_tables(generation, kEtlTables));
-      const ordered_json info = run_info("etl", phase.input.paths);
+      const ordered_json info =
+          run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
       TW_TRY(save_inputs(phase, etl, budget, generation));
       TW_TRY(generation.publish(std::string(to_string(etl.scan.mode)), info));
       return IncrementOutcome::kPublished;
@@ -484,11 +534,13 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
   TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
   TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
   dates.warn_about_missing(prices);
-  return generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", {}));
+  return generation.publish(std::string(to_string(pnl.mode)),
+                            run_info("pnl", {}, read_refresh_history(generation.base_path())));
 }
 
 Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
                const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
+  const auto begin = std::chrono::steady_clock::now();
   TW_ASSIGN(const auto mergers, read_mergers(pnl));
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
@@ -513,7 +565,10 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   warn_about_balance(summaries);
   dates.warn_about_missing(prices.prices);
 
-  const ordered_json info = run_info("run", phase.input.paths);
+  RefreshHistory history = read_refresh_history(generation.base_path());
+  history.full = measured_run(begin, phase.input.paths);
+  history.verified_s = history.full->ended_s;
+  const ordered_json info = run_info("run", phase.input.paths, history);
   TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }
@@ -529,7 +584,7 @@ Result<IncrementOutcome> run_all_incremental(const EtlOptions& etl,
     if (has_summary(generation)) {
       TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
       TW_ASSIGN(const Reservation price_memory, reserve_prices(prices.prices, budget));
-      AllIncrement work(etl, prices, pnl, place, budget, generation);
+      AllIncrement work(etl, price_options, prices, pnl, place, budget, generation);
       return work.run(increment, mergers);
     }
   }

@@ -31,8 +31,12 @@ struct EtlOptions {
 struct IncrementalEtlOptions {
   std::vector<std::string> added;  ///< these beside the known inputs, in place of `inputs`
   uint64_t vanished_max = 0;       ///< inputs that may be missing; their rows go
+  /// `run`: so long after everything was last made or compared with what the whole input gives, it
+  /// is compared again.
+  std::chrono::milliseconds verify_every{std::chrono::hours{30 * 24}};
 };
-enum class IncrementOutcome { kPublished, kNothingNew };
+/// kDiffers: the verification that was due found a difference; nothing was published.
+enum class IncrementOutcome { kPublished, kNothingNew, kDiffers };
 
 struct PnlRunOptions {
   Mode mode = Mode::kDefault;

@@ -9,7 +9,7 @@ import pytest
 from deliveries import DAYS, SYMBOLS, check_history, day_rows, replace
 from flipping import check_checkpoint_flips
 from harness import (
-    Untouched, assert_clear_error, assert_same_trees, data_files, generations_folder, read_table, tapeworks,
+    Untouched, assert_clear_error, assert_same_trees, data_files, generations_folder, leftovers, read_table, tapeworks,
     tree_hash, write_prices, write_transactions)
 
 # Histories of 30 deliveries take 10 s each; these are shorter, the long test has thousands of full length.
@@ -331,3 +331,58 @@ def test_the_first_run_is_a_full_one_and_tables_without_checkpoints_are_computed
     rebuilt = tmp_path / "rebuilt"
     tapeworks("run", path, more, "--prices", closes, "--data", rebuilt)
     assert_same_trees(data, rebuilt)
+
+
+# ---- verification and plan ---------------------------------------------------------------------------
+
+def test_a_verification_that_is_due_passes_and_is_noted(market):
+    before = market.data.readlink()
+    market.run("--verify-every", "0s")
+    assert market.data.readlink() != before, "the day of the verification stands in a new generation"
+    market.deliver(DAYS[19])
+    market.run("--verify-every", "0s")
+    market.rebuild_and_compare()
+    assert not leftovers(market.data)
+
+
+def test_a_verification_that_finds_a_difference_is_exit_1_and_publishes_nothing(market):
+    path = market.data / "fifo_state" / "2330.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    replace(path, bytes(content))
+    write_transactions(market.folder / "late.parquet", [("1101", DAYS[3], "1440", "9", 1, 0)])
+    with Untouched(market.data):
+        outcome = market.run("--verify-every", "0s", expect=1)
+    assert "fifo_state/2330.parquet" in outcome.stderr and "nothing was published" in outcome.stderr
+
+
+def test_what_nobody_verified_is_due(tmp_path, data):
+    tx, closes = write_transactions(tmp_path / "a.parquet", day_rows(random.Random(1), DAYS[0])), write_prices(tmp_path / "c.parquet")
+    tapeworks("etl", tx, "--data", data)
+    tapeworks("sync", closes, "--data", data)
+    tapeworks("pnl", "--data", data)
+    plan = tapeworks("plan", "--data", data, "--format", "jsonl").records()[0]
+    assert plan["refresh"] == "full" and plan["next_verification"] == "due" and "expected_full_seconds" not in plan
+    tapeworks("run", tx, "--prices", closes, "--data", data, "--incremental")
+    assert tapeworks("plan", "--data", data, "--format", "jsonl").records()[0]["next_verification"] != "due"
+
+
+def test_plan_tells_the_band_from_the_last_full_run(market):
+    def plan():
+        return tapeworks("plan", "--data", market.data, "--format", "jsonl").records()[0]
+
+    market.deliver(DAYS[19])
+    market.run()
+    tapeworks("sync", market.closes, "--data", market.data)
+    tapeworks("pnl", "--data", market.data, "--incremental")
+    told = plan()
+    assert told["refresh"] == "full" and told["expected_full_seconds"] > 0 and told["expected_incremental_seconds"] > 0
+    # What a run of other sizes would have left.
+    path = market.data / "run.json"
+    run = json.loads(path.read_text())
+    size = run["refreshes"]["full"]["input_bytes"]
+    for seconds, refresh in ((3600, "full or incremental"), (4 * 3600, "incremental"), (2 * 86400, "incremental only")):
+        run["refreshes"]["full"]["seconds"] = seconds
+        replace(path, json.dumps(run).encode())
+        assert plan()["refresh"] == refresh
+    assert size == sum(p.stat().st_size for p in market.folder.iterdir() if p.name != f"tx_{DAYS[19]}.parquet")

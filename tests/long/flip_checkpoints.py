@@ -30,7 +30,10 @@ def main() -> int:
 
         def deliver(days):
             for day in days:
-                rows = [row for _ in range(3) for row in day_rows(numbers, day, ["2330"])] + day_rows(numbers, day, ["2317"])
+                rows = day_rows(numbers, day, ["2330", "2317"])
+                # Enough accounts for a checkpoint of some thousand bytes.
+                rows += [("2330", day, f"{broker}", "10.5", numbers.randrange(40), numbers.randrange(40))
+                         for broker in range(7000, 7030) if numbers.random() < 0.5]
                 write_transactions(inputs / f"tx_{day}.parquet", rows)
 
         deliver(DAYS[:-1])

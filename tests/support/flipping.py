@@ -98,6 +98,7 @@ def check_checkpoint_flips(prepared, folder: Path, path: str, count: int, seed: 
     expected_data = copy_of(data, "none")
     tapeworks(*arguments, "--data", expected_data)
     expected = tree_hash(expected_data)
+    remove_data(expected_data)
     content = (data / path).read_bytes()
     masks = random.Random(seed)
 
