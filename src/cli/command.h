@@ -46,6 +46,7 @@ std::unique_ptr<Command> make_generate_command();
 std::unique_ptr<Command> make_generations_command();
 std::unique_ptr<Command> make_import_bsr_command();
 std::unique_ptr<Command> make_path_command();
+std::unique_ptr<Command> make_plan_command();
 std::unique_ptr<Command> make_pnl_command();
 std::unique_ptr<Command> make_query_command();
 std::unique_ptr<Command> make_ranking_command();

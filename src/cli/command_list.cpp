@@ -14,6 +14,7 @@ constexpr CommandEntry kCommands[] = {
      make_generations_command},
     {"import-bsr", "Make transactions of broker reports of TWSE and TPEx", make_import_bsr_command},
     {"path", "Print the folder of the current generation", make_path_command},
+    {"plan", "Tell whether to refresh in full or incrementally", make_plan_command},
     {"pnl", "Compute profit and loss by FIFO, and the ranking", make_pnl_command},
     {"query", "Show one broker over all symbols", make_query_command},
     {"ranking", "Show the brokers by profit and loss", make_ranking_command},

@@ -10,13 +10,17 @@ class PnlCommand : public Command {
  public:
   void describe(CLI::App& app) override {
     pnl_.describe(app);
+    app.add_flag("--incremental", is_incremental_,
+                 "Take over the tables of symbols of which nothing changed, and go on from "
+                 "checkpoints for the others");
     job_.describe(app);
   }
 
   Status check() override {
     TW_TRY(job_.check());
     TW_ASSIGN(options_, pnl_.resolve(job_));
-    return {};
+    options_.is_incremental = is_incremental_;
+    return is_incremental_ ? job_.check_incremental() : Status{};
   }
 
   Result<int> run() override {
@@ -28,6 +32,7 @@ class PnlCommand : public Command {
  private:
   JobOptions job_;
   PnlArguments pnl_;
+  bool is_incremental_ = false;
   PnlRunOptions options_;
 };
 

@@ -1,5 +1,7 @@
+#include <cstdio>
 #include <memory>
 
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/pipeline_options.h"
 
@@ -10,6 +12,11 @@ class RunCommand : public Command {
  public:
   void describe(CLI::App& app) override {
     etl_.describe(app);
+    increment_.describe(app);
+    app.add_option("--verify-every", verify_every_,
+                   "With --incremental: compare with a full run when this long nothing was")
+        ->type_name("DURATION")
+        ->capture_default_str();
     app.add_option("--prices", source_,
                    "Close prices: a Parquet or CSV file, or adbc:DRIVER?uri=...&table=...")
         ->type_name("SOURCE")
@@ -22,9 +29,10 @@ class RunCommand : public Command {
   Status check() override {
     TW_TRY(job_.check());
     TW_ASSIGN(etl_options_, etl_.resolve(job_));
-    if (etl_options_.inputs.empty()) {
-      return invalid_argument("INPUT is required; name Parquet files, folders or patterns");
-    }
+    TW_TRY(increment_.check(etl_options_, job_));
+    const auto every = parse_duration(verify_every_);
+    if (!every) return invalid_argument("--verify-every: {}", every.error().message);
+    increment_.increment.verify_every = *every;
     TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
     TW_ASSIGN(price_options_, prices_.resolve(job_));
     price_options_.source = source_;
@@ -34,13 +42,24 @@ class RunCommand : public Command {
 
   Result<int> run() override {
     TW_ASSIGN(const auto budget, job_.work.make_budget());
-    TW_TRY(run_all(etl_options_, price_options_, pnl_options_, job_.place(), *budget));
-    return 0;
+    if (!increment_.is_incremental) {
+      TW_TRY(run_all(etl_options_, price_options_, pnl_options_, job_.place(), *budget));
+      return 0;
+    }
+    TW_ASSIGN(const IncrementOutcome outcome,
+              run_all_incremental(etl_options_, increment_.increment, price_options_, pnl_options_,
+                                  job_.place(), *budget));
+    if (outcome == IncrementOutcome::kNothingNew) {
+      std::puts("nothing new: the tables are those of these inputs");
+    }
+    return outcome == IncrementOutcome::kDiffers ? 1 : 0;
   }
 
  private:
   JobOptions job_;
   EtlArguments etl_;
+  IncrementArguments increment_;
+  std::string verify_every_ = "30d";
   PriceArguments prices_;
   PnlArguments pnl_;
   std::string source_;

@@ -56,6 +56,13 @@ Status JobOptions::check() const {
   return work.check();
 }
 
+Status JobOptions::check_incremental() const {
+  if (!is_compat(mode())) return {};
+  return invalid_argument(
+      "--compat {} has no incremental runs; leave --incremental away to make everything anew",
+      compat);
+}
+
 Mode JobOptions::mode() const { return parse_mode(compat).value_or(Mode::kDefault); }
 
 WorkPlace JobOptions::place() const {
@@ -135,6 +142,32 @@ Result<EtlOptions> EtlArguments::resolve(const JobOptions& job) const {
                             to_string(scan.mode));
   }
   return options;
+}
+
+void IncrementArguments::describe(CLI::App& app) {
+  app.add_flag("--incremental", is_incremental,
+               "Read only what is new or changed in INPUT since the last run");
+  app.add_option("--add", increment.added,
+                 "With --incremental, in place of INPUT: these files beside the known ones")
+      ->type_name("FILE");
+  app.add_option("--allow-vanished", increment.vanished_max,
+                 "With --incremental: up to N known inputs may be missing; their rows go")
+      ->type_name("N");
+}
+
+Status IncrementArguments::check(const EtlOptions& etl, const JobOptions& job) const {
+  const bool has_added = !increment.added.empty();
+  if (!is_incremental && (has_added || increment.vanished_max != 0)) {
+    return invalid_argument("--add and --allow-vanished go with --incremental; add it");
+  }
+  if (is_incremental) TW_TRY(job.check_incremental());
+  if (has_added && !etl.inputs.empty()) {
+    return invalid_argument("give either INPUT, the complete set, or --add with what is new");
+  }
+  if (!has_added && etl.inputs.empty()) {
+    return invalid_argument("INPUT is required; name Parquet files, folders or patterns");
+  }
+  return {};
 }
 
 void PriceArguments::describe(CLI::App& app, const std::string& key_prefix) {

@@ -20,6 +20,8 @@ struct JobOptions {
 
   void describe(CLI::App& app);
   Status check() const;
+  /// For a command with --incremental: the compat modes have no such runs.
+  Status check_incremental() const;
   /// The following are valid after check().
   Mode mode() const;
   WorkPlace place() const;
@@ -41,6 +43,16 @@ struct EtlArguments {
   void describe(CLI::App& app);
   /// Everything but inputs and threads, or what contradicts the mode.
   Result<EtlOptions> resolve(const JobOptions& job) const;
+};
+
+/// --incremental and what goes with it, of `etl` and `run`.
+struct IncrementArguments {
+  bool is_incremental = false;
+  IncrementalEtlOptions increment;
+
+  void describe(CLI::App& app);
+  /// Whether these fit together, and with the inputs of `etl`.
+  Status check(const EtlOptions& etl, const JobOptions& job) const;
 };
 
 /// Options of `sync`, also taken by `run`, where --column-symbol and --column-date name columns of

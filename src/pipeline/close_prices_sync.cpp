@@ -20,6 +20,7 @@
 #include "pipeline/database_address.h"
 #include "pipeline/price_columns.h"
 #include "pipeline/price_quality.h"
+#include "pipeline/refresh_history.h"
 #include "pipeline/traded_symbols.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/value_interner.h"
@@ -427,8 +428,9 @@ Status sync_prices(const SyncOptions& options, MemoryBudget& budget) {
     }
   }
   const uint64_t number = generation.number();
-  TW_TRY(
-      generation.publish(std::string(to_string(read_options.mode)), run_info(read_options.source)));
+  nlohmann::ordered_json info = run_info(read_options.source);
+  add_refresh_history(read_refresh_history(generation.base_path()), info);
+  TW_TRY(generation.publish(std::string(to_string(read_options.mode)), info));
   note("{} closes of {} symbols, {} to {}, in generation {}", prices.table->num_rows(),
        prices.prices.by_symbol().size(), to_string(prices.first_day), to_string(prices.last_day),
        number);

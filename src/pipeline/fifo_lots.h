@@ -43,6 +43,13 @@ class FifoLots {
     head_ = 0;
   }
 
+  /// Starts over from lots of one side, oldest first.
+  void restore(bool is_long, std::span<const Lot> lots) {
+    lots_.assign(lots.begin(), lots.end());
+    head_ = 0;
+    is_long_ = is_long;
+  }
+
   bool empty() const { return head_ == lots_.size(); }
   /// Which side is open; no meaning when empty().
   bool is_long() const { return is_long_; }

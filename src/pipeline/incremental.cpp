@@ -79,7 +79,7 @@ Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOpti
                        format_byte_size(byte_count));
   }
   TW_ASSIGN(const std::string text, read_text_file(path));
-  TW_ASSIGN(InputIndex index, decode_index(std::as_bytes(std::span(text)), path.string()));
+  TW_ASSIGN(InputIndex index, decode_index(text, path.string()));
   if (index.summary_fingerprint != summary->fingerprint()) {
     return corrupt("{}: the record of the inputs belongs to another summary; {}", path.string(),
                    kRemedy);
@@ -248,8 +248,22 @@ bool same_rows(const DailySummary& a, const DailySummary& b) {
 class SymbolReplacer {
  public:
   SymbolReplacer(const std::set<Day>& days, GenerationWriter& generation, SummaryWriter& summaries,
-                 MemoryBudget& budget)
-      : days_(days), generation_(generation), summaries_(summaries), budget_(budget) {}
+                 MemoryBudget& budget, const SummaryListener& listener)
+      : days_(days),
+        generation_(generation),
+        summaries_(summaries),
+        budget_(budget),
+        listener_(listener) {}
+
+  Status keep_unread(const TableFile& file) {
+    TW_TRY(generation_.keep_file(kSummary, file));
+    return listener_ ? listener_(symbol_of_file(file.path), nullptr) : Status{};
+  }
+
+  Status put(const DailySummary& summary) {
+    TW_TRY(summaries_.put(summary));
+    return listener_ ? listener_(summary.symbol, &summary) : Status{};
+  }
 
   Status replace(const TableFile& file, const DailySummary& fresh) {
     Reservation memory(budget_);
@@ -261,9 +275,12 @@ class SymbolReplacer {
     TW_ASSIGN(const DailySummary old,
               read_daily_summary(generation_.base_path() / file.path, budget_.pool()));
     const DailySummary merged = merge_summaries(old, fresh, days_);
-    if (same_rows(old, merged)) return generation_.keep_file(kSummary, file);
+    if (same_rows(old, merged)) {
+      TW_TRY(generation_.keep_file(kSummary, file));
+      return listener_ ? listener_(old.symbol, &old) : Status{};
+    }
     summaries_.take_out(old);
-    return merged.row_count() == 0 ? Status{} : summaries_.put(merged);
+    return merged.row_count() == 0 ? Status{} : put(merged);
   }
 
  private:
@@ -271,6 +288,7 @@ class SymbolReplacer {
   GenerationWriter& generation_;
   SummaryWriter& summaries_;
   MemoryBudget& budget_;
+  const SummaryListener& listener_;
 };
 
 }  // namespace
@@ -325,18 +343,19 @@ Result<InputPlan> plan_increment(const IncrementOptions& options, const ScanOpti
 }
 
 Status replace_days(const InputPlan& plan, TransactionRuns& runs, const ReduceOptions& options,
-                    MemoryBudget& budget, GenerationWriter& generation, SummaryWriter& summaries) {
+                    MemoryBudget& budget, GenerationWriter& generation, SummaryWriter& summaries,
+                    const SummaryListener& listener) {
   const Table& base = *generation.base()->find(kSummary);
   summaries.start_from(base);
   std::map<std::string, size_t> old_files;
   for (size_t i = 0; i < base.files.size(); ++i) old_files[base.files[i].path] = i;
   const std::set<Day>& days = plan.facts.replaced_days;
-  SymbolReplacer replacer(days, generation, summaries, budget);
+  SymbolReplacer replacer(days, generation, summaries, budget, listener);
   std::vector<uint8_t> done(base.files.size());  // each is set by one thread
   TW_TRY(reduce_to_summaries(
       runs, options, budget, [&](uint32_t, const DailySummary& fresh) -> Status {
         const auto old = old_files.find(symbol_file_path(kSummary, fresh.symbol));
-        if (old == old_files.end()) return summaries.put(fresh);
+        if (old == old_files.end()) return replacer.put(fresh);
         done[old->second] = 1;
         return replacer.replace(base.files[old->second], fresh);
       }));
@@ -347,7 +366,7 @@ Status replace_days(const InputPlan& plan, TransactionRuns& runs, const ReduceOp
   return run_tasks(base.files.size(), options.thread_count, [&](size_t index, size_t) -> Status {
     if (done[index] != 0) return {};
     TW_TRY(check_interrupt());
-    if (!had_such_rows) return generation.keep_file(kSummary, base.files[index]);
+    if (!had_such_rows) return replacer.keep_unread(base.files[index]);
     return replacer.replace(base.files[index], nothing);
   });
 }
@@ -379,9 +398,9 @@ Status save_input_index(InputPlan plan, const ScanOptions& scan, MemoryBudget& b
     }
     index.files.push_back({plan.canonical[i], plan.stamps[i], std::move(row_groups)});
   }
-  const std::vector<std::byte> bytes = encode_index(index);
+  const std::string bytes = encode_index(index);
   if (bytes.size() > kIndexBytesMax) return no_record();
-  return generation.add_checkpoint(kSummary, bytes);
+  return generation.add_checkpoint(kSummary, std::as_bytes(std::span(bytes)));
 }
 
 }  // namespace tapeworks

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,11 +41,18 @@ struct IncrementOptions {
 Result<InputPlan> plan_increment(const IncrementOptions& options, const ScanOptions& scan,
                                  const GenerationWriter& generation, MemoryBudget& budget);
 
+/// Is told of every symbol of the new summary when its file is there; `summary` is null where the
+/// old file was linked without being read. Called from several threads at once.
+using SummaryListener =
+    std::function<Status(const std::string& symbol, const DailySummary* summary)>;
+
 /// Writes daily_summary of the new generation: from the old one with the rows of `plan`'s replaced
 /// days taken out and those of `runs` put in. Files that stay as they are, are linked.
-/// Errors: as reduce_to_summaries and read_daily_summary.
+/// `listener` may be empty. Errors: as reduce_to_summaries and read_daily_summary; what `listener`
+/// returns.
 Status replace_days(const InputPlan& plan, TransactionRuns& runs, const ReduceOptions& options,
-                    MemoryBudget& budget, GenerationWriter& generation, SummaryWriter& summaries);
+                    MemoryBudget& budget, GenerationWriter& generation, SummaryWriter& summaries,
+                    const SummaryListener& listener);
 
 /// Writes the record of the inputs into the generation, behind the summary that was made of them.
 /// Where the facts were too many for the memory there is none, and a warning says so.

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -48,9 +46,9 @@ std::string index_options(const ScanOptions& options);
 /// No index is longer.
 inline constexpr uint64_t kIndexBytesMax = uint64_t{512} * 1024 * 1024;
 
-std::vector<std::byte> encode_index(const InputIndex& index);
+std::string encode_index(const InputIndex& index);
 /// All row groups come back as known. kCorrupt, beginning with `where`, for bytes that are no whole
 /// index of a known version.
-Result<InputIndex> decode_index(std::span<const std::byte> bytes, const std::string& where);
+Result<InputIndex> decode_index(std::string_view bytes, const std::string& where);
 
 }  // namespace tapeworks

@@ -17,6 +17,8 @@
 #include "pipeline/input_files.h"
 #include "pipeline/merge_map_file.h"
 #include "pipeline/pnl_writer.h"
+#include "pipeline/rebuild_check.h"
+#include "pipeline/refresh_history.h"
 #include "pipeline/summary_reduce.h"
 #include "pipeline/summary_writer.h"
 #include "pipeline/table_writer.h"
@@ -30,7 +32,8 @@ using nlohmann::ordered_json;
 constexpr double kDatesWithoutCloseWarned = 0.01;
 
 /// What stands in run.json: the run, not its result.
-ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs) {
+ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs,
+                      const RefreshHistory& history) {
   ordered_json info;
   info["command"] = command;
   ordered_json files = ordered_json::array();
@@ -43,7 +46,22 @@ ordered_json run_info(std::string_view command, const std::vector<std::filesyste
     files.push_back(std::move(file));
   }
   info["inputs"] = std::move(files);
+  add_refresh_history(history, info);
   return info;
+}
+
+/// A `run` that began at `begin` and is about to be published.
+MeasuredRun measured_run(std::chrono::steady_clock::time_point begin,
+                         const std::vector<std::filesystem::path>& inputs) {
+  MeasuredRun run;
+  run.ended_s = unix_now_s();
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (const auto& path : inputs) {
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(path, error);
+    if (!error) run.input_bytes += bytes;
+  }
+  return run;
 }
 
 Result<GenerationWriter> begin_generation(const WorkPlace& place) {
@@ -111,6 +129,17 @@ Status check_room(const GenerationWriter& generation,
         place.temp_dir.string(), format_byte_size(space.available), format_byte_size(spill_bytes));
   }
   return {};
+}
+
+/// Every file of these tables may have to be written again.
+uint64_t table_bytes(const Manifest& manifest, const std::set<std::string>& names) {
+  uint64_t bytes = 0;
+  for (const std::string& name : names) {
+    const Table* const table = manifest.find(name);
+    if (table == nullptr) continue;
+    for (const TableFile& file : table->files) bytes += file.byte_count;
+  }
+  return bytes;
 }
 
 void warn_about_balance(const SummaryWriter& summaries) {
@@ -233,6 +262,13 @@ ReduceOptions reduce_options(const EtlOptions& etl, const WorkPlace& place) {
   return {etl.scan.mode, etl.scan.amounts, place.thread_count};
 }
 
+/// The last trade date of the summary; kNullDay where the manifest does not say it.
+Day last_day_of(const Manifest& manifest) {
+  const auto& counts = manifest.find("daily_summary")->counts;
+  const auto last = counts.find("last_day");
+  return last == counts.end() ? kNullDay : Day{static_cast<int32_t>(last->second)};
+}
+
 /// What `pnl` reads of the published generation.
 struct SummaryFiles {
   std::vector<std::filesystem::path> paths;
@@ -252,9 +288,7 @@ Result<SummaryFiles> find_summaries(const GenerationWriter& generation,
     files.paths.push_back(generation.base_path() / file.path);
     files.symbols.push_back(symbol_of_file(files.paths.back()));
   }
-  if (const auto last = table->counts.find("last_day"); last != table->counts.end()) {
-    files.last_day = Day{static_cast<int32_t>(last->second)};
-  }
+  files.last_day = last_day_of(*generation.base());
   return files;
 }
 
@@ -274,6 +308,147 @@ Status check_price_table(const GenerationWriter& generation,
   return {};
 }
 
+bool has_summary(const GenerationWriter& generation) {
+  return generation.base() && generation.base()->find("daily_summary") != nullptr;
+}
+
+std::unexpected<Error> nothing_to_add_to(const WorkPlace& place) {
+  return invalid_argument(
+      "there is no summary in {} to add to; run `tapeworks etl` over all inputs first",
+      place.data_dir.string());
+}
+
+/// The symbols of a summary before and after an increment, each once.
+std::vector<std::string> all_symbols(const Table& summary, const TransactionRuns& runs) {
+  std::set<std::string> symbols(runs.symbols.begin(), runs.symbols.end());
+  for (const TableFile& file : summary.files) symbols.insert(symbol_of_file(file.path));
+  return {symbols.begin(), symbols.end()};
+}
+
+/// The part of run_all_incremental() that starts from a published summary.
+class AllIncrement {
+ public:
+  AllIncrement(const EtlOptions& etl, const PriceReadOptions& price_options,
+               const PriceReadResult& prices, const PnlRunOptions& pnl, const WorkPlace& place,
+               MemoryBudget& budget, GenerationWriter& generation)
+      : etl_(etl),
+        price_options_(price_options),
+        prices_(prices),
+        pnl_(pnl),
+        place_(place),
+        budget_(budget),
+        generation_(generation),
+        base_(*generation.base()),
+        writer_(generation, etl.scan.mode, budget) {}
+
+  Result<IncrementOutcome> run(const IncrementalEtlOptions& increment,
+                               const std::optional<BrokerMergers>& mergers) {
+    EtlPhase phase;
+    TW_ASSIGN(phase.input, plan_increment({etl_.inputs, increment.added, increment.vanished_max},
+                                          etl_.scan, generation_, budget_));
+    std::set<std::string> tables = kEtlTables;
+    tables.insert(kPnlTables.begin(), kPnlTables.end());
+    TW_TRY(generation_.check_free_space(table_bytes(base_, tables)));
+    TW_TRY(write_price_table(writer_, prices_));
+    Day last_day;
+    if (phase.input.is_nothing_new) {
+      for (const std::string& table : kEtlTables) TW_TRY(generation_.keep_table(table));
+      last_day = last_day_of(base_);
+    } else {
+      TW_TRY(scan_input(phase, etl_, place_, budget_, generation_));
+      last_day = phase.runs.last_day;
+    }
+    TW_ASSIGN(const uint64_t rejected_checkpoints, make_tables(phase, mergers, last_day));
+    RefreshHistory history = read_refresh_history(generation_.base_path());
+    const bool is_due = is_verification_due(history, unix_now_s(), increment.verify_every);
+    // A checkpoint that was no good is replaced even where the tables stay the same.
+    if (is_unchanged() && phase.input.is_nothing_new && rejected_checkpoints == 0 && !is_due) {
+      return IncrementOutcome::kNothingNew;
+    }
+    if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input.paths);
+    if (is_due) {
+      phase.runs = {};
+      TW_ASSIGN(const bool is_same, equals_rebuild(phase.input.paths));
+      if (!is_same) return IncrementOutcome::kDiffers;
+      history.verified_s = unix_now_s();
+    }
+    const ordered_json info = run_info("run", phase.input.paths, history);
+    if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl_, budget_, generation_));
+    TW_TRY(generation_.publish(std::string(to_string(etl_.scan.mode)), info));
+    return IncrementOutcome::kPublished;
+  }
+
+ private:
+  /// Returns how many checkpoints could not be used.
+  Result<uint64_t> make_tables(EtlPhase& phase, const std::optional<BrokerMergers>& mergers,
+                               Day last_day) {
+    const PnlOptions options = symbol_options(pnl_, last_day);
+    const Table& old_summary = *base_.find("daily_summary");
+    const std::vector<std::string> symbols = all_symbols(old_summary, phase.runs);
+    PnlWriter results(writer_, prices_.prices, options, symbols, /*is_incremental=*/true);
+    if (mergers) results.merge(*mergers, etl_.scan.amounts);
+    TradeDates dates;
+    const auto on_read = [&](const DailySummary& summary) { dates.add(summary); };
+    const SummaryListener listener = [&](const std::string& symbol, const DailySummary* summary) {
+      const auto place = std::ranges::lower_bound(symbols, symbol);
+      const auto index = static_cast<size_t>(place - symbols.begin());
+      if (summary == nullptr) {
+        return results.put_file(
+            index, generation_.base_path() / symbol_file_path("daily_summary", symbol), on_read);
+      }
+      on_read(*summary);
+      return results.put(index, *summary);
+    };
+    if (phase.input.is_nothing_new) {
+      TW_TRY(run_tasks(old_summary.files.size(), place_.thread_count, [&](size_t index, size_t) {
+        return listener(symbol_of_file(old_summary.files[index].path), nullptr);
+      }));
+    } else {
+      SummaryWriter summaries(writer_, etl_.scan.amounts);
+      TW_TRY(replace_days(phase.input, phase.runs, reduce_options(etl_, place_), budget_,
+                          generation_, summaries, listener));
+      TW_TRY(summaries.finish(phase.runs, etl_.scan));
+      warn_about_balance(summaries);
+    }
+    TW_TRY(results.finish(pnl_options_text(pnl_, options.as_of), place_.thread_count));
+    dates.warn_about_missing(prices_.prices);
+    return results.rejected_checkpoints();
+  }
+
+  /// The verification: everything is made of the whole input once more, beside, and compared.
+  Result<bool> equals_rebuild(const std::vector<std::filesystem::path>& inputs) {
+    const PhaseTimer timer("verification");
+    TW_ASSIGN(const auto folder, generation_.make_temp_folder(place_.temp_dir));
+    WorkPlace beside = place_;
+    beside.data_dir = folder / "rebuilt";
+    EtlOptions etl = etl_;
+    etl.inputs.assign(inputs.begin(), inputs.end());
+    PnlRunOptions pnl = pnl_;
+    pnl.is_incremental = false;
+    TW_TRY(run_all(etl, price_options_, pnl, beside, budget_));
+    TW_ASSIGN(const GenerationReader rebuilt, GenerationReader::open(beside.data_dir));
+    return equals_generation(generation_, rebuilt.manifest(), place_.thread_count);
+  }
+
+  /// Whether the new generation would have the manifest of the published one.
+  bool is_unchanged() const {
+    Manifest made = generation_.manifest();
+    made.mode = base_.mode;
+    return made.to_text() == base_.to_text();
+  }
+
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  const EtlOptions& etl_;
+  const PriceReadOptions& price_options_;
+  const PriceReadResult& prices_;
+  const PnlRunOptions& pnl_;
+  const WorkPlace& place_;
+  MemoryBudget& budget_;
+  GenerationWriter& generation_;
+  const Manifest& base_;
+  TableWriter writer_;
+};
+
 }  // namespace
 
 Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget) {
@@ -290,50 +465,43 @@ Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budg
   warn_about_balance(summaries);
 
   TW_TRY(keep_other_tables(generation, kEtlTables));
-  const ordered_json info = run_info("etl", phase.input.paths);
+  const ordered_json info =
+      run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
   TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }
 
-Result<EtlOutcome> run_incremental_etl(const EtlOptions& etl,
-                                       const IncrementalEtlOptions& increment,
-                                       const WorkPlace& place, MemoryBudget& budget) {
+Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
+                                             const IncrementalEtlOptions& increment,
+                                             const WorkPlace& place, MemoryBudget& budget) {
   EtlPhase phase;
   {
     TW_ASSIGN(GenerationWriter generation, begin_generation(place));
     TW_TRY(check_mode(generation, etl.scan.mode, {}));
-    if (generation.base() && generation.base()->find("daily_summary") != nullptr) {
+    if (has_summary(generation)) {
       TW_ASSIGN(phase.input, plan_increment({etl.inputs, increment.added, increment.vanished_max},
                                             etl.scan, generation, budget));
-      if (phase.input.is_nothing_new) return EtlOutcome::kNothingNew;
-      // Every file of the summary may have to be written again.
-      uint64_t summary_bytes = 0;
-      for (const TableFile& file : generation.base()->find("daily_summary")->files) {
-        summary_bytes += file.byte_count;
-      }
-      TW_TRY(generation.check_free_space(summary_bytes));
+      if (phase.input.is_nothing_new) return IncrementOutcome::kNothingNew;
+      TW_TRY(generation.check_free_space(table_bytes(*generation.base(), kEtlTables)));
       TW_TRY(scan_input(phase, etl, place, budget, generation));
 
       const TableWriter writer(generation, etl.scan.mode, budget);
       SummaryWriter summaries(writer, etl.scan.amounts);
       TW_TRY(replace_days(phase.input, phase.runs, reduce_options(etl, place), budget, generation,
-                          summaries));
+                          summaries, {}));
       TW_TRY(summaries.finish(phase.runs, etl.scan));
       warn_about_balance(summaries);
       TW_TRY(keep_other_tables(generation, kEtlTables));
-      const ordered_json info = run_info("etl", phase.input.paths);
+      const ordered_json info =
+          run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
       TW_TRY(save_inputs(phase, etl, budget, generation));
       TW_TRY(generation.publish(std::string(to_string(etl.scan.mode)), info));
-      return EtlOutcome::kPublished;
+      return IncrementOutcome::kPublished;
     }
   }
-  if (!increment.added.empty()) {
-    return invalid_argument(
-        "there is no summary in {} to add to; run `tapeworks etl` over all inputs first",
-        place.data_dir.string());
-  }
+  if (!increment.added.empty()) return nothing_to_add_to(place);
   TW_TRY(run_etl(etl, place, budget));
-  return EtlOutcome::kPublished;
+  return IncrementOutcome::kPublished;
 }
 
 Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
@@ -351,25 +519,28 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
   PhaseTimer timer("pnl");
   const PnlOptions options = symbol_options(pnl, files.last_day);
   const TableWriter writer(generation, pnl.mode, budget);
-  PnlWriter results(writer, prices, options, files.symbols);
+  PnlWriter results(writer, prices, options, files.symbols, pnl.is_incremental);
   if (mergers) results.merge(*mergers, amounts_of(*generation.base()->find("daily_summary")));
   TradeDates dates;
   Progress progress("computing", files.paths.size());
-  const auto compute = [&](size_t index, size_t) -> Status {
-    TW_ASSIGN(const DailySummary summary, read_daily_summary(files.paths[index], budget.pool()));
+  const auto on_read = [&](const DailySummary& summary) {
     add_run_rows(summary.row_count());
     dates.add(summary);
+  };
+  const auto compute = [&](size_t index, size_t) -> Status {
     progress.add(1);
-    return results.put(index, summary);
+    return results.put_file(index, files.paths[index], on_read);
   };
   TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
   TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
   dates.warn_about_missing(prices);
-  return generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", {}));
+  return generation.publish(std::string(to_string(pnl.mode)),
+                            run_info("pnl", {}, read_refresh_history(generation.base_path())));
 }
 
 Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
                const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
+  const auto begin = std::chrono::steady_clock::now();
   TW_ASSIGN(const auto mergers, read_mergers(pnl));
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
@@ -380,7 +551,7 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   TW_TRY(write_price_table(writer, prices));
   const PnlOptions options = symbol_options(pnl, phase.runs.last_day);
   SummaryWriter summaries(writer, etl.scan.amounts);
-  PnlWriter results(writer, prices.prices, options, phase.runs.symbols);
+  PnlWriter results(writer, prices.prices, options, phase.runs.symbols, pnl.is_incremental);
   if (mergers) results.merge(*mergers, etl.scan.amounts);
   TradeDates dates;
   const auto write_symbol = [&](uint32_t symbol, const DailySummary& summary) -> Status {
@@ -394,9 +565,34 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   warn_about_balance(summaries);
   dates.warn_about_missing(prices.prices);
 
-  const ordered_json info = run_info("run", phase.input.paths);
+  RefreshHistory history = read_refresh_history(generation.base_path());
+  history.full = measured_run(begin, phase.input.paths);
+  history.verified_s = history.full->ended_s;
+  const ordered_json info = run_info("run", phase.input.paths, history);
   TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
+}
+
+Result<IncrementOutcome> run_all_incremental(const EtlOptions& etl,
+                                             const IncrementalEtlOptions& increment,
+                                             const PriceReadOptions& price_options,
+                                             const PnlRunOptions& pnl, const WorkPlace& place,
+                                             MemoryBudget& budget) {
+  {
+    TW_ASSIGN(const auto mergers, read_mergers(pnl));
+    TW_ASSIGN(GenerationWriter generation, begin_generation(place));
+    if (has_summary(generation)) {
+      TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
+      TW_ASSIGN(const Reservation price_memory, reserve_prices(prices.prices, budget));
+      AllIncrement work(etl, price_options, prices, pnl, place, budget, generation);
+      return work.run(increment, mergers);
+    }
+  }
+  if (!increment.added.empty()) return nothing_to_add_to(place);
+  PnlRunOptions first = pnl;
+  first.is_incremental = true;  // for the states that it leaves
+  TW_TRY(run_all(etl, price_options, first, place, budget));
+  return IncrementOutcome::kPublished;
 }
 
 }  // namespace tapeworks

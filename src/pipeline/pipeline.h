@@ -27,12 +27,16 @@ struct EtlOptions {
   ScanOptions scan;
 };
 
-/// `etl --incremental`: what of EtlOptions::inputs is new, changed or gone.
+/// `etl --incremental` and `run --incremental`: what of EtlOptions::inputs is new, changed or gone.
 struct IncrementalEtlOptions {
   std::vector<std::string> added;  ///< these beside the known inputs, in place of `inputs`
   uint64_t vanished_max = 0;       ///< inputs that may be missing; their rows go
+  /// `run`: so long after everything was last made or compared with what the whole input gives, it
+  /// is compared again.
+  std::chrono::milliseconds verify_every{std::chrono::hours{30 * 24}};
 };
-enum class EtlOutcome { kPublished, kNothingNew };
+/// kDiffers: the verification that was due found a difference; nothing was published.
+enum class IncrementOutcome { kPublished, kNothingNew, kDiffers };
 
 struct PnlRunOptions {
   Mode mode = Mode::kDefault;
@@ -41,6 +45,9 @@ struct PnlRunOptions {
   bool daily = false;
   /// A map of mergers (merge_map_file.h): also write the tables of merged brokers. Empty: do not.
   std::filesystem::path merge_map = {};
+  /// Take over what did not change, and go on from checkpoints. The same bytes. Only in the default
+  /// mode.
+  bool is_incremental = false;
 };
 
 // The jobs of the command line. Each reads what it needs, writes a complete new generation beside
@@ -52,9 +59,9 @@ Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budg
 
 /// The same tables, byte for byte, from the published ones and what changed in the input. The first
 /// run is a full one. Only in the default mode.
-Result<EtlOutcome> run_incremental_etl(const EtlOptions& etl,
-                                       const IncrementalEtlOptions& increment,
-                                       const WorkPlace& place, MemoryBudget& budget);
+Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
+                                             const IncrementalEtlOptions& increment,
+                                             const WorkPlace& place, MemoryBudget& budget);
 
 /// daily_summary/ and price/ to pnl/, fifo_state/, pnl_daily/, symbol_broker and broker_ranking,
 /// and with a map of mergers to the same once more for merged brokers.
@@ -63,5 +70,13 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
 /// Everything in one pass over the input; the same bytes as etl, sync and pnl one after another.
 Status run_all(const EtlOptions& etl, const PriceReadOptions& prices, const PnlRunOptions& pnl,
                const WorkPlace& place, MemoryBudget& budget);
+
+/// The same bytes from the published tables and what changed in the input, the closes and the
+/// options of P&L. The first run is a full one. Only in the default mode.
+Result<IncrementOutcome> run_all_incremental(const EtlOptions& etl,
+                                             const IncrementalEtlOptions& increment,
+                                             const PriceReadOptions& prices,
+                                             const PnlRunOptions& pnl, const WorkPlace& place,
+                                             MemoryBudget& budget);
 
 }  // namespace tapeworks

@@ -27,6 +27,12 @@ class PnlTableSet {
   /// `symbol_index` is the position in `symbols`; `pnl` is of `summary`.
   Status put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl);
 
+  /// In place of put() for a symbol whose files are carried over: `brokers` needs no rows, `pnl`
+  /// the accounts alone.
+  Status put_accounts(size_t symbol_index, const DailySummary& brokers, const SymbolPnl& pnl) {
+    return accounts_.put(symbol_index, brokers, pnl);
+  }
+
   /// Writes the tables over all symbols and describes all tables in the manifest as made from the
   /// tables `sources` of this generation; `pnl_counts` stand at the table pnl.
   Status finish(const std::map<std::string, std::string>& options_text,

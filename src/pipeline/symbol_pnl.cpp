@@ -1,6 +1,8 @@
 #include "pipeline/symbol_pnl.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "base/double_double.h"
@@ -55,12 +57,21 @@ void append_open_lots(const FifoLots& lots, uint32_t broker_index, std::vector<O
 /// through sums that belong to the symbol, except for the rows of pnl_daily.
 class DefaultPnl {
  public:
-  DefaultPnl(const DailySummary& summary, const SymbolDays& days, const PnlOptions& options)
-      : summary_(summary), days_(days), options_(options) {
+  DefaultPnl(const DailySummary& summary, const SymbolDays& days, const PnlOptions& options,
+             PnlStates& states)
+      : summary_(summary), days_(days), options_(options), from_(states.from) {
     const std::span series = std::span(days.day_return).subspan(days.start_index);
     later_returns_ = sum_of_later_returns(series);
     next_return_.assign(days.count(), 0.0);
     for (size_t i = 1; i < days.count(); ++i) next_return_[i - 1] = days.day_return[i];
+    for (const Day day : states.save_days) {
+      const Day last = last_trade_date(day);
+      const bool is_new = from_ == nullptr || day > from_->day;
+      if (last == kNullDay || !is_new || day > options.as_of) continue;
+      states.saved.push_back({.day = day, .accounts = {}});
+      save_points_.push_back({last, states.saved.size() - 1});
+    }
+    saved_ = &states.saved;
   }
 
   AccountPnl add_account(AccountRows rows, SymbolPnl& out) {
@@ -69,27 +80,17 @@ class DefaultPnl {
     while (rows.end > rows.begin && summary_.date[rows.end - 1] > options_.as_of) --rows.end;
 
     AccountPnl account{.broker_index = rows.broker_index};
-    size_t row = rows.begin;
-    for (; row < rows.end && summary_.date[row] < options_.start; ++row) {
-      trade(row, rows.broker_index, out, [](double) {});
-    }
-    account.opening_unrealized_pnl = unrealized(OpenPosition(lots_), days_.opening_price);
+    AccountRun run;
+    run.row = rows.begin;
+    if (from_ != nullptr) restore(rows, run);
+    for (const SavePoint& point : save_points_) save(point, rows, run, out);
+    advance(rows, kLastDay, run, out);
 
-    DoubleDouble realized;
-    DoubleDouble buy;
-    DoubleDouble sell;
-    TimingSums timing;
-    for (; row < rows.end; ++row) {
-      trade(row, rows.broker_index, out, [&](double gain) { realized.add(gain); });
-      buy.add(summary_.buy_amount[row]);
-      sell.add(summary_.sell_amount[row]);
-      timing.add(net_shares_of(summary_, row),
-                 next_return_[days_.trade_dates.index_of(summary_.date[row])]);
-    }
-    account.realized_pnl = realized.value();
-    account.total_buy_amount = buy.value();
-    account.total_sell_amount = sell.value();
-    const auto [alpha, score] = timing.result(days_.series_length(), later_returns_);
+    account.opening_unrealized_pnl = run.opening_unrealized_pnl;
+    account.realized_pnl = run.realized.value();
+    account.total_buy_amount = run.buy.value();
+    account.total_sell_amount = run.sell.value();
+    const auto [alpha, score] = run.timing.result(days_.series_length(), later_returns_);
     account.timing_alpha = alpha;
     account.timing_score = score;
     value_open_lots(account);
@@ -98,7 +99,126 @@ class DefaultPnl {
     return account;
   }
 
+  /// After the last account: whether the state that was begun from was one of these rows.
+  bool state_fitted() const {
+    return state_fitted_ && (from_ == nullptr || next_state_ == from_->accounts.size());
+  }
+
  private:
+  static constexpr Day kLastDay{std::numeric_limits<int32_t>::max()};
+
+  /// How far the rows of an account have been counted.
+  struct AccountRun {
+    size_t row = 0;  ///< the next one
+    bool has_started = false;
+    double opening_unrealized_pnl = 0;
+    DoubleDouble realized;
+    DoubleDouble buy;
+    DoubleDouble sell;
+    TimingSums timing;
+    // Several days may have the same last trade date before them.
+    Day saved_trade_date = kNullDay;
+    TimingSums saved_timing;  ///< before saved_trade_date
+  };
+  struct SavePoint {
+    Day last_trade_date;
+    size_t index = 0;  ///< into PnlStates::saved
+  };
+
+  /// Of the symbol, up to `day`; kNullDay when there is none.
+  Day last_trade_date(Day day) const {
+    const std::vector<Day>& dates = days_.trade_dates.dates();
+    const auto after = std::upper_bound(dates.begin(), dates.end(), day);
+    return after == dates.begin() ? kNullDay : *(after - 1);
+  }
+
+  /// Counts the rows up to `last`.
+  void advance(const AccountRows& rows, Day last, AccountRun& run, SymbolPnl& out) {
+    const auto is_next = [&] { return run.row < rows.end && summary_.date[run.row] <= last; };
+    for (; is_next() && summary_.date[run.row] < options_.start; ++run.row) {
+      trade(run.row, rows.broker_index, out, [](double) {});
+    }
+    if (last < options_.start) return;
+    if (!run.has_started) {
+      run.has_started = true;
+      run.opening_unrealized_pnl = unrealized(OpenPosition(lots_), days_.opening_price);
+    }
+    for (; is_next(); ++run.row) {
+      trade(run.row, rows.broker_index, out, [&](double gain) { run.realized.add(gain); });
+      run.buy.add(summary_.buy_amount[run.row]);
+      run.sell.add(summary_.sell_amount[run.row]);
+      add_timing(run.row, run.timing);
+    }
+  }
+
+  void add_timing(size_t row, TimingSums& timing) const {
+    timing.add(net_shares_of(summary_, row),
+               next_return_[days_.trade_dates.index_of(summary_.date[row])]);
+  }
+
+  void save(const SavePoint& point, const AccountRows& rows, AccountRun& run, SymbolPnl& out) {
+    SymbolState& state = (*saved_)[point.index];
+    if (point.last_trade_date != run.saved_trade_date) {
+      advance(rows, Day{point.last_trade_date.days_since_epoch - 1}, run, out);
+      run.saved_trade_date = point.last_trade_date;
+      run.saved_timing = run.timing;
+    }
+    advance(rows, state.day, run, out);
+    if (run.row == rows.begin) return;
+    const OpenPosition position(lots_);
+    state.accounts.push_back({.open_shares = position.is_long ? position.shares : -position.shares,
+                              .realized = run.realized,
+                              .buy_amount = run.buy,
+                              .sell_amount = run.sell,
+                              .opening_unrealized_pnl = run.opening_unrealized_pnl,
+                              .timing = run.saved_timing});
+  }
+
+  void restore(const AccountRows& rows, AccountRun& run) {
+    const auto dates = std::span(summary_.date).subspan(rows.begin, rows.end - rows.begin);
+    const auto after = std::upper_bound(dates.begin(), dates.end(), from_->day);
+    run.row = rows.begin + static_cast<size_t>(after - dates.begin());
+    if (run.row == rows.begin) return;
+    if (next_state_ == from_->accounts.size()) {
+      state_fitted_ = false;
+      return;
+    }
+    const AccountState& state = from_->accounts[next_state_++];
+    restore_lots(rows.begin, run.row, state.open_shares);
+    run.saved_trade_date = last_trade_date(from_->day);
+    run.saved_timing = state.timing;
+    if (from_->day < options_.start) return;
+    run.has_started = true;
+    run.opening_unrealized_pnl = state.opening_unrealized_pnl;
+    run.realized = state.realized;
+    run.buy = state.buy_amount;
+    run.sell = state.sell_amount;
+    run.timing = state.timing;
+    const Day newest = summary_.date[run.row - 1];
+    if (newest == run.saved_trade_date && newest >= options_.start) {
+      add_timing(run.row - 1, run.timing);
+    }
+  }
+
+  /// The newest `open_shares` shares of their side among the rows [begin, end).
+  void restore_lots(size_t begin, size_t end, int64_t open_shares) {
+    const bool is_long = open_shares >= 0;
+    int64_t missing = is_long ? open_shares : -open_shares;
+    restored_.clear();
+    for (size_t row = end; missing > 0 && row > begin; --row) {
+      const DayTrade day = trade_of(summary_, row - 1);
+      const int64_t shares = is_long ? day.buy_shares : day.sell_shares;
+      if (shares <= 0) continue;
+      const double amount = is_long ? day.buy_amount : day.sell_amount;
+      const int64_t taken = std::min(shares, missing);
+      restored_.push_back({taken, amount / static_cast<double>(shares), day.date});
+      missing -= taken;
+    }
+    if (missing != 0) state_fitted_ = false;
+    std::reverse(restored_.begin(), restored_.end());
+    lots_.restore(is_long, restored_);
+  }
+
   static double unrealized(const OpenPosition& position, double price) {
     return std::isnan(price) ? 0 : position.unrealized(price);
   }
@@ -153,6 +273,13 @@ class DefaultPnl {
   std::vector<double> next_return_;  ///< per trade date: the return to the one after it
   FifoLots lots_;
   size_t next_daily_index_ = 0;  ///< daily rows of the account are complete before this date
+
+  const SymbolState* from_;  ///< null: nothing to restore
+  size_t next_state_ = 0;    ///< into from_->accounts
+  bool state_fitted_ = true;
+  std::vector<Lot> restored_;
+  std::vector<SavePoint> save_points_;
+  std::vector<SymbolState>* saved_ = nullptr;
 };
 
 /// The compat modes: the reference's order of operations, plain sums, every date of the symbol.
@@ -234,9 +361,7 @@ class ReferencePnl {
 };
 
 template <typename Engine>
-SymbolPnl run_accounts(const DailySummary& summary, const SymbolDays& days,
-                       const PnlOptions& options) {
-  Engine engine(summary, days, options);
+SymbolPnl run_accounts(Engine& engine, const DailySummary& summary) {
   SymbolPnl out;
   out.accounts.reserve(summary.brokers.size());
   AccountRows rows;
@@ -249,18 +374,33 @@ SymbolPnl run_accounts(const DailySummary& summary, const SymbolDays& days,
   return out;
 }
 
-TW_HOT_FMA SymbolPnl run_default_accounts(const DailySummary& summary, const SymbolDays& days,
-                                          const PnlOptions& options) {
-  return run_accounts<DefaultPnl>(summary, days, options);
+TW_HOT_FMA SymbolPnl run_default_accounts(DefaultPnl& engine, const DailySummary& summary) {
+  return run_accounts(engine, summary);
 }
 
 }  // namespace
 
 Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
                                      const PnlOptions& options) {
+  if (!is_compat(options.mode)) {
+    PnlStates none;
+    return compute_symbol_pnl(summary, prices, options, none);
+  }
   TW_ASSIGN(const SymbolDays days, make_symbol_days(summary, prices, options));
-  return is_compat(options.mode) ? run_accounts<ReferencePnl>(summary, days, options)
-                                 : run_default_accounts(summary, days, options);
+  ReferencePnl engine(summary, days, options);
+  return run_accounts(engine, summary);
+}
+
+Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
+                                     const PnlOptions& options, PnlStates& states) {
+  TW_ASSIGN(const SymbolDays days, make_symbol_days(summary, prices, options));
+  DefaultPnl engine(summary, days, options, states);
+  SymbolPnl pnl = run_default_accounts(engine, summary);
+  if (!engine.state_fitted()) {
+    return internal_error("symbol {}: the state of {} is not one of its rows", summary.symbol,
+                          to_string(states.from->day));
+  }
+  return pnl;
 }
 
 }  // namespace tapeworks

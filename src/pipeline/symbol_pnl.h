@@ -9,6 +9,7 @@
 #include "pipeline/close_prices.h"
 #include "pipeline/daily_summary.h"
 #include "pipeline/mode.h"
+#include "pipeline/symbol_state.h"
 
 namespace tapeworks {
 
@@ -74,5 +75,10 @@ struct SymbolPnl {
 /// looked at (on a trade date, or as one end of a return).
 Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
                                      const PnlOptions& options);
+
+/// The same bits in the default mode, from a state on, leaving states behind. kInternal when the
+/// state is not one of these rows, as far as that is noticed.
+Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
+                                     const PnlOptions& options, PnlStates& states);
 
 }  // namespace tapeworks

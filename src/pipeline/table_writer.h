@@ -60,6 +60,7 @@ class TableWriter {
              const StreamedContent& content, const Layout& layout) const;
 
   GenerationWriter& generation() const { return generation_; }
+  MemoryBudget& budget() const { return budget_; }
   arrow::MemoryPool* pool() const { return budget_.pool(); }
 
  private:

@@ -34,6 +34,17 @@ DoubleDouble sum_of_later_returns(std::span<const double> returns);
 /// in date order: the same rows give the same bits, at once or resumed.
 class TimingSums {
  public:
+  __extension__ typedef unsigned __int128 Squares;
+
+  TimingSums() = default;
+  /// Goes on from what the accessors of another one gave.
+  TimingSums(int64_t sum_x, Squares sum_xx, DoubleDouble sum_xr)
+      : sum_x_(sum_x), sum_xx_(sum_xx), sum_xr_(sum_xr) {}
+
+  int64_t sum_x() const { return sum_x_; }
+  Squares sum_xx() const { return sum_xx_; }
+  const DoubleDouble& sum_xr() const { return sum_xr_; }
+
   /// One date of the account, in date order. `next_return` is the return to the date after this
   /// one, 0 for the last. |net_shares| is below 2^32.
   void add(int64_t net_shares, double next_return) {
@@ -48,8 +59,6 @@ class TimingSums {
   Timing result(size_t date_count, const DoubleDouble& later_returns) const;
 
  private:
-  __extension__ typedef unsigned __int128 Squares;
-
   int64_t sum_x_ = 0;
   Squares sum_xx_ = 0;
   DoubleDouble sum_xr_;

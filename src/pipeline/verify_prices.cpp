@@ -1,5 +1,6 @@
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -35,13 +36,37 @@ class PriceTableCheck {
       std::shared_ptr<arrow::RecordBatch> part;
       while (parts.ReadNext(&part).ok() && part != nullptr) TW_TRY(add(*part));
     }
+    end_symbol();
     return {};
   }
 
   uint64_t row_count() const { return row_count_; }
   const std::set<Day>& days() const { return days_; }
 
+  /// The days on which at least half of the symbols that are listed then, between their first and
+  /// last close, have a close.
+  std::vector<Day> trading_days() const {
+    std::vector<Day> days;
+    auto change = listed_change_.begin();
+    int64_t listed = 0;
+    for (const auto& [day, closes] : closes_by_day_) {
+      for (; change != listed_change_.end() && change->first <= day; ++change) {
+        listed += change->second;
+      }
+      if (2 * closes >= listed) days.push_back(day);
+    }
+    return days;
+  }
+
  private:
+  /// The symbol of the rows so far was listed from its first close to its last one.
+  void end_symbol() {
+    if (!first_close_) return;
+    ++listed_change_[*first_close_];
+    --listed_change_[Day{last_close_.days_since_epoch + 1}];
+    first_close_.reset();
+  }
+
   Status check_types(const arrow::Schema& schema) const {
     const auto& options = context_.manifest().find("price")->options;
     const auto width = options.find("amounts");
@@ -85,7 +110,15 @@ class PriceTableCheck {
     if (!is_compat(context_.mode) && close.kind != CloseKind::kMissing && !good) {
       return corrupt("{}: row {}: the close is no positive number", kPricePath, row_count_);
     }
-    if (last_symbol_ != *symbol) last_symbol_ = *symbol;
+    if (last_symbol_ != *symbol) {
+      end_symbol();
+      last_symbol_ = *symbol;
+    }
+    if (good) {
+      if (!first_close_) first_close_ = day;
+      last_close_ = day;
+      ++closes_by_day_[day];
+    }
     if (last_day_ != day) days_.insert(day);
     last_day_ = day;
     ++row_count_;
@@ -97,7 +130,33 @@ class PriceTableCheck {
   std::string last_symbol_;
   Day last_day_ = kNullDay;
   std::set<Day> days_;
+  std::optional<Day> first_close_;  ///< of last_symbol_
+  Day last_close_;                  ///< likewise; only with first_close_
+  std::map<Day, int64_t> closes_by_day_;
+  std::map<Day, int64_t> listed_change_;
 };
+
+/// Trading days within the trades' first and last day on which nobody traded anything: a delivery
+/// may be missing.
+CheckResult check_days_without_trades(const VerifyContext& context,
+                                      const std::vector<Day>& trading_days) {
+  const Day first = *context.trade_days.begin();
+  const Day last = *context.trade_days.rbegin();
+  Findings findings;
+  uint64_t count = 0;
+  for (const Day day : trading_days) {
+    if (day < first || day > last) continue;
+    ++count;
+    if (context.trade_days.contains(day)) continue;
+    findings.add(static_cast<size_t>(day.days_since_epoch - first.days_since_epoch),
+                 fmt::format("most symbols have a close of {} and nothing was traded; is a "
+                             "delivery missing?",
+                             to_string(day)));
+  }
+  return findings.result("days_without_trades",
+                         fmt::format("trades on all of {} trading days", count),
+                         CheckStatus::kWarning);
+}
 
 CheckResult compare_dates(const VerifyContext& context, const std::set<Day>& priced) {
   uint64_t missing = 0;
@@ -139,6 +198,7 @@ Result<std::vector<CheckResult>> check_prices(VerifyContext& context) {
       findings.result("price", fmt::format("{} rows in order", prices.row_count()))};
   if (read && !context.trade_days.empty()) {
     results.push_back(compare_dates(context, prices.days()));
+    results.push_back(check_days_without_trades(context, prices.trading_days()));
   }
   return results;
 }

@@ -80,7 +80,7 @@ class VerifyTest : public PriceFilesTest {
     options.mode = mode_;
     options.as_of = day(as_of);
     options.daily = true;
-    PnlWriter results(writer, prices.prices, options, symbols);
+    PnlWriter results(writer, prices.prices, options, symbols, /*is_incremental=*/false);
     for (size_t i = 0; i < summaries.size(); ++i) require(results.put(i, summaries[i]));
     std::map<std::string, std::string> text{{"start", to_string(options.start)}};
     if (!is_compat(mode_)) text["as_of"] = as_of;

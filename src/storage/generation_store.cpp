@@ -93,8 +93,10 @@ struct GenerationWriter::State {
                   const std::function<Status(const ByteSink&)>& write);
   Status keep_table(const Table& table);
   Status keep_file(const TableFile& file);
-  Status add_checkpoint(const std::string& table, std::span<const std::byte> content);
-  Status keep_checkpoint(const std::string& table);
+  Status add_checkpoint(const std::string& name, std::span<const std::byte> content,
+                        CheckpointSync how);
+  Status keep_checkpoint(const std::string& name);
+  Status keep_checkpoints(const std::string& table);
   Status copy_file(const TableFile& file);
   Status publish(const std::string& mode, const nlohmann::ordered_json& run_info);
   Status complete_folder(const nlohmann::ordered_json& run_info);
@@ -212,17 +214,19 @@ Status GenerationWriter::State::keep_file(const TableFile& file) {
   return system_error("link", from, errno);
 }
 
-Status GenerationWriter::State::add_checkpoint(const std::string& table,
-                                               std::span<const std::byte> content) {
-  const std::string path = checkpoint_path(table);
+Status GenerationWriter::State::add_checkpoint(const std::string& name,
+                                               std::span<const std::byte> content,
+                                               CheckpointSync how) {
+  const std::string path = checkpoint_path(name);
   TW_TRY(note_path(path));
   TW_ASSIGN(FileDescriptor file, create_data_file(path));
   TW_TRY(write_all(file, content, folder / path));
+  if (how == CheckpointSync::kUnsynced) return file.close(folder / path);
   return sync->add(std::move(file), folder / path);
 }
 
-Status GenerationWriter::State::keep_checkpoint(const std::string& table) {
-  const std::string path = checkpoint_path(table);
+Status GenerationWriter::State::keep_checkpoint(const std::string& name) {
+  const std::string path = checkpoint_path(name);
   std::error_code error;
   if (!fs::exists(base_path / path, error)) return {};
   TW_TRY(note_path(path));
@@ -232,6 +236,19 @@ Status GenerationWriter::State::keep_checkpoint(const std::string& table) {
   TW_ASSIGN(FileDescriptor target, create_data_file(path));
   TW_TRY(hash_content(source, base_path / path, &target, folder / path));
   return sync->add(std::move(target), folder / path);
+}
+
+/// A table has one checkpoint, or a folder of them.
+Status GenerationWriter::State::keep_checkpoints(const std::string& table) {
+  const fs::path kept = base_path / checkpoint_path(table);
+  std::error_code error;
+  if (!fs::is_directory(kept, error)) return keep_checkpoint(table);
+  fs::directory_iterator entries(kept, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    if (!entries->is_regular_file(error)) continue;
+    TW_TRY(keep_checkpoint(table + "/" + entries->path().filename().string()));
+  }
+  return error ? system_error("list", kept, error.value()) : Status{};
 }
 
 Status GenerationWriter::State::copy_file(const TableFile& file) {
@@ -390,7 +407,7 @@ Status GenerationWriter::keep_table(const std::string& table) {
   const Table* const kept = state_->base ? state_->base->find(table) : nullptr;
   if (kept == nullptr || state_->manifest.find(table) != nullptr) return {};
   TW_TRY(state_->note_outcome(state_->keep_table(*kept)));
-  TW_TRY(state_->note_outcome(state_->keep_checkpoint(table)));
+  TW_TRY(state_->note_outcome(state_->keep_checkpoints(table)));
   state_->manifest.tables[table] = *kept;
   return {};
 }
@@ -401,13 +418,24 @@ Status GenerationWriter::keep_file(const std::string& table, const TableFile& fi
   return {};
 }
 
-Status GenerationWriter::add_checkpoint(const std::string& table,
-                                        std::span<const std::byte> content) {
-  return state_->note_outcome(state_->add_checkpoint(table, content));
+std::optional<TableFile> GenerationWriter::file(const std::string& table,
+                                                const std::string& relative_path) const {
+  const std::lock_guard guard(state_->mutex);
+  const Table* const found = state_->manifest.find(table);
+  return found == nullptr ? std::nullopt : found->file(relative_path);
 }
 
-std::string checkpoint_path(const std::string& table) {
-  return std::string(kCheckpointFolder) + table;
+Status GenerationWriter::add_checkpoint(const std::string& name, std::span<const std::byte> content,
+                                        CheckpointSync sync) {
+  return state_->note_outcome(state_->add_checkpoint(name, content, sync));
+}
+
+Status GenerationWriter::keep_checkpoint(const std::string& name) {
+  return state_->note_outcome(state_->keep_checkpoint(name));
+}
+
+std::string checkpoint_path(const std::string& name) {
+  return std::string(kCheckpointFolder) + name;
 }
 
 bool is_checkpoint(const std::string& relative_path) {

@@ -65,8 +65,8 @@ struct GenerationWriterOptions {
 ///   returned ok, the whole generation and the link survive a power cut.
 /// Failure: once a file could not be written, publish() fails too. After that, or when destroyed
 ///   without publish(), the partial folder is removed and the published generation is untouched.
-/// Threads: add_file and keep_file from any thread; all else from one, and manifest() while no
-/// add_file runs.
+/// Threads: add_file, keep_file and what says so from any thread; all else from one, and manifest()
+/// while no add_file runs.
 class GenerationWriter {
  public:
   /// Takes the writer's lock, creates missing parent folders, and removes what an interrupted run
@@ -116,9 +116,21 @@ class GenerationWriter {
   /// Carries one file of a table of base() over likewise. Threads: any, as add_file.
   Status keep_file(const std::string& table, const TableFile& file);
 
-  /// Writes what a later run of the program wants to know about how `table` was made; the file
-  /// checkpoint/TABLE is no data file and stands in no manifest. keep_table() carries it over.
-  Status add_checkpoint(const std::string& table, std::span<const std::byte> content);
+  /// What the manifest will say of a file that add_file, keep_file or keep_table has made; nothing
+  /// when there is none such. Threads: any.
+  std::optional<TableFile> file(const std::string& table, const std::string& relative_path) const;
+
+  /// Whether a checkpoint is synced. One that is not may be damaged after a power cut, which its
+  /// reader must notice; the generation is whole either way.
+  enum class CheckpointSync { kSynced, kUnsynced };
+  /// Writes what a later run of the program wants to know about how a table was made: the file
+  /// checkpoint/NAME, where NAME is that of the table, or begins with it and a slash. It is no data
+  /// file and stands in no manifest. keep_table() carries all checkpoints of a table over.
+  /// Threads: any, as add_file.
+  Status add_checkpoint(const std::string& name, std::span<const std::byte> content,
+                        CheckpointSync sync = CheckpointSync::kSynced);
+  /// Carries one checkpoint of base() over, if there is one. Threads: any.
+  Status keep_checkpoint(const std::string& name);
 
   /// The manifest as it would be published now (for fingerprints of tables just written).
   const Manifest& manifest() const;
@@ -147,8 +159,8 @@ struct GenerationInfo {
   std::string command;      ///< from run.json
 };
 
-/// Where a generation keeps the checkpoint of a table: "checkpoint/TABLE". It need not exist.
-std::string checkpoint_path(const std::string& table);
+/// Where a generation keeps a checkpoint: "checkpoint/NAME". It need not exist.
+std::string checkpoint_path(const std::string& name);
 /// Whether the path, relative to a generation, is that of a checkpoint.
 bool is_checkpoint(const std::string& relative_path);
 

@@ -181,6 +181,12 @@ std::string Table::fingerprint() const {
   return hex16(hash.digest());
 }
 
+std::optional<TableFile> Table::file(const std::string& path) const {
+  const auto found = std::ranges::lower_bound(files, path, {}, &TableFile::path);
+  if (found == files.end() || found->path != path) return std::nullopt;
+  return *found;
+}
+
 uint64_t Table::row_count() const {
   uint64_t sum = 0;
   for (const TableFile& file : files) sum += file.row_count;

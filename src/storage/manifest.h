@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct Table {
   /// tables with the same fingerprint have the same content.
   std::string fingerprint() const;
   uint64_t row_count() const;
+  /// The file of that path; nothing when there is none.
+  std::optional<TableFile> file(const std::string& path) const;
 };
 
 /// manifest.json of a generation: deterministic, a function of the data and the options only. What

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import assert_clear_error, assert_same_trees, tapeworks, write_transactions
+from harness import assert_clear_error, assert_same_trees, tapeworks, write_prices, write_transactions
 
 DAYS = ["2023-01-03", "2023-01-04", "2023-01-05", "2023-01-06", "2023-01-09"]
 CLOSES = {
@@ -96,3 +96,20 @@ def test_good_closes_are_exit_0_and_missing_ones_are_named(inputs, tmp_path):
     tapeworks("etl", inputs / "tx.parquet", "--data", tmp_path / "trades")
     assert_clear_error(tapeworks("check-prices", "--data", tmp_path / "trades", expect=1), "price", "tapeworks sync")
     assert_clear_error(tapeworks("check-prices", "--data", tmp_path / "none", expect=2), "none")
+
+
+def test_verify_warns_of_a_trading_day_without_trades(tmp_path, data):
+    days = ["2023-01-03", "2023-01-04", "2023-01-05"]
+    tx = write_transactions(tmp_path / "tx.parquet", [("2330", day, "1440", "10", 5, 5) for day in (days[0], days[2])])
+    closes = write_prices(tmp_path / "closes.parquet", [("2330", day, 10.0) for day in days])
+    tapeworks("run", tx, "--prices", closes, "--data", data)
+    checks = {row["check"]: row for row in tapeworks("verify", "--data", data, "--format", "jsonl").records()}
+    found = checks["days_without_trades"]
+    assert (found["status"], found["count"]) == ("warning", 1) and days[1] in found["detail"]
+    # A day on which hardly anything has a close is no trading day.
+    more = write_prices(tmp_path / "more.parquet", [("2330", days[0], 10.0), ("2330", days[2], 10.0), ("2317", days[0], 1.0),
+                                                    ("2317", days[2], 1.0), ("1101", days[0], 1.0), ("1101", days[1], 1.0),
+                                                    ("1101", days[2], 1.0)])
+    tapeworks("run", tx, "--prices", more, "--data", data)
+    checks = {row["check"]: row for row in tapeworks("verify", "--data", data, "--format", "jsonl").records()}
+    assert checks["days_without_trades"]["status"] == "ok"

@@ -1,12 +1,13 @@
-"""Kills `tapeworks run` at random moments and checks what is left."""
+"""Kills `tapeworks run`, whole or incremental, at random moments and checks what is left."""
 
 import random
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-from harness import generate, leftovers, run_pipeline, start, tapeworks, tree_hash
+from harness import generate, generations_folder, leftovers, run_pipeline, start, tapeworks, tree_hash
 
 
 class KillExperiment:
@@ -66,4 +67,66 @@ class KillExperiment:
             except AssertionError as failure:
                 raise AssertionError(f"kill {i} at {fraction:.3f} of a run (seed {seed}): {failure}") from failure
         self.finish()
+        return killed
+
+
+class IncrementalKillExperiment:
+    """A day is added to a history by `run --incremental`, which is killed; the next run must complete it."""
+
+    def __init__(self, folder: Path, rows: int):
+        self.data = folder / "data"
+        self.source = generate(folder / "input", rows=rows, symbols=40, brokers=30, days=45, extra=["--per-day"])
+        newest = max(self.source.transactions.iterdir())
+        away = folder / newest.name
+        newest.rename(away)
+        self.run(self.data)
+        self.before = tree_hash(self.data)
+        away.rename(newest)
+        run_pipeline(folder / "rebuilt", self.source)
+        self.after = tree_hash(folder / "rebuilt")
+        self.folder = folder
+        self.seconds = 0.0
+        copy = self.copy()
+        began = time.monotonic()
+        self.run(copy)
+        self.seconds = time.monotonic() - began
+        assert tree_hash(copy) == self.after, "an increment that nobody killed differs from the rebuild"
+
+    def run(self, data: Path) -> None:
+        run_pipeline(data, self.source, "--incremental", "--quiet")
+
+    def copy(self) -> Path:
+        """The data directory before the increment, once more."""
+        copy = self.folder / "copy"
+        copy.unlink(missing_ok=True)
+        shutil.rmtree(generations_folder(copy), ignore_errors=True)
+        shutil.copytree(generations_folder(self.data), generations_folder(copy))
+        copy.symlink_to(Path(generations_folder(copy).name) / self.data.readlink().name)
+        return copy
+
+    def kill_once(self, moments: random.Random) -> bool:
+        """True when the run was still there to be killed. Sometimes the one after it is killed as well."""
+        data = self.copy()
+        killed = False
+        for _ in range(moments.choice([1, 1, 2])):
+            process = start("run", self.source.transactions, "--prices", self.source.prices, "--data", data,
+                            "--incremental", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(moments.uniform(0, 1.1) * self.seconds)
+            process.kill()
+            killed |= process.wait() == -signal.SIGKILL
+            assert tree_hash(data) in (self.before, self.after), "the visible generation is neither the old nor the new one"
+        self.run(data)
+        assert tree_hash(data) == self.after, "the next run differs from a rebuild"
+        assert not leftovers(data), leftovers(data)
+        return killed
+
+    def kill_many(self, count: int, seed: int) -> int:
+        """Returns how many of `count` increments were killed before they ended."""
+        moments = random.Random(seed)
+        killed = 0
+        for i in range(count):
+            try:
+                killed += self.kill_once(moments)
+            except AssertionError as failure:
+                raise AssertionError(f"kill {i} (seed {seed}): {failure}") from failure
         return killed

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from harness import SANITIZERS, assert_clear_error, generations_folder, leftovers, tapeworks, transactions
+from harness import SANITIZERS, assert_clear_error, generations_folder, leftovers, tapeworks, transactions, tree_hash
 
 # Sanitizers need several times the memory for the same work; the limit is tested in the other builds.
 RESIDENT_LIMIT_BYTES = 512 * 1024 * 1024
@@ -78,6 +78,46 @@ def check_flips(source: Path, folder: Path, count: int | None, seed: int, worker
         for _ in pool.map(check, chosen):
             pass
     return len(chosen)
+
+
+def check_checkpoint_flips(prepared, folder: Path, path: str, count: int, seed: int, workers: int = 2) -> int:
+    """One byte of the checkpoint `path` changed: `run --incremental` warns and gives the bytes it gives without the change.
+
+    `prepared` is a data directory and the arguments of that run but for --data. Returns how many flips were made, spread
+    over the whole file. Raises at the first that has another end.
+    """
+    import shutil
+
+    def copy_of(data: Path, name: str) -> Path:
+        copy = folder / f"flip_{name}"
+        shutil.copytree(generations_folder(data), generations_folder(copy))
+        copy.symlink_to(Path(generations_folder(copy).name) / data.readlink().name)
+        return copy
+
+    data, arguments = prepared
+    expected_data = copy_of(data, "none")
+    tapeworks(*arguments, "--data", expected_data)
+    expected = tree_hash(expected_data)
+    remove_data(expected_data)
+    content = (data / path).read_bytes()
+    masks = random.Random(seed)
+
+    def check(position):
+        flipped = bytearray(content)
+        flipped[position] ^= masks.randrange(1, 256)
+        copy = copy_of(data, position)
+        (copy / path).write_bytes(flipped)
+        outcome = tapeworks(*arguments, "--data", copy)
+        where = f"byte {position} of {path} (seed {seed})"
+        assert "cannot be used" in outcome.stderr, f"{where}: no warning: {outcome}"
+        assert tree_hash(copy) == expected, f"{where}: another result: {outcome}"
+        remove_data(copy)
+
+    positions = sorted({i * len(content) // count for i in range(count)})
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(check, positions):
+            pass
+    return len(positions)
 
 
 def remove_data(data: Path) -> None:

@@ -1,6 +1,6 @@
 #include "recorder/sink/checkpoint.h"
 
-#include "recorder/sink/byte_codec.h"
+#include "base/byte_codec.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -10,11 +10,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/byte_codec.h"
 #include "base/result.h"
 #include "recorder/protocol/log_event.h"
 #include "recorder/protocol/sequence.h"
 #include "recorder/protocol/stream_symbols.h"
-#include "recorder/sink/byte_codec.h"
 
 namespace tapeworks::recorder {
 

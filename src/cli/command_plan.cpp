@@ -1,0 +1,78 @@
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <fmt/chrono.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/units.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/work_options.h"
+#include "pipeline/refresh_history.h"
+#include "storage/generation_store.h"
+
+namespace tapeworks {
+namespace {
+
+std::string utc_text(int64_t unix_s) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(unix_s)));
+}
+
+class PlanCommand : public Command {
+ public:
+  void describe(CLI::App& app) override {
+    data_.describe(app);
+    app.add_option("--verify-every", verify_every_,
+                   "How long `run --incremental` goes without a verification")
+        ->type_name("DURATION")
+        ->capture_default_str();
+  }
+
+  Status check() override {
+    const auto every = parse_duration(verify_every_);
+    return every ? Status{} : invalid_argument("--verify-every: {}", every.error().message);
+  }
+
+  Result<int> run() override {
+    TW_ASSIGN(const GenerationReader generation, GenerationReader::open(data_.data_dir));
+    const RefreshHistory history = read_refresh_history(generation.path());
+    const RefreshPlan plan = plan_refresh(history, input_bytes_now(generation.path(), history));
+    nlohmann::ordered_json record;
+    record["refresh"] = to_string(plan.advice);
+    record["reason"] = plan.reason;
+    if (plan.full_seconds) record["expected_full_seconds"] = *plan.full_seconds;
+    if (plan.incremental_seconds) {
+      record["expected_incremental_seconds"] = *plan.incremental_seconds;
+    }
+    if (history.full) record["last_full"] = utc_text(history.full->ended_s);
+    const auto every =
+        std::chrono::duration_cast<std::chrono::seconds>(parse_duration(verify_every_).value());
+    const bool is_due = is_verification_due(history, unix_now_s(), every);
+    record["next_verification"] = is_due ? "due" : utc_text(*history.verified_s + every.count());
+    TW_TRY(print_records({record}));
+    return 0;
+  }
+
+ private:
+  /// The recorded inputs as they are now; what was added beside them is not known here.
+  static uint64_t input_bytes_now(const std::filesystem::path& generation,
+                                  const RefreshHistory& history) {
+    const uint64_t listed = listed_input_bytes(generation);
+    if (listed != 0) return listed;
+    if (history.incremental) return history.incremental->input_bytes;
+    return history.full ? history.full->input_bytes : 0;
+  }
+
+  DataOption data_;
+  std::string verify_every_ = "30d";
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_plan_command() { return std::make_unique<PlanCommand>(); }
+
+}  // namespace tapeworks

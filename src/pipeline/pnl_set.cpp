@@ -1,0 +1,165 @@
+#include "pipeline/pnl_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/checkpoint_days.h"
+#include "pipeline/pnl_fingerprint.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr std::array kTables = {"pnl", "fifo_state", "pnl_daily"};
+constexpr size_t kDailyTable = 2;
+
+/// A full run leaves states where accounts have so many rows on average: a state takes the room of
+/// about ten rows of the summary, and saves counting so many again.
+constexpr uint64_t kRowsPerAccountMin = 100;
+
+Day last_day_of(const DailySummary& summary) {
+  return summary.date.empty() ? kNullDay : std::ranges::max(summary.date);
+}
+
+/// The states of a checkpoint that belong to these rows, ascending.
+std::vector<const SavedState*> fitting_states(const PnlCheckpoint& checkpoint,
+                                              const StateFingerprints& fingerprints, Day as_of) {
+  std::vector<const SavedState*> fitting;
+  for (const SavedState& saved : checkpoint.states) {
+    const Day day = saved.state.day;
+    if (day <= as_of && saved.fingerprint == fingerprints.up_to(day)) fitting.push_back(&saved);
+  }
+  return fitting;
+}
+
+}  // namespace
+
+PnlSet::PnlSet(const TableWriter& writer, const PnlOptions& options,
+               std::vector<std::string> symbols, std::string suffix, uint64_t mergers_xxh3,
+               bool is_incremental)
+    : writer_(writer),
+      options_(options),
+      suffix_(std::move(suffix)),
+      mergers_xxh3_(mergers_xxh3),
+      is_incremental_(is_incremental),
+      tables_(writer, options, std::move(symbols), suffix_),
+      folder_(writer.generation(), writer.budget(), kTables[0] + suffix_) {
+  if (!is_compat(options.mode)) days_ = checkpoint_days(options.as_of);
+}
+
+std::string PnlSet::table_name(size_t index) const { return kTables[index] + suffix_; }
+
+std::string PnlSet::path_of(size_t index, const std::string& symbol) const {
+  return symbol_file_path(table_name(index), symbol);
+}
+
+PnlSet::SymbolSources PnlSet::sources_of(const std::string& symbol, const PriceSeries& closes) {
+  SymbolSources sources;
+  if (is_compat(options_.mode)) return sources;
+  const auto summary =
+      writer_.generation().file("daily_summary", symbol_file_path("daily_summary", symbol));
+  PnlSources& now = sources.now;
+  now.summary_xxh3 = summary ? summary->xxh3 : 0;
+  now.closes_xxh3 = closes_fingerprint(closes, options_.as_of);
+  now.mergers_xxh3 = mergers_xxh3_;
+  now.rules_version = kPnlRulesVersion;
+  now.start = options_.start;
+  now.as_of = options_.as_of;
+  now.daily = options_.daily;
+  if (is_incremental_) sources.before = folder_.load(symbol);
+  return sources;
+}
+
+Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& symbol,
+                                                            const SymbolSources& sources) {
+  if (!sources.before) return std::nullopt;
+  const PnlCheckpoint& before = sources.before->checkpoint;
+  if (!before.sources.gives_same_tables(sources.now)) return std::nullopt;
+  const GenerationWriter& generation = writer_.generation();
+  KeptTables kept;
+  for (size_t i = 0; i < kTables.size(); ++i) {
+    if (i == kDailyTable && !options_.daily) continue;
+    const Table* const table = generation.base()->find(table_name(i));
+    if (table != nullptr) kept.files[i] = table->file(path_of(i, symbol));
+    // The checkpoint of another generation would speak of other files.
+    if (!kept.files[i] || kept.files[i]->xxh3 != before.files[i]) return std::nullopt;
+  }
+  auto accounts = read_kept_accounts(generation.base_path(), *kept.files[0], symbol, options_.mode,
+                                     writer_.pool());
+  if (!accounts) {
+    if (accounts.error().kind != ErrorKind::kCorrupt) return std::unexpected(accounts.error());
+    folder_.reject(symbol, accounts.error().message);
+    return std::nullopt;
+  }
+  kept.accounts = std::move(*accounts);
+  return kept;
+}
+
+Status PnlSet::keep(size_t symbol_index, const KeptTables& kept) {
+  for (size_t i = 0; i < kTables.size(); ++i) {
+    if (kept.files[i]) TW_TRY(writer_.generation().keep_file(table_name(i), *kept.files[i]));
+  }
+  TW_TRY(folder_.keep(kept.accounts.brokers.symbol));
+  return tables_.put_accounts(symbol_index, kept.accounts.brokers, kept.accounts.pnl);
+}
+
+Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const PriceSeries& closes,
+                                         const SymbolSources& sources) {
+  Computed computed;
+  const bool saves_states =
+      !is_compat(options_.mode) &&
+      (is_incremental_ || summary.row_count() >= kRowsPerAccountMin * summary.brokers.size());
+  if (!saves_states) {
+    TW_ASSIGN(computed.pnl, compute_symbol_pnl(summary, closes, options_));
+    return computed;
+  }
+  const StateFingerprints fingerprints(summary, closes, options_);
+  std::vector<const SavedState*> fitting;
+  if (sources.before) {
+    fitting = fitting_states(sources.before->checkpoint, fingerprints, options_.as_of);
+  }
+  PnlStates states{.from = nullptr, .save_days = days_};
+  // Rows of pnl_daily are written for every day anyway, and computing them costs less than reading
+  // the old ones would.
+  if (!fitting.empty() && !options_.daily) states.from = &fitting.back()->state;
+  auto pnl = compute_symbol_pnl(summary, closes, options_, states);
+  if (!pnl && states.from != nullptr && pnl.error().kind == ErrorKind::kInternal) {
+    folder_.reject(summary.symbol, "its states are not those of its rows");
+    states = {.from = nullptr, .save_days = days_};
+    pnl = compute_symbol_pnl(summary, closes, options_, states);
+  }
+  if (!pnl) return std::unexpected(std::move(pnl).error());
+  computed.pnl = std::move(*pnl);
+  if (states.from != nullptr) {
+    for (const SavedState* saved : fitting) {
+      if (std::ranges::binary_search(days_, saved->state.day)) computed.states.push_back(*saved);
+    }
+  }
+  for (SymbolState& state : states.saved) {
+    const uint64_t fingerprint = fingerprints.up_to(state.day);
+    computed.states.push_back({std::move(state), fingerprint});
+  }
+  return computed;
+}
+
+Status PnlSet::put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl,
+                   const SymbolSources& sources, std::vector<SavedState> states) {
+  TW_TRY(tables_.put(symbol_index, summary, pnl));
+  if (is_compat(options_.mode)) return {};
+  PnlCheckpoint checkpoint{
+      .symbol = summary.symbol, .sources = sources.now, .files = {}, .states = std::move(states)};
+  checkpoint.sources.last_day = last_day_of(summary);
+  for (size_t i = 0; i < kTables.size(); ++i) {
+    const auto file = writer_.generation().file(table_name(i), path_of(i, summary.symbol));
+    if (file) checkpoint.files[i] = file->xxh3;
+  }
+  return folder_.save(checkpoint);
+}
+
+Status PnlSet::finish(const std::map<std::string, std::string>& options_text,
+                      const std::vector<std::string>& tables,
+                      const std::map<std::string, uint64_t>& pnl_counts, size_t thread_count) {
+  folder_.warn();
+  return tables_.finish(options_text, tables, pnl_counts, thread_count);
+}
+
+}  // namespace tapeworks

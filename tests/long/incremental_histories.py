@@ -1,0 +1,46 @@
+"""Random histories of 30 deliveries by `run --incremental`, each generation compared with a rebuild.
+
+    TAPEWORKS_BINARY=build/release/tapeworks .venv/bin/python tests/long/incremental_histories.py DONE_FILE [--seeds 5000]
+
+DONE_FILE gets a line for each seed that passed; seeds that stand in it are left out, so the script can be stopped and
+started again. Ends at the first history that differs, with its seed and what was delivered.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from deliveries import check_history  # noqa: E402
+
+
+def check(seed: int, deliveries: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        check_history(seed, Path(folder), deliveries)
+    return seed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("done_file", type=Path)
+    parser.add_argument("--seeds", type=int, default=5000)
+    parser.add_argument("--deliveries", type=int, default=30)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
+    options = parser.parse_args()
+    done = {int(line) for line in options.done_file.read_text().split()} if options.done_file.exists() else set()
+    left = [seed for seed in range(options.seeds) if seed not in done]
+    print(f"{options.seeds - len(left)} of {options.seeds} seeds have passed before", flush=True)
+    with options.done_file.open("a") as file, ProcessPoolExecutor(options.workers) as pool:
+        for seed in pool.map(check, left, [options.deliveries] * len(left)):
+            file.write(f"{seed}\n")
+            file.flush()
+    print(f"{options.seeds} histories of {options.deliveries} deliveries: every generation had the bytes of its rebuild")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
