@@ -7,8 +7,8 @@
 namespace tapeworks::recorder {
 namespace {
 
-LogEntry entry_of(LogKind kind, uint16_t source, uint32_t connection,
-                  const net::ClockReading& time, std::string_view payload) {
+LogEntry entry_of(LogKind kind, uint16_t source, uint32_t connection, const net::ClockReading& time,
+                  std::string_view payload) {
   LogEntry entry;
   entry.kind = static_cast<uint8_t>(kind);
   entry.source = source;
