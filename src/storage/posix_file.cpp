@@ -43,8 +43,9 @@ std::string_view remedy(int error_number) {
 
 std::unexpected<Error> system_error(std::string_view action, const fs::path& path,
                                     int error_number) {
-  return io_error("cannot {} {}: {}{}", action, path.string(),
-                  std::generic_category().message(error_number), remedy(error_number));
+  const bool is_full = error_number == ENOSPC || error_number == EDQUOT;
+  return fail(is_full ? ErrorKind::kNoSpace : ErrorKind::kIo, "cannot {} {}: {}{}", action,
+              path.string(), std::generic_category().message(error_number), remedy(error_number));
 }
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
@@ -220,6 +221,13 @@ Status make_folders(const fs::path& folder) {
   TW_TRY(make_folders(folder.parent_path()));
   // Somebody else may have made it in the meantime; the second attempt then sees that it is there.
   return make_folders(folder);
+}
+
+Status remove_empty_folder(const fs::path& folder) {
+  if (::rmdir(folder.c_str()) == 0 || errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT) {
+    return {};
+  }
+  return system_error("remove", folder, errno);
 }
 
 Status remove_tree(const fs::path& path) {
