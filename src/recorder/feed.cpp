@@ -92,8 +92,8 @@ void Feed::start() {
   for (const auto& runner : runners_) runner->start();
 }
 
-void Feed::stop() {
-  for (const auto& runner : runners_) runner->stop();
+void Feed::stop(const std::string& cause) {
+  for (const auto& runner : runners_) runner->stop(cause);
 }
 
 bool Feed::is_done() const {

@@ -38,8 +38,10 @@ class Feed {
   static std::unique_ptr<Feed> make(std::unique_ptr<FeedContext> context, AttemptBudgets& budgets,
                                     std::string api_key, uint64_t random_key, uint32_t first_slot);
 
+  /// Again after a stop as well, once is_done().
   void start();
-  void stop();
+  /// `cause` becomes that of the gaps.
+  void stop(const std::string& cause = "stopped");
   bool is_done() const;
   /// At the end: stores frames that the log had refused; false while it still does.
   bool store_all_refused();

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 
 #include "base/interrupt.h"
 #include "base/messages.h"
+#include "recorder/disk_keeper.h"
 #include "recorder/feed.h"
 #include "recorder/frame_log.h"
 #include "recorder/instruments.h"
@@ -22,6 +24,7 @@
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
 #include "storage/memory_budget.h"
+#include "storage/posix_file.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -106,12 +109,24 @@ LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor
   return log;
 }
 
-LogKeeperOptions log_keeper_options_of(const WalConfig& wal) {
+DiskKeeperOptions disk_keeper_options_of(const RecorderConfig& config) {
+  DiskKeeperOptions disk;
+  disk.log_folder = config.wal.dir;
+  disk.output_folder = config.output.dir;
+  disk.reserve_bytes = config.disk.reserve.bytes;
+  disk.min_free_bytes = config.disk.min_free.bytes;
+  for (const FeedConfig& feed : config.feeds) disk.priorities.push_back(feed.priority);
+  return disk;
+}
+
+LogKeeperOptions log_keeper_options_of(const RecorderConfig& config) {
+  const WalConfig& wal = config.wal;
   LogKeeperOptions keeper;
   keeper.folder = wal.dir;
   keeper.archive = wal.archive == WalArchive::kZstd;
   keeper.keep = wal.keep;
   keeper.max_bytes = wal.max_bytes.bytes;
+  keeper.may_shorten = config.retention.allow_delete;
   return keeper;
 }
 
@@ -140,20 +155,54 @@ Status check_supported(const RecordOptions& options) {
           "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
     }
   }
-  if (config.retention.hours != 0) return refuse("retention.hours");
-  if (config.retention.disk_soft_limit.bytes != 0) return refuse("retention.disk_soft_limit");
   return {};
+}
+
+/// With on_disk_full = "exit" a disk without room is a failure like others.
+SinkThreadOptions sink_thread_options_of(const RecordOptions& options, DiskKeeper& disk) {
+  SinkThreadOptions sink;
+  sink.log_folder = options.config.wal.dir;
+  sink.retention = options.config.retention;
+  if (options.config.disk.on_disk_full == DiskFullAction::kExit) return sink;
+  sink.reopen = [&options] {
+    return Sink::open(sink_options_of(options), arrow::system_memory_pool());
+  };
+  sink.on_no_space = [&disk] { disk.note_no_space(); };
+  sink.disk_is_full = [&disk] { return disk.is_full(); };
+  return sink;
+}
+
+/// What a person is told when the disk gets shorter, or has room again.
+std::string disk_sentence(const RecorderConfig& config, DiskStep step, uint64_t free_bytes) {
+  const std::string room = fmt::format("{} is free for {} and {}", format_byte_size(free_bytes),
+                                       config.wal.dir.string(), config.output.dir.string());
+  switch (step) {
+    case DiskStep::kFine:
+      return room + ": recording goes on as usual";
+    case DiskStep::kLow:
+      return room + fmt::format(", less than disk.min_free ({}); free some space",
+                                format_byte_size(config.disk.min_free.bytes));
+    case DiskStep::kStopFeeds:
+      return room + "; feeds are stopped by priority until there is more";
+    case DiskStep::kFull:
+      break;
+  }
+  return room + (config.disk.on_disk_full == DiskFullAction::kExit
+                     ? "; recording ends, because disk.on_disk_full is exit"
+                     : "; no feed runs until there is more, and what is missed will be a gap");
 }
 
 class Recorder {
  public:
-  Recorder(const RecordOptions& options, LogWriter writer, std::unique_ptr<Sink> sink)
+  Recorder(const RecordOptions& options, DiskKeeper& disk, LogWriter writer,
+           std::unique_ptr<Sink> sink)
       : options_(options),
+        disk_(disk),
         writer_(std::move(writer)),
-        monitor_(options, writer_),
+        monitor_(options, writer_, disk),
         log_(writer_, monitor_.meter()),
-        sink_(std::move(sink), writer_, options.config.wal.dir),
-        log_keeper_(log_keeper_options_of(options.config.wal),
+        sink_(std::move(sink), writer_, sink_thread_options_of(options, disk)),
+        log_keeper_(log_keeper_options_of(options.config),
                     [this] { return sink_.releasable_lsn(); }),
         feed_configs_(options.config.feeds),
         instruments_(options.config.feeds,
@@ -179,7 +228,8 @@ class Recorder {
     beat();
     show_status();
     if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
-    for (const auto& feed : feeds_) feed->start();
+    follow_disk();
+    for (const auto& feed : feeds_) start_or_pause(*feed);
     instruments_.start();
     loop_.run();
     return end();
@@ -189,6 +239,10 @@ class Recorder {
   void make_feeds();
   Feed& make_feed(const FeedConfig& config);
   void start_found(size_t number, std::vector<std::string> symbols);
+  void start_or_pause(Feed& feed);
+  void follow_disk();
+  void obey(const DiskOrders& orders, uint64_t free_bytes);
+  void pause_and_resume_feeds();
   Status write_start();
   void on_signal();
   void stop(std::string cause);
@@ -203,6 +257,7 @@ class Recorder {
   Result<int> end();
 
   const RecordOptions& options_;
+  DiskKeeper& disk_;
   net::EventLoop loop_;
   LogWriter writer_;
   RecorderMonitor monitor_;
@@ -213,6 +268,8 @@ class Recorder {
   std::vector<FeedConfig> feed_configs_;  ///< with what patterns have found in their place
   Instruments instruments_;
   std::vector<std::unique_ptr<Feed>> feeds_;
+  std::set<const Feed*> paused_feeds_;  ///< closed because the disk is short
+  DiskOrders disk_orders_;
   const uint64_t seed_ = random_seed();
   uint32_t next_slot_ = 1;
   net::Timer heartbeat_timer_;
@@ -264,7 +321,66 @@ void Recorder::start_found(size_t number, std::vector<std::string> symbols) {
     fail(enough.error());
     return;
   }
-  make_feed(config).start();
+  start_or_pause(make_feed(config));
+}
+
+// --- a disk that is short ---
+
+void Recorder::start_or_pause(Feed& feed) {
+  if (disk_orders_.may_run(feed.context().config.priority)) {
+    feed.start();
+  } else {
+    paused_feeds_.insert(&feed);
+  }
+}
+
+void Recorder::follow_disk() {
+  const DiskOrders orders = disk_.orders();
+  if (orders.step != DiskStep::kFine) obey(orders, disk_.free_bytes());
+  disk_.start({[this](const DiskOrders& changed, uint64_t free_bytes) {
+                 loop_.post([this, changed, free_bytes] { obey(changed, free_bytes); });
+               },
+               [this] {
+                 sink_.save_space();
+                 log_keeper_.hurry();
+               }});
+}
+
+void Recorder::obey(const DiskOrders& orders, uint64_t free_bytes) {
+  const DiskStep before = std::exchange(disk_orders_, orders).step;
+  sink_.make_room(orders.step != DiskStep::kFine);
+  if (orders.step == DiskStep::kFine) log_keeper_.relax();
+  if (orders.step != before) {
+    LogEvent event;
+    event.cause = fmt::format("disk_{}", name_of(orders.step));
+    event.detail = disk_sentence(options_.config, orders.step, free_bytes);
+    event.count = static_cast<int64_t>(free_bytes);
+    warn_line(event.detail);
+    const Status written =
+        log_.append(LogKind::kNotice, std::nullopt, 0, event, net::read_clocks());
+    if (!written) fail(written.error());
+    if (orders.step == DiskStep::kFull &&
+        options_.config.disk.on_disk_full == DiskFullAction::kExit) {
+      fail({ErrorKind::kNoSpace, event.detail});
+    }
+  }
+  pause_and_resume_feeds();
+}
+
+/// A feed that is to come back while its sockets are still closing does so with a later heartbeat.
+void Recorder::pause_and_resume_feeds() {
+  if (stopping_) return;
+  for (const auto& feed : feeds_) {
+    const bool is_paused = paused_feeds_.contains(feed.get());
+    const bool may_run = disk_orders_.may_run(feed->context().config.priority);
+    if (!may_run && !is_paused) {
+      paused_feeds_.insert(feed.get());
+      feed->stop("disk_full");
+    } else if (may_run && is_paused && feed->is_done()) {
+      paused_feeds_.erase(feed.get());
+      feed->start();
+    }
+  }
 }
 
 Status Recorder::write_start() {
@@ -319,6 +435,7 @@ void Recorder::beat() {
   }
   const uint64_t end_lsn = writer_.end_lsn();
   for (const auto& feed : feeds_) feed->context().backlog.mark(end_lsn);
+  pause_and_resume_feeds();
   heartbeat_timer_.start(kHeartbeatInterval, [this] { beat(); });
 }
 
@@ -332,7 +449,10 @@ std::vector<VenueStatus> Recorder::venue_statuses() const {
     }
     venue->events += context.frame_count;
     venue->event_bytes += context.frame_bytes;
-    venue->dropped += context.dropped_count;
+    venue->dropped += context.dropped.total();
+    for (const auto& [stream, count] : context.dropped.by_stream()) {
+      venue->dropped_by_stream[stream] += count;
+    }
     venue->blocked += context.block_count;
     venue->connected += feed->connected_count();
     venue->connections += feed->slot_count();
@@ -358,6 +478,8 @@ RecorderStatus Recorder::status() const {
   status.sink = sink_.progress();
   status.published_lsn = sink_.releasable_lsn();
   status.segments = log_keeper_.counts();
+  status.disk = disk_orders_.step;
+  status.paused_feeds = paused_feeds_.size();
   status.end_lsn = writer_.end_lsn();
   status.durable_lsn = writer_.durable_lsn();
   status.queue_records = status.end_lsn - 1 - std::min(status.end_lsn - 1, sink_.consumed_lsn());
@@ -397,6 +519,9 @@ Result<int> Recorder::end() {
   for (const int number : {SIGINT, SIGTERM}) {
     std::signal(number, signal_count_ > 0 ? end_at_once : end_at_second_signal);
   }
+  // An end does not wait for room; the reserve is there for it.
+  disk_.finish();
+  writer_.stop_waiting_for_space();
   LogEvent event;
   event.cause = stop_cause_;
   event.detail = failure_ ? policy_stop_ : failure_.error().message;
@@ -436,10 +561,13 @@ Result<int> record(const RecordOptions& options) {
   TW_TRY(check_memory(options, options.config.feeds));
   TW_TRY(check_supported(options));
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));
-  TW_ASSIGN(LogWriter writer,
-            LogWriter::open(options.config.wal.dir,
-                            log_options_of(options.config, sink->highest_known_lsn())));
-  return Recorder(options, std::move(writer), std::move(sink)).run();
+  LogWriterOptions log_options = log_options_of(options.config, sink->highest_known_lsn());
+  TW_TRY(make_folders(options.config.wal.dir));
+  DiskKeeper disk(disk_keeper_options_of(options.config));
+  disk.round();
+  log_options.on_no_space = [&disk] { disk.note_no_space(); };
+  TW_ASSIGN(LogWriter writer, LogWriter::open(options.config.wal.dir, std::move(log_options)));
+  return Recorder(options, disk, std::move(writer), std::move(sink)).run();
 }
 
 }  // namespace tapeworks::recorder

@@ -51,9 +51,12 @@ void write_venues(MetricsText& text, const RecorderStatus& status) {
   }
   text.family("tapeworks_dropped_messages_total", kCounter, "Messages given up by a loss policy.");
   for (const VenueStatus& venue : status.venues) {
-    Labels labels = labels_of(venue.venue);
-    labels.emplace_back("cause", "log_full");
-    text.sample(venue.dropped, labels);
+    for (const auto& [stream, count] : venue.dropped_by_stream) {
+      Labels labels = labels_of(venue.venue);
+      labels.emplace_back("stream", stream);
+      labels.emplace_back("cause", "log_full");
+      text.sample(count, labels);
+    }
   }
 }
 
@@ -106,6 +109,10 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
   write_one(text, "tapeworks_removed_segments_total", kCounter,
             "Segments of the log that were removed, their records published.",
             status.segments.removed_segments);
+  write_one(text, "tapeworks_deleted_hours_total", kCounter,
+            "Published hours that retention deleted.", sink.deleted.hours);
+  write_one(text, "tapeworks_deleted_files_total", kCounter,
+            "Published files that retention deleted.", sink.deleted.files);
   write_one(text, "tapeworks_open_partitions", kGauge, "Files whose hour is not over.",
             sink.open_partitions);
   write_one(text, "tapeworks_parts", kGauge, "Parts that wait to be joined.", sink.parts);
@@ -142,6 +149,12 @@ void write_machine(MetricsText& text, const RecorderStatus& status, const Metric
   text.family("tapeworks_disk_free_bytes", kGauge, "Room on the device of a folder.");
   text.sample(reading.log_free_bytes, {{"folder", "log"}});
   text.sample(reading.output_free_bytes, {{"folder", "output"}});
+  write_one(
+      text, "tapeworks_disk_step", kGauge,
+      "0 when there is room, 1 below disk.min_free, 2 when feeds are stopped, 3 when it is full.",
+      uint64_t{static_cast<uint8_t>(status.disk)});
+  write_one(text, "tapeworks_paused_feeds", kGauge,
+            "Feeds that are closed because the disk is short.", status.paused_feeds);
   text.family("tapeworks_build_info", kGauge, "Always 1; the version is a label.");
   text.sample(uint64_t{1}, {{"version", reading.version}});
   write_one(text, "process_resident_memory_bytes", kGauge, "Resident memory.",

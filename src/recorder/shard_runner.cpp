@@ -105,13 +105,15 @@ ShardRunner::ShardRunner(FeedContext& context, ConnectionOptions options, RateWi
 ShardRunner::~ShardRunner() = default;
 
 void ShardRunner::start() {
+  stopping_ = false;
   Reaction reaction;
   shard_.start(now(), reaction);
   perform(reaction);
 }
 
-void ShardRunner::stop() {
+void ShardRunner::stop(std::string cause) {
   stopping_ = true;
+  stop_cause_ = std::move(cause);
   Reaction reaction;
   shard_.stop(reaction);
   perform(reaction);
@@ -268,7 +270,7 @@ void ShardRunner::write_down(const Notice& notice) {
         say("could not connect");
         break;
       }
-      event.cause = socket->is_replaced ? "replaced" : stopping_ ? "stopped" : "disconnect";
+      event.cause = socket->is_replaced ? "replaced" : stopping_ ? stop_cause_ : "disconnect";
       if (event.cause == "disconnect") {
         ++context_.lost_count;
         say("disconnected");
@@ -436,7 +438,9 @@ void ShardRunner::retry(Socket& socket) {
 }
 
 void ShardRunner::drop(const Socket& socket, const net::ReceivedFrame& frame) {
-  ++context_.dropped_count;
+  const bool is_binary = frame.opcode == net::Opcode::kBinary;
+  context_.dropped.count(context_.config.venue,
+                         {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText});
   if (!dropping_) {
     dropping_ = DropEpisode{socket.leg(), frame.time.wall_ns, 0, 0};
     context_.say(fmt::format("{} {}: the log cannot take more; messages are dropped",

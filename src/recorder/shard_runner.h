@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "recorder/backlog_meter.h"
 #include "recorder/config/recorder_config.h"
+#include "recorder/dropped_messages.h"
 #include "recorder/frame_log.h"
 #include "recorder/net/connect_options.h"
 #include "recorder/net/event_loop.h"
@@ -48,7 +49,7 @@ struct FeedContext {
   // Counted for the status line and the metrics.
   uint64_t frame_count = 0;
   uint64_t frame_bytes = 0;
-  uint64_t dropped_count = 0;
+  DroppedMessages dropped = {};
   uint64_t block_count = 0;
   uint64_t connect_count = 0;  ///< connections that became usable
   uint64_t lost_count = 0;     ///< of those, ended without our wish
@@ -69,9 +70,10 @@ class ShardRunner {
               uint64_t random_key, uint32_t slot);
   ~ShardRunner();
 
+  /// Again after a stop as well, once is_done().
   void start();
-  /// Closes the sockets in order; is_done() once they are.
-  void stop();
+  /// Closes the sockets in order; is_done() once they are. `cause` becomes that of the gaps.
+  void stop(std::string cause = "stopped");
   bool is_done() const { return sockets_.empty(); }
   /// At the end: stores frames that the log had refused; false while it still does.
   bool store_all_refused();
@@ -122,6 +124,7 @@ class ShardRunner {
   std::optional<SteadyTime> armed_for_;
   uint64_t announced_active_ = 0;
   bool stopping_ = false;
+  std::string stop_cause_;
 
   struct DropEpisode {
     uint8_t leg = 0;

@@ -78,7 +78,8 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   return std::string(kMagic) + file.bytes() + body.bytes();
 }
 
-Result<Checkpoint> decode_checkpoint(std::string_view bytes, size_t dedupe_window_rows) {
+Result<Checkpoint> decode_checkpoint(std::string_view bytes,
+                                     std::optional<size_t> dedupe_window_rows) {
   if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) {
     return corrupt("it is no checkpoint");
   }

@@ -148,18 +148,21 @@ void LogState::save(ByteWriter& out) const {
   for (const KnownGap& gap : gaps_) save_gap(gap, out);
 }
 
-Result<LogState> LogState::load(ByteReader& in, size_t dedupe_window_rows) {
-  LogState state(dedupe_window_rows);
-  state.lsn = in.take<uint64_t>();
-  state.log_time_ns = in.take<int64_t>();
-  state.whole_from_ns = in.take<int64_t>();
+Result<LogState> LogState::load(ByteReader& in, std::optional<size_t> dedupe_window_rows) {
+  const auto lsn = in.take<uint64_t>();
+  const auto log_time_ns = in.take<int64_t>();
+  const auto whole_from_ns = in.take<int64_t>();
   const auto window_rows = in.take<uint64_t>();
-  if (in.ok() && window_rows != dedupe_window_rows) {
+  LogState state(window_rows);
+  state.lsn = lsn;
+  state.log_time_ns = log_time_ns;
+  state.whole_from_ns = whole_from_ns;
+  if (in.ok() && dedupe_window_rows && window_rows != *dedupe_window_rows) {
     return invalid_argument(
         "the checkpoint was made with a dedupe_window of {} rows, not {}; it decides about rows "
         "and "
         "must stay while a recording goes on",
-        window_rows, dedupe_window_rows);
+        window_rows, *dedupe_window_rows);
   }
   constexpr size_t kConnectionBytesMin = 4 + 2 + 1 + 8 + 8 + 1 + 8 + 4 + 4;
   const size_t connection_count = in.take_count(kConnectionBytesMin);

@@ -82,7 +82,8 @@ class LogState {
   void forget_gaps_before(int64_t time_ns);
 
   void save(ByteWriter& out) const;
-  static Result<LogState> load(ByteReader& in, size_t dedupe_window_rows);
+  /// Without a number the window is as it was saved.
+  static Result<LogState> load(ByteReader& in, std::optional<size_t> dedupe_window_rows);
 
  private:
   size_t window_rows_;

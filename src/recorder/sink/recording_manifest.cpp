@@ -218,6 +218,20 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
   return add_list(list_name, scratch);
 }
 
+Status RecordingManifest::remove_list(const std::string& list_name, const fs::path& scratch) {
+  const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
+  TW_TRY(remove_file(path));
+  TW_TRY(remove_empty_folder(path.parent_path()));
+  TW_TRY(sync_folder(output_dir_ / kManifestFolder));
+  TW_ASSIGN(Json top, read_json(output_dir_ / kManifestFile));
+  if (top.is_null()) return {};
+  Json& lists = top["lists"];
+  const auto place = std::ranges::find(lists, Json(list_name));
+  if (place == lists.end()) return {};
+  lists.erase(place);
+  return replace_text_file(output_dir_ / kManifestFile, scratch, text_of(top));
+}
+
 Result<bool> RecordingManifest::knows(const Certificate& certificate) const {
   const std::string list_name = manifest_list_of(certificate.partition);
   TW_ASSIGN(Json top, read_json(output_dir_ / kManifestFile));

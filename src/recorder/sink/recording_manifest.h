@@ -39,6 +39,9 @@ class RecordingManifest {
   Status add(const Certificate& certificate, const WrittenFile& file,
              const std::filesystem::path& scratch);
 
+  /// Forgets a list with all that it names.
+  Status remove_list(const std::string& list_name, const std::filesystem::path& scratch);
+
   /// Whether the manifest knows this revision of a file.
   Result<bool> knows(const Certificate& certificate) const;
 

@@ -36,6 +36,7 @@ Sink::Sink(SinkOptions options, std::filesystem::path parts_dir, LogLock lock,
       recorder_lock_(std::move(recorder_lock)),
       parts_(std::move(parts)),
       manifest_(options_.output_dir, options_.layout),
+      retention_(options_.output_dir),
       state_(std::move(state)),
       maker_(state_, *this, options_.max_time_skew_ns),
       part_writer_(pool),
@@ -360,6 +361,33 @@ Status Sink::flush_largest() {
   return flush(*largest);
 }
 
+// ---- When the disk is short
+
+Status Sink::save_space() {
+  for (PendingMerge& merge : merges_) TW_TRY(flush_rest(merge));
+  for (auto& [path, partition] : partitions_) TW_TRY(flush(*partition));
+  if (state_.lsn != 0) TW_TRY(write_checkpoint(make_snapshot()));
+  snapshot_.reset();
+  for (Removal& removal : removals_) removal.due_ns = state_.log_time_ns;
+  return {};
+}
+
+bool Sink::is_in_use(const std::string& partition) const {
+  const auto time = parse_partition_time(partition);
+  if (!time || state_.log_time_ns < time->end_ns + options_.grace_ns) return true;
+  if (partitions_.contains(partition) || orphans_.contains(partition)) return true;
+  return std::ranges::any_of(
+      merges_, [&](const PendingMerge& merge) { return merge.job.partition == partition; });
+}
+
+Result<bool> Sink::delete_old(const RetentionLimits& limits) {
+  return retention_.step(
+      limits, manifest_, [this](const std::string& partition) { return is_in_use(partition); },
+      parts_.unfinished_path("manifest"));
+}
+
+Status Sink::discard_unfinished() { return parts_.discard_unfinished(); }
+
 // ---- The end
 
 Status Sink::finish() {
@@ -385,6 +413,7 @@ SinkStatus Sink::status() const {
   status.open_partitions = partitions_.size();
   status.parts = parts_.part_count();
   status.waiting_merges = merges_.size();
+  status.deleted = retention_.counts();
   return status;
 }
 
