@@ -79,6 +79,7 @@ SinkOptions sink_options_of(const RecordOptions& options) {
   const OutputConfig& output = options.config.output;
   SinkOptions sink;
   sink.output_dir = output.dir;
+  sink.log_dir = options.config.wal.dir;
   sink.layout = layout_of(output.layout);
   // An eighth of the budget; the rest is the log's buffer, merges, and what a stream is known by.
   sink.buffer_bytes = options.memory_limit_bytes / 8;

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "recorder/sink/state_files.h"
 #include "storage/posix_file.h"
 
 namespace tapeworks::recorder {
@@ -85,6 +86,13 @@ Status Sink::consume(const LogHole& hole) {
   return end_record(last_missing);
 }
 
+void Sink::adopt(LogState state) {
+  state_ = std::move(state);
+  state_.whole_from_ns =
+      std::max(state_.whole_from_ns, floor_time(state_.log_time_ns, kHourNs) + kHourNs);
+  begins_late_ = false;
+}
+
 void Sink::begin_late() {
   begins_late_ = true;
   state_.whole_from_ns = kNever;  // until the first record says when that is
@@ -109,6 +117,10 @@ Status Sink::end_record(uint64_t lsn) {
 }
 
 Status Sink::advance_time(int64_t time_ns, uint64_t lsn) {
+  if (!options_.log_dir.empty() && state_.lsn != 0 &&
+      floor_time(time_ns, kHourNs) > floor_time(state_.log_time_ns, kHourNs)) {
+    TW_TRY(write_state_file(options_.log_dir, options_.layout, state_));
+  }
   if (time_ns + kClockBackNs < state_.log_time_ns) set_time_back(time_ns);
   state_.log_time_ns = std::max(state_.log_time_ns, time_ns);
   if (state_.log_time_ns >= next_close_ns_) TW_TRY(close_due(lsn));

@@ -75,6 +75,11 @@ class Sink final : private RowTarget {
   /// closed up to there is published.
   uint64_t releasable_lsn() const;
 
+  /// For the replay of a log whose beginning is gone: forgets what its own records have said, and
+  /// goes on from what all of them had left at the end of an hour. The next record is the first
+  /// behind it.
+  void adopt(LogState state);
+
   /// The next record. Those at or below the last one are ignored.
   Status consume(const LogRecord& record);
   /// Records that the log has lost, in their place.
