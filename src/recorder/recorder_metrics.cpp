@@ -109,8 +109,6 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
   write_one(text, "tapeworks_removed_segments_total", kCounter,
             "Segments of the log that were removed, their records published.",
             status.segments.removed_segments);
-  write_one(text, "tapeworks_deleted_hours_total", kCounter,
-            "Published hours that retention deleted.", sink.deleted.hours);
   write_one(text, "tapeworks_deleted_files_total", kCounter,
             "Published files that retention deleted.", sink.deleted.files);
   write_one(text, "tapeworks_open_partitions", kGauge, "Files whose hour is not over.",
