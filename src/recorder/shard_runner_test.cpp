@@ -213,6 +213,16 @@ TEST_F(ShardRunnerTest, AfterBlockTimeoutTheConnectionIsReplacedOnceThereIsRoom)
   EXPECT_TRUE(kinds_.contains(LogKind::kDisconnect));
 }
 
+TEST_F(ShardRunnerTest, AfterBlockTimeoutTheRecordingEndsWhereThatIsWanted) {
+  config_.block_timeout = 50ms;
+  config_.on_block_timeout = BlockTimeoutAction::kExit;
+  server_.sent_max = 2'000;
+  disk_.stall(true);
+  start();
+  run_until([&] { return !why_.empty(); });
+  EXPECT_NE(why_.find("block_timeout"), std::string::npos);
+}
+
 TEST_F(ShardRunnerTest, DropCountsAndNamesWhatItGivesUp) {
   config_.loss_policy = LossPolicy::kDrop;
   server_.sent_max = 1'000;
