@@ -146,8 +146,7 @@ void ShardRunner::perform(const Action& action) {
     case Action::Kind::kSend:
       if (socket == nullptr) break;
       if (const Status sent = socket->client().send(net::Opcode::kText, action.text); !sent) {
-        context_.say(fmt::format("{} {}: {}", context_.config.exchange, context_.config.market,
-                                 sent.error().message));
+        context_.say(context_.named(sent.error().message));
       }
       break;
     case Action::Kind::kClose:
@@ -172,7 +171,7 @@ void ShardRunner::request_token(const Action& action) {
   };
   auto options = connect_options_of(context_.config, action.text);
   if (!options) {
-    context_.say(options.error().message);
+    context_.say(context_.named(options.error().message));
     context_.loop.post([answer] { answer(0, ""); });
     return;
   }
@@ -183,8 +182,7 @@ void ShardRunner::request_token(const Action& action) {
         const auto call = std::move(token_calls_[id]);
         token_calls_.erase(id);
         if (!reply) {
-          context_.say(fmt::format("{} {}: {}", context_.config.exchange, context_.config.market,
-                                   reply.error().message));
+          context_.say(context_.named(reply.error().message));
           answer(0, "");
         } else {
           answer(reply->status, reply->body);
@@ -251,9 +249,9 @@ void ShardRunner::write_down(const Notice& notice) {
   }
   if (notice.count > 0) event.count = static_cast<int64_t>(notice.count);
   const auto say = [&](std::string_view what) {
-    const std::string symbol = notice.key.symbol.empty() ? "" : " " + notice.key.symbol;
-    context_.say(fmt::format("{} {}{}: {}{}{}", context_.config.exchange, context_.config.market,
-                             symbol, what, notice.text.empty() ? "" : ": ", notice.text));
+    const std::string line =
+        fmt::format("{}{}{}", what, notice.text.empty() ? "" : ": ", notice.text);
+    context_.say(context_.named(line, notice.key.symbol));
   };
   switch (notice.kind) {
     case Notice::Kind::kConnected:
@@ -325,8 +323,9 @@ void ShardRunner::announce_active() {
 
 // --- frames ---
 
-bool ShardRunner::store(Socket& socket, std::string_view payload, bool is_binary,
+bool ShardRunner::store(const Socket& socket, std::string_view payload, net::Opcode opcode,
                         net::ClockReading time) {
+  const bool is_binary = opcode == net::Opcode::kBinary;
   const auto taken = context_.log.try_append(
       {{context_.config.venue, socket.leg()}, slot_, is_binary, payload, time});
   if (!taken) {
@@ -341,12 +340,8 @@ bool ShardRunner::store(Socket& socket, std::string_view payload, bool is_binary
 }
 
 void ShardRunner::on_frame(Socket& socket, const net::ReceivedFrame& frame) {
-  const bool is_binary = frame.opcode == net::Opcode::kBinary;
-  if (is_backlog_full() || !socket.refused.empty()) {
-    refuse(socket, frame);
-    return;
-  }
-  if (!store(socket, frame.payload, is_binary, frame.time)) {
+  if (is_backlog_full() || !socket.refused.empty() ||
+      !store(socket, frame.payload, frame.opcode, frame.time)) {
     refuse(socket, frame);
     return;
   }
@@ -372,18 +367,16 @@ void ShardRunner::refuse(Socket& socket, const net::ReceivedFrame& frame) {
   socket.refused.push_back({std::string(frame.payload), frame.opcode, frame.time});
   socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
   if (config.loss_policy != LossPolicy::kExit) return;
-  context_.give_up(
-      1,
-      fmt::format("{} {}: the log cannot take more, and loss_policy is exit; the first message "
-                  "at risk has {} bytes and came at {} ns on connection {}",
-                  config.exchange, config.market, frame.payload.size(), frame.time.wall_ns, slot_));
+  context_.give_up(1, context_.named(fmt::format(
+                          "the log cannot take more, and loss_policy is exit; the first "
+                          "message at risk has {} bytes and came at {} ns on connection {}",
+                          frame.payload.size(), frame.time.wall_ns, slot_)));
 }
 
 bool ShardRunner::store_refused(Socket& socket) {
   while (!socket.refused.empty()) {
     const Socket::Refused& next = socket.refused.front();
-    const bool is_binary = next.opcode == net::Opcode::kBinary;
-    if (!store(socket, next.payload, is_binary, next.time)) return false;
+    if (!store(socket, next.payload, next.opcode, next.time)) return false;
     const Socket::Refused frame = std::move(socket.refused.front());
     socket.refused.pop_front();
     tell_shard(socket, frame.payload, frame.opcode, frame.time);
@@ -426,10 +419,10 @@ void ShardRunner::retry(Socket& socket) {
     const std::string why = fmt::format("the log has taken nothing for {} ms (block_timeout)",
                                         config.block_timeout.count());
     if (config.on_block_timeout == BlockTimeoutAction::kExit) {
-      context_.give_up(1, fmt::format("{} {}: {}", config.exchange, config.market, why));
+      context_.give_up(1, context_.named(why));
     } else {
       // The exchange would cut it anyway. Another one is made when the log has room again.
-      context_.say(fmt::format("{} {}: {}", config.exchange, config.market, why));
+      context_.say(context_.named(why));
       socket.client().close(kNormalClosure, "");
     }
   }
@@ -440,8 +433,7 @@ void ShardRunner::drop(const Socket& socket, const net::ReceivedFrame& frame) {
   ++context_.dropped_count;
   if (!dropping_) {
     dropping_ = DropEpisode{socket.leg(), frame.time.wall_ns, 0, 0};
-    context_.say(fmt::format("{} {}: the log cannot take more; messages are dropped",
-                             context_.config.exchange, context_.config.market));
+    context_.say(context_.named("the log cannot take more; messages are dropped"));
   }
   dropping_->to_ns = frame.time.wall_ns;
   ++dropping_->count;

@@ -43,6 +43,12 @@ struct FeedContext {
   /// Something for the person at the terminal.
   std::function<void(std::string_view line)> say;
 
+  /// With the feed's name in front: "binance spot: LINE", "binance spot BTCUSDT: LINE".
+  std::string named(std::string_view line, std::string_view symbol = {}) const {
+    return fmt::format("{} {}{}{}: {}", config.exchange, config.market, symbol.empty() ? "" : " ",
+                       symbol, line);
+  }
+
   // Counted for the status line and the metrics.
   uint64_t frame_count = 0;
   uint64_t frame_bytes = 0;
@@ -106,7 +112,8 @@ class ShardRunner {
   bool store_refused(Socket& socket);
   void tell_shard(const Socket& socket, std::string_view payload, net::Opcode opcode,
                   const net::ClockReading& time);
-  bool store(Socket& socket, std::string_view payload, bool is_binary, net::ClockReading time);
+  bool store(const Socket& socket, std::string_view payload, net::Opcode opcode,
+             net::ClockReading time);
 
   FeedContext& context_;
   ConnectionShard shard_;
