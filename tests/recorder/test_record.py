@@ -2,13 +2,12 @@
 
 import random
 import signal
-import subprocess
 import time
 
 import polars as pl
 import pytest
 
-from harness import SANITIZERS, assert_clear_error, tapeworks
+from harness import SANITIZERS, assert_clear_error, make_certificate, tapeworks
 from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, start_recording, write_config
 
 RATE = "400/s" if SANITIZERS else "2000/s"
@@ -179,11 +178,8 @@ def test_too_little_memory_is_refused_with_the_figure(tmp_path):
 
 
 def test_over_tls_only_a_trusted_certificate_is_believed(tmp_path):
-    files = [tmp_path / "cert.pem", tmp_path / "key.pem"]
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-                   check=True, capture_output=True)
-    with Exchanges(tmp_path, "--symbols", "2", "--rate", "300/s", "--tls-cert", files[0], "--tls-key", files[1]) as exchanges:
+    cert, key = make_certificate(tmp_path, "IP:127.0.0.1")
+    with Exchanges(tmp_path, "--symbols", "2", "--rate", "300/s", "--tls-cert", cert, "--tls-key", key) as exchanges:
         assert "wss://" in exchanges.feeds and "ca_file" in exchanges.feeds
         trusting_nobody = "\n".join(line for line in exchanges.feeds.splitlines() if not line.startswith("ca_file"))
         refused = record(write_config(tmp_path, trusting_nobody), "2s")

@@ -5,18 +5,15 @@ The judge reads the Parquet files with Polars, which shares nothing with the pro
 
 import hashlib
 import json
-import os
-import select
-import signal
 import socket
 import subprocess
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from exchange_client import Simulator
 from harness import start, tapeworks
 
 VENUES = {
@@ -39,71 +36,22 @@ COLUMNS = [
 CLOCK_SLACK_NS = 250_000_000
 
 
-def free_ports(count: int) -> int:
-    """The first of `count` ports in a row that are free."""
-    first, last = 21_000, 32_000
-    bases = range(first, last, count)
-    # Tests that run beside each other begin at different places, because a port is only looked at.
-    start_at = os.getpid() * 97 % len(bases)
-    for base in [*bases[start_at:], *bases[:start_at]]:
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for offset, probe in enumerate(sockets):
-                probe.bind(("127.0.0.1", base + offset))
-            return base
-        except OSError:
-            continue
-        finally:
-            for probe in sockets:
-                probe.close()
-    raise RuntimeError("no free ports")
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
-class Exchanges:
-    """`simulate-exchange` in the background."""
+class Exchanges(Simulator):
+    """`simulate-exchange` in the background; `feeds` is the configuration that records all of it."""
 
-    def __init__(self, folder: Path, *options, script: list[dict] | None = None):
-        self.ledger = folder / "ledger.jsonl"
-        arguments = ["simulate-exchange", "--listen", f"127.0.0.1:{free_ports(7)}", "--ledger", self.ledger, *options]
-        if script is not None:
-            path = folder / "script.jsonl"
-            path.write_text("".join(json.dumps(fault) + "\n" for fault in script))
-            arguments += ["--script", path]
-        self.errors = (folder / "exchanges.err").open("w+")
-        self.process = start(*arguments, stdout=subprocess.PIPE, stderr=self.errors)
-        self.feeds = self._read_feeds()
-
-    def _read_feeds(self) -> str:
-        """The [[feed]] blocks; they come at once, and then nothing until the end."""
-        text, deadline = b"", time.monotonic() + 30
-        while time.monotonic() < deadline:
-            ready, _, _ = select.select([self.process.stdout], [], [], 0.5 if text else 5)
-            if not ready:
-                if text:
-                    return text.decode()
-                continue
-            chunk = os.read(self.process.stdout.fileno(), 1 << 16)
-            if not chunk:
-                break
-            text += chunk
-        self.errors.seek(0)
-        raise AssertionError(f"simulate-exchange said nothing: {self.errors.read()}")
+    def __init__(self, folder: Path, *options, script: list[dict] = ()):
+        super().__init__(folder, *options, script=script, rate=None)
+        self.feeds, self.ledger = self.toml, self.ledger_file
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(30) == 0
-        self.errors.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if self.process.poll() is None:
-            if kind is None:
-                self.stop()
-            else:
-                self.process.kill()
-                self.process.wait()
+        self.end()
 
 
 def write_config(folder: Path, feeds: str, *, sections: str = "") -> Path:
