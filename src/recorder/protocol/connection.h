@@ -106,11 +106,15 @@ class Connection {
   State state() const { return state_; }
   /// Why another connection should take over, or empty.
   std::string_view replacement_cause() const { return replacement_cause_; }
+  /// From outside; it stays until the connection is closed.
+  void ask_for_replacement(std::string_view cause) { replacement_cause_ = cause; }
   /// Everything was asked for and answered, and data come.
   bool is_proven() const {
     return state_ == State::kLive && queue_.empty() && sent_.empty() && spoke_;
   }
   std::optional<SteadyTime> opened_at() const { return opened_at_; }
+  /// When market data came last.
+  std::optional<SteadyTime> last_data_at() const { return last_data_at_; }
   /// The server asks for a longer pause before the next attempt.
   std::chrono::seconds pause_hint() const { return pause_hint_; }
   /// For decoding the frames of this connection.
@@ -184,6 +188,7 @@ class Connection {
   std::optional<SteadyTime> planned_end_;
   SteadyTime next_silence_check_{0};
   bool spoke_ = false;
+  std::optional<SteadyTime> last_data_at_;
   std::string replacement_cause_;
   std::chrono::seconds pause_hint_{0};
 };
