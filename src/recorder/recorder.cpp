@@ -156,26 +156,21 @@ class Recorder {
         log_keeper_(log_keeper_options_of(options.config.wal),
                     [this] { return sink_.releasable_lsn(); }),
         feed_configs_(options.config.feeds),
-        instruments_(
-            options.config.feeds,
-            {loop_, log_,
-             [this](size_t number, std::vector<std::string> symbols) {
-               start_found(number, std::move(symbols));
-             },
-             [](std::string_view line) { warn_line(line); },
-             [this](const Error& error) { give_up(exit_code(error.kind), error.message); }}),
+        instruments_(options.config.feeds,
+                     {loop_, log_,
+                      [this](size_t number, std::vector<std::string> symbols) {
+                        start_found(number, std::move(symbols));
+                      },
+                      [](std::string_view line) { warn_line(line); },
+                      [this](const Error& error) { fail(error); }}),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
 
   Result<int> run() {
     make_feeds();
-    sink_.start([this](const Error& error) {
-      loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
-    });
-    log_keeper_.start([this](const Error& error) {
-      loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
-    });
+    sink_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
+    log_keeper_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
     TW_TRY(write_start());
     TW_TRY(monitor_.start(loop_, [this] { return status(); }));
     loop_.on_termination([this](int) { on_signal(); });
@@ -198,7 +193,8 @@ class Recorder {
   void on_signal();
   void stop(std::string cause);
   void wait_for_closing(std::chrono::steady_clock::time_point until);
-  void give_up(int exit_code, std::string why);
+  void fail(const Error& error);
+  void stop_by_policy(std::string why);
   void beat();
   std::vector<VenueStatus> venue_statuses() const;
   void show_status();
@@ -226,11 +222,9 @@ class Recorder {
   bool stopping_ = false;
   int signal_count_ = 0;
   std::string stop_cause_;
-  struct GivenUp {
-    int exit_code = 1;
-    std::string why;
-  };
-  std::optional<GivenUp> given_up_;
+  // Why the recording ends before it was asked to; the first reason counts.
+  Status failure_;
+  std::string policy_stop_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   struct Shown {
     double seconds = 0;
@@ -246,14 +240,15 @@ void Recorder::make_feeds() {
 }
 
 Feed& Recorder::make_feed(const FeedConfig& config) {
-  auto context = std::unique_ptr<FeedContext>(new FeedContext{
-      .config = config,
-      .loop = loop_,
-      .log = log_,
-      .backlog = {},
-      .consumed_lsn = [this] { return sink_.consumed_lsn(); },
-      .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
-      .say = [](std::string_view line) { warn_line(line); }});
+  auto context = std::unique_ptr<FeedContext>(
+      new FeedContext{.config = config,
+                      .loop = loop_,
+                      .log = log_,
+                      .backlog = {},
+                      .consumed_lsn = [this] { return sink_.consumed_lsn(); },
+                      .fail = [this](const Error& error) { fail(error); },
+                      .stop_by_policy = [this](std::string why) { stop_by_policy(std::move(why)); },
+                      .say = [](std::string_view line) { warn_line(line); }});
   auto feed =
       Feed::make(std::move(context), budgets_, options_.api_key, seed_ + next_slot_, next_slot_);
   next_slot_ += static_cast<uint32_t>(feed->slot_count());
@@ -266,7 +261,7 @@ void Recorder::start_found(size_t number, std::vector<std::string> symbols) {
   FeedConfig& config = feed_configs_[number];
   config.symbols = std::move(symbols);
   if (const Status enough = check_memory(options_, feed_configs_); !enough) {
-    give_up(exit_code(enough.error().kind), enough.error().message);
+    fail(enough.error());
     return;
   }
   make_feed(config).start();
@@ -308,14 +303,19 @@ void Recorder::wait_for_closing(std::chrono::steady_clock::time_point until) {
   end_timer_.start(kClosingCheckInterval, [this, until] { wait_for_closing(until); });
 }
 
-void Recorder::give_up(int exit_code, std::string why) {
-  if (!given_up_) given_up_ = GivenUp{exit_code, std::move(why)};
+void Recorder::fail(const Error& error) {
+  if (failure_ && policy_stop_.empty()) failure_ = std::unexpected(error);
+  loop_.post([this] { stop("failure"); });
+}
+
+void Recorder::stop_by_policy(std::string why) {
+  if (failure_ && policy_stop_.empty()) policy_stop_ = std::move(why);
   loop_.post([this] { stop("failure"); });
 }
 
 void Recorder::beat() {
   if (const Status status = log_.heartbeat(net::read_clocks()); !status) {
-    give_up(exit_code(status.error().kind), status.error().message);
+    fail(status.error());
   }
   const uint64_t end_lsn = writer_.end_lsn();
   for (const auto& feed : feeds_) feed->context().backlog.mark(end_lsn);
@@ -399,7 +399,7 @@ Result<int> Recorder::end() {
   }
   LogEvent event;
   event.cause = stop_cause_;
-  if (given_up_) event.detail = given_up_->why;
+  event.detail = failure_ ? policy_stop_ : failure_.error().message;
   // Waits for room: the log's thread still writes, or has failed and says so.
   Status ended;
   const auto store_all = [&] {
@@ -424,13 +424,10 @@ Result<int> Recorder::end() {
   TW_TRY(ended);
   TW_TRY(finished);
   TW_TRY(kept);
-  if (!given_up_) return 0;
-  if (given_up_->exit_code == 1) {
-    warn_line(given_up_->why);
-    return 1;
-  }
-  return given_up_->exit_code == 2 ? Result<int>(invalid_argument("{}", given_up_->why))
-                                   : Result<int>(io_error("{}", given_up_->why));
+  TW_TRY(failure_);
+  if (policy_stop_.empty()) return 0;
+  warn_line(policy_stop_);
+  return 1;
 }
 
 }  // namespace

@@ -367,10 +367,10 @@ void ShardRunner::refuse(Socket& socket, const net::ReceivedFrame& frame) {
   socket.refused.push_back({std::string(frame.payload), frame.opcode, frame.time});
   socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
   if (config.loss_policy != LossPolicy::kExit) return;
-  context_.give_up(1, context_.named(fmt::format(
-                          "the log cannot take more, and loss_policy is exit; the first "
-                          "message at risk has {} bytes and came at {} ns on connection {}",
-                          frame.payload.size(), frame.time.wall_ns, slot_)));
+  context_.stop_by_policy(
+      context_.named(fmt::format("the log cannot take more, and loss_policy is exit; the first "
+                                 "message at risk has {} bytes and came at {} ns on connection {}",
+                                 frame.payload.size(), frame.time.wall_ns, slot_)));
 }
 
 bool ShardRunner::store_refused(Socket& socket) {
@@ -419,7 +419,7 @@ void ShardRunner::retry(Socket& socket) {
     const std::string why = fmt::format("the log has taken nothing for {} ms (block_timeout)",
                                         config.block_timeout.count());
     if (config.on_block_timeout == BlockTimeoutAction::kExit) {
-      context_.give_up(1, context_.named(why));
+      context_.stop_by_policy(context_.named(why));
     } else {
       // The exchange would cut it anyway. Another one is made when the log has room again.
       context_.say(context_.named(why));

@@ -38,8 +38,10 @@ struct FeedContext {
   BacklogMeter backlog;
   /// What the sink has taken.
   std::function<uint64_t()> consumed_lsn;
-  /// Ends the recording with this exit code and sentence.
-  std::function<void(int exit_code, std::string why)> give_up;
+  /// Ends the recording because something failed.
+  std::function<void(const Error& error)> fail;
+  /// Ends it because a loss policy says so.
+  std::function<void(std::string why)> stop_by_policy;
   /// Something for the person at the terminal.
   std::function<void(std::string_view line)> say;
 
@@ -65,7 +67,7 @@ struct FeedContext {
 ///
 /// Loss policies: see recorder_config.h. A frame that the log refuses is kept, and the socket is
 /// not read on until the log has taken it; with `drop` it is counted and given up.
-/// Ownership: `context` and the budget outlive it. Failure: that of the log goes to give_up().
+/// Ownership: `context` and the budget outlive it. Failure: that of the log goes to fail().
 /// Threads: that of the loop.
 class ShardRunner {
  public:
@@ -101,7 +103,7 @@ class ShardRunner {
   Socket* find(uint64_t id);
   void remove(const Socket& socket);
   void arm_timer();
-  void fail(const Error& error) { context_.give_up(exit_code(error.kind), error.message); }
+  void fail(const Error& error) { context_.fail(error); }
 
   // What happens when the log takes no more.
   bool is_backlog_full();

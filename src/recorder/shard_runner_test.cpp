@@ -86,17 +86,15 @@ class ShardRunnerTest : public testing::Test {
   }
 
   void start() {
-    context_.reset(new FeedContext{.config = config_,
-                                   .loop = loop_,
-                                   .log = *log_,
-                                   .backlog = {},
-                                   .consumed_lsn = [] { return uint64_t{0}; },
-                                   .give_up =
-                                       [this](int code, std::string why) {
-                                         exit_code_ = code;
-                                         why_ = std::move(why);
-                                       },
-                                   .say = [](std::string_view) {}});
+    context_.reset(
+        new FeedContext{.config = config_,
+                        .loop = loop_,
+                        .log = *log_,
+                        .backlog = {},
+                        .consumed_lsn = [] { return uint64_t{0}; },
+                        .fail = [](const Error& error) { ADD_FAILURE() << error.message; },
+                        .stop_by_policy = [this](std::string why) { why_ = std::move(why); },
+                        .say = [](std::string_view) {}});
     ConnectionOptions options;
     options.venue = config_.venue;
     options.keys = {{Stream::kTrade, "BTCUSDT"}};
@@ -155,7 +153,6 @@ class ShardRunnerTest : public testing::Test {
   RateWindow budget_{100, 300s};
   std::unique_ptr<FeedContext> context_;
   std::unique_ptr<ShardRunner> runner_;
-  int exit_code_ = 0;
   std::string why_;
   std::set<LogKind> kinds_;
 };
@@ -208,7 +205,7 @@ TEST_F(ShardRunnerTest, DropCountsAndNamesWhatItGivesUp) {
   const std::vector<int> trades = trades_in_log();
   EXPECT_TRUE(kinds_.contains(LogKind::kDrop));
   EXPECT_LT(trades.size(), 1'000U);
-  EXPECT_EQ(exit_code_, 0);
+  EXPECT_EQ(why_, "");
 }
 
 TEST_F(ShardRunnerTest, ExitNamesTheFirstMessageAtRiskAndKeepsIt) {
@@ -216,8 +213,7 @@ TEST_F(ShardRunnerTest, ExitNamesTheFirstMessageAtRiskAndKeepsIt) {
   server_.sent_max = 1'000;
   disk_.stall(true);
   start();
-  run_until([&] { return exit_code_ != 0; });
-  EXPECT_EQ(exit_code_, 1);
+  run_until([&] { return !why_.empty(); });
   EXPECT_NE(why_.find("first message at risk"), std::string::npos);
   runner_->stop();
   disk_.stall(false);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
@@ -87,6 +88,25 @@ Status write_all(const FileDescriptor& file, std::span<const std::byte> content,
     content = content.subspan(static_cast<size_t>(written));
   }
   return {};
+}
+
+Result<LockOutcome> lock_file(const FileDescriptor& file, int operation, const fs::path& path) {
+  while (::flock(file.get(), operation) != 0) {
+    switch (errno) {
+      case EINTR:
+        continue;
+      case EWOULDBLOCK:
+        return LockOutcome::kHeldElsewhere;
+      case ENOTSUP:
+      case EINVAL:
+      case ENOLCK:
+      case ENOSYS:
+        return LockOutcome::kUnsupported;
+      default:
+        return system_error("lock", path, errno);
+    }
+  }
+  return LockOutcome::kLocked;
 }
 
 Status sync_file(const FileDescriptor& file, const fs::path& path) {

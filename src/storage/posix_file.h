@@ -46,6 +46,12 @@ Result<FileDescriptor> create_file(const std::filesystem::path& path);
 Status write_all(const FileDescriptor& file, std::span<const std::byte> content,
                  const std::filesystem::path& path);
 
+/// One flock() call with `operation` (LOCK_SH, LOCK_EX, with LOCK_NB or without). The lock goes with
+/// the descriptor.
+enum class LockOutcome { kLocked, kHeldElsewhere, kUnsupported };
+Result<LockOutcome> lock_file(const FileDescriptor& file, int operation,
+                              const std::filesystem::path& path);
+
 /// Makes the content of a file survive a power cut. A failure is final: the kernel may have dropped
 /// the pages, so a second call could succeed and mean nothing.
 Status sync_file(const FileDescriptor& file, const std::filesystem::path& path);

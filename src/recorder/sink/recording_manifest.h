@@ -14,6 +14,12 @@
 
 namespace tapeworks::recorder {
 
+/// Names below the recording's folder.
+inline constexpr const char* kManifestFile = "_manifest.json";
+inline constexpr const char* kManifestFolder = "_manifest";
+/// The end of the names of lists that hold the tables of a day.
+inline constexpr const char* kTablesList = "/tables";
+
 /// What a recording holds, for readers that want neither to list folders nor to open files:
 ///
 ///   _manifest.json              format, layout, and the list of the following
