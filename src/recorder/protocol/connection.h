@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -117,6 +118,8 @@ class Connection {
   std::optional<SteadyTime> last_data_at() const { return last_data_at_; }
   /// The server asks for a longer pause before the next attempt.
   std::chrono::seconds pause_hint() const { return pause_hint_; }
+  /// What it asks for.
+  std::span<const StreamKey> keys() const { return options_.keys; }
   /// For decoding the frames of this connection.
   const StreamSymbols& symbols() const { return symbols_; }
 

@@ -52,8 +52,10 @@ void ConnectionShard::stop(Reaction& out) {
   }
 }
 
-void ConnectionShard::reconfigure(const Now& now, ConnectionOptions options, Reaction& out) {
+void ConnectionShard::reconfigure(const Now& now, ConnectionOptions options, bool has_two_legs,
+                                  Reaction& out) {
   options_ = std::move(options);
+  has_two_legs_ = has_two_legs;
   if (!has_two_legs_ && other().connection) {
     // A successor for streams that nobody wants any more.
     other().connection->close(kConfiguration, out);
@@ -132,6 +134,7 @@ void ConnectionShard::on_time(const Now& now, Reaction& out) {
 
 void ConnectionShard::open(const Now& now, Leg& leg, Reaction& out) {
   budget_.count(now.steady);
+  if (&leg == &active()) active_cause_ = "connected";
   leg.connection = std::make_unique<Connection>(options_, next_id_++, next_random());
   leg.connection->start(now, out);
 }

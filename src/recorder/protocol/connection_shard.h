@@ -37,9 +37,9 @@ class ConnectionShard {
   void start(const Now& now, Reaction& out);
   /// Closes everything for good.
   void stop(Reaction& out);
-  /// Wants other streams, or another address, from here on: what is connected is replaced, by the
-  /// rules of every replacement, and goes on meanwhile.
-  void reconfigure(const Now& now, ConnectionOptions options, Reaction& out);
+  /// Wants other streams, another address or number of legs from here on: what is connected is
+  /// replaced, by the rules of every replacement, and goes on meanwhile.
+  void reconfigure(const Now& now, ConnectionOptions options, bool has_two_legs, Reaction& out);
 
   // What happens to the connection `id` of an action. One that was closed meanwhile is ignored.
   void on_token_reply(const Now& now, uint64_t id, int http_status, std::string_view body,
@@ -55,7 +55,8 @@ class ConnectionShard {
 
   /// The connection whose data count; 0 when there is none. Rows of another one are a standby's.
   uint64_t active_id() const;
-  /// Why the active one became it, in one word: "first", "lost", "silent", or what it replaced.
+  /// Why it is that one, in one word: "connected", "lost" or "silent" is what the other one was, or
+  /// why that was replaced.
   const std::string& active_cause() const { return active_cause_; }
   const Connection* connection(uint64_t id) const;
   /// 0 or 1: the place of a connection, and of its successor the other one.
@@ -106,7 +107,7 @@ class ConnectionShard {
   bool running_ = false;
   std::array<Leg, 2> legs_;
   size_t active_ = 0;
-  std::string active_cause_ = "first";
+  std::string active_cause_ = "connected";
   int futile_stalls_ = 0;  // replacements in a row that stayed as silent as what they replaced
   SteadyTime next_stall_replacement_{0};          // with two legs
   std::optional<SteadyTime> standby_ahead_from_;  // it has spoken since, and the active one not

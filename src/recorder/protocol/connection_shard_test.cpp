@@ -235,7 +235,7 @@ TEST(ConnectionShard, OtherStreamsAreConnectedBeforeTheOldOnesAreLeft) {
   script.start();
   script.accept(1);
   script.speak(1);
-  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), script.out);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), false, script.out);
   EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2}));
   EXPECT_TRUE(script.closed().empty());
   script.accept(2);
@@ -246,14 +246,33 @@ TEST(ConnectionShard, OtherStreamsAreConnectedBeforeTheOldOnesAreLeft) {
   EXPECT_EQ(script.shard.active_cause(), "configuration");
 }
 
+TEST(ConnectionShard, TheNumberOfLegsCanBeChanged) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak(1);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A"}), true, script.out);
+  script.accept(2);
+  script.speak(2);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  script.accept(3);
+  EXPECT_EQ(script.shard.live_count(), 2u);
+  script.speak_until({2, 3}, script.now + seconds(5));
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A"}), false, script.out);
+  script.accept(4);
+  script.speak(4);
+  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{1, 3, 2}));
+  EXPECT_EQ(script.shard.active_id(), 4u);
+}
+
 TEST(ConnectionShard, ASecondChangeReplacesTheSuccessorOfTheFirst) {
   ShardScript script;
   script.start();
   script.accept(1);
   script.speak(1);
-  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), script.out);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), false, script.out);
   script.accept(2);
-  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "D"}), script.out);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "D"}), false, script.out);
   EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
   EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
   script.accept(3);
@@ -351,7 +370,7 @@ TEST_F(TwoLegs, NeitherIsClosedForTheDayWithoutTheOther) {
 }
 
 TEST_F(TwoLegs, OtherStreamsReachOneLegAfterTheOther) {
-  shard().reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), script.out);
+  shard().reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), true, script.out);
   EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
   script.accept(3);
   script.speak(3);
