@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <set>
 #include <utility>
 
 #include "recorder/net/endpoint.h"
@@ -20,6 +19,21 @@ constexpr auto kIdleTimeout = 10min;
 constexpr uint16_t kNormalClosure = 1000;
 /// One message takes one record.
 constexpr size_t kMessageBytesMax = size_t{8} * kMiB;
+
+std::set<std::string> symbols_of(std::span<const StreamKey> keys) {
+  std::set<std::string> symbols;
+  for (const StreamKey& key : keys) symbols.insert(key.symbol);
+  return symbols;
+}
+
+bool has_two_legs(const FeedConfig& config) { return config.legs == 2; }
+
+std::vector<std::string> difference(const std::set<std::string>& of,
+                                    const std::set<std::string>& without) {
+  std::vector<std::string> rest;
+  std::ranges::set_difference(of, without, std::back_inserter(rest));
+  return rest;
+}
 
 }  // namespace
 
@@ -93,25 +107,32 @@ class ShardRunner::Socket final : public net::WebSocketHandler {
 ShardRunner::ShardRunner(FeedContext& context, ConnectionOptions options, RateWindow& budget,
                          uint64_t random_key, uint32_t slot)
     : context_(context),
-      shard_(options, budget, random_key),
+      shard_(options, budget, random_key, has_two_legs(context.config)),
       slot_(slot),
-      key_count_(options.keys.size()),
-      timer_(context.loop) {
-  std::set<std::string> symbols;
-  for (const StreamKey& key : options.keys) symbols.insert(key.symbol);
-  symbols_.assign(symbols.begin(), symbols.end());
-}
+      symbols_(symbols_of(options.keys)),
+      timer_(context.loop) {}
 
 ShardRunner::~ShardRunner() = default;
 
-void ShardRunner::start() {
+void ShardRunner::start(const std::string& why) {
+  if (!why.empty()) {
+    for (const std::string& symbol : symbols_) write_symbol(symbol, "added", why);
+  }
   Reaction reaction;
   shard_.start(now(), reaction);
   perform(reaction);
 }
 
-void ShardRunner::stop() {
-  stopping_ = true;
+void ShardRunner::stop() { close_all("stopped"); }
+
+void ShardRunner::leave(const std::string& why) {
+  close_all("removed");
+  forget({symbols_.begin(), symbols_.end()}, why);
+  symbols_.clear();
+}
+
+void ShardRunner::close_all(std::string_view cause) {
+  stop_cause_ = cause;
   Reaction reaction;
   shard_.stop(reaction);
   perform(reaction);
@@ -119,9 +140,48 @@ void ShardRunner::stop() {
   end_drop_episode();
 }
 
-bool ShardRunner::is_connected() const {
-  const Connection* const active = shard_.connection(shard_.active_id());
-  return active != nullptr && active->state() == Connection::State::kLive;
+void ShardRunner::reconfigure(ConnectionOptions options, const std::string& why) {
+  std::set<std::string> wanted = symbols_of(options.keys);
+  for (const std::string& symbol : difference(wanted, symbols_)) {
+    // One that comes back before it has gone has never been away.
+    bool is_back = false;
+    for (Forgotten& forgotten : forgotten_) is_back |= std::erase(forgotten.symbols, symbol) > 0;
+    if (!is_back) write_symbol(symbol, "added", why);
+  }
+  forget(difference(symbols_, wanted), why);
+  symbols_ = std::move(wanted);
+  Reaction reaction;
+  shard_.reconfigure(now(), std::move(options), has_two_legs(context_.config), reaction);
+  perform(reaction);
+}
+
+void ShardRunner::write_symbol(const std::string& symbol, std::string_view cause,
+                               const std::string& why) {
+  LogEvent event;
+  event.cause = cause;
+  event.symbols = {symbol};
+  event.detail = why;
+  write_down(LogKind::kSymbol, 0, event);
+}
+
+void ShardRunner::forget(std::vector<std::string> symbols, const std::string& why) {
+  if (symbols.empty()) return;
+  Forgotten forgotten{std::move(symbols), {}, why};
+  for (const auto& socket : sockets_) forgotten.sockets.insert(socket->id());
+  forgotten_.push_back(std::move(forgotten));
+  write_forgotten();
+}
+
+/// Once nothing can come of them.
+void ShardRunner::write_forgotten() {
+  std::erase_if(forgotten_, [this](Forgotten& forgotten) {
+    std::erase_if(forgotten.sockets, [this](uint64_t id) { return find(id) == nullptr; });
+    if (!forgotten.sockets.empty()) return false;
+    for (const std::string& symbol : forgotten.symbols) {
+      write_symbol(symbol, "removed", forgotten.why);
+    }
+    return true;
+  });
 }
 
 void ShardRunner::perform(Reaction& reaction) {
@@ -209,11 +269,8 @@ void ShardRunner::open(const Action& action) {
   limits.message_bytes_max = kMessageBytesMax;
   limits.idle_timeout = kIdleTimeout;
   limits.deflate = context_.config.compression;
-  // The leg that the active socket has not.
-  const Socket* const active = find(shard_.active_id());
-  const uint8_t leg = active != nullptr && active->leg() == 0 ? 1 : 0;
-  sockets_.push_back(
-      std::make_unique<Socket>(*this, action.connection, leg, std::move(*options), limits));
+  sockets_.push_back(std::make_unique<Socket>(
+      *this, action.connection, shard_.leg_of(action.connection), std::move(*options), limits));
 }
 
 // --- events ---
@@ -226,11 +283,15 @@ void ShardRunner::write_down(LogKind kind, uint8_t leg, const LogEvent& event) {
 
 void ShardRunner::on_connected(Socket& socket, const Notice& notice) {
   socket.is_written_down = true;
-  ++context_.connect_count;
+  ++context_.legs[socket.leg()].connects;
   // The symbols first: frames can come with the next byte.
   LogEvent subscription;
-  subscription.symbols = symbols_;
-  subscription.count = static_cast<int64_t>(key_count_);
+  const Connection* const connection = shard_.connection(socket.id());
+  if (connection == nullptr) return;
+  const auto keys = connection->keys();
+  const std::set<std::string> symbols = symbols_of(keys);
+  subscription.symbols.assign(symbols.begin(), symbols.end());
+  subscription.count = static_cast<int64_t>(keys.size());
   write_down(LogKind::kSubscription, socket.leg(), subscription);
   LogEvent event;
   event.url = last_url_;
@@ -260,15 +321,16 @@ void ShardRunner::write_down(const Notice& notice) {
     case Notice::Kind::kDisconnected:
       if (socket == nullptr || !socket->is_written_down) {
         // Nothing ended: it was never connected.
-        if (stopping_) return;
+        if (!stop_cause_.empty()) return;
         ++context_.failed_attempt_count;
         event.cause = "attempt_failed";
         say("could not connect");
         break;
       }
-      event.cause = socket->is_replaced ? "replaced" : stopping_ ? "stopped" : "disconnect";
-      if (event.cause == "disconnect") {
-        ++context_.lost_count;
+      event.cause = socket->is_replaced ? "replaced" : stop_cause_;
+      if (event.cause.empty()) {
+        event.cause = "disconnect";
+        ++context_.legs[leg].lost;
         say("disconnected");
       }
       write_down(LogKind::kDisconnect, leg, event);
@@ -317,7 +379,7 @@ void ShardRunner::announce_active() {
   }
   announced_active_ = active;
   LogEvent event;
-  event.cause = "active";
+  event.cause = shard_.active_cause();
   write_down(LogKind::kLegSwitch, socket->leg(), event);
 }
 
@@ -334,6 +396,7 @@ bool ShardRunner::store(const Socket& socket, std::string_view payload, net::Opc
   }
   if (!*taken) return false;
   ++context_.frame_count;
+  ++context_.legs[socket.leg()].messages;
   context_.frame_bytes += payload.size();
   context_.backlog.add(payload.size());
   return true;
@@ -484,6 +547,7 @@ void ShardRunner::remove(const Socket& socket) {
   const std::shared_ptr<Socket> doomed = std::move(*found);
   sockets_.erase(found);
   context_.loop.post([doomed] {});
+  write_forgotten();
 }
 
 void ShardRunner::arm_timer() {
