@@ -2,12 +2,14 @@
 
 import random
 import signal
+import socket
+import subprocess
 import time
 
 import polars as pl
 import pytest
 
-from harness import SANITIZERS, assert_clear_error, make_certificate, tapeworks
+from harness import SANITIZERS, assert_clear_error, make_certificate, start, tapeworks
 from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, start_recording, write_config
 
 RATE = "400/s" if SANITIZERS else "2000/s"
@@ -189,6 +191,22 @@ def test_over_tls_only_a_trusted_certificate_is_believed(tmp_path):
         exchanges.stop()
         assert last_status(outcome)["events"] > 100
         judge(tmp_path / "out", exchanges.ledger)
+
+
+def test_a_service_manager_hears_that_it_is_ready_alive_and_ending(tmp_path):
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, (tmp_path / "record.err").open("w") as errors:
+        manager.bind(str(address))
+        manager.settimeout(30)
+        feeds = '[[feed]]\nexchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nendpoint = "ws://127.0.0.1:9"\n'
+        process = start("record", "--config", write_config(tmp_path, feeds), stdout=subprocess.DEVNULL, stderr=errors,
+                        env={"NOTIFY_SOCKET": str(address)})
+        heard = [manager.recv(100) for _ in range(4)]
+        process.send_signal(signal.SIGTERM)
+        while heard[-1] != b"STOPPING=1":
+            heard.append(manager.recv(100))
+        assert process.wait(30) == 0
+    assert heard.index(b"READY=1") <= 1 and heard.count(b"WATCHDOG=1") >= 3 and set(heard) == {b"READY=1", b"WATCHDOG=1", b"STOPPING=1"}
 
 
 def test_an_exchange_that_is_not_there_is_no_end(tmp_path):
