@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -16,10 +15,10 @@
 #include "base/interrupt.h"
 #include "base/messages.h"
 #include "recorder/disk_keeper.h"
-#include "recorder/feed.h"
+#include "recorder/feed_set.h"
 #include "recorder/frame_log.h"
-#include "recorder/instruments.h"
 #include "recorder/log_keeper.h"
+#include "recorder/net/service_notifier.h"
 #include "recorder/recorder_monitor.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
@@ -131,27 +130,15 @@ LogKeeperOptions log_keeper_options_of(const RecorderConfig& config) {
   return keeper;
 }
 
-Status check_memory(const RecordOptions& options, const std::vector<FeedConfig>& feeds) {
-  uint64_t symbol_count = 0;
-  for (const FeedConfig& feed : feeds) symbol_count += feed.symbols.size();
-  const uint64_t floor = recorder_memory_floor_bytes(symbol_count);
-  if (options.memory_limit_bytes >= floor) return {};
-  return invalid_argument("--memory {} is too little for {} symbols; at least {} is needed",
-                          format_byte_size(options.memory_limit_bytes), symbol_count,
-                          format_byte_size(floor));
-}
-
 /// What the configuration can say and this version does not do yet, where leaving it undone would
 /// change what is recorded, deleted or served.
-Status check_supported(const RecordOptions& options) {
-  const RecorderConfig& config = options.config;
+Status check_supported(const RecorderConfig& config, const std::string& api_key) {
   const auto refuse = [](std::string_view what) {
     return invalid_argument("{} is not supported yet; leave it away", what);
   };
   for (const FeedConfig& feed : config.feeds) {
-    if (feed.legs != 1) return refuse("legs = 2");
     if (feed.backfill) return refuse("backfill = true");
-    if (feed.venue == Venue::kBinanceSpotSbe && options.api_key.empty()) {
+    if (feed.venue == Venue::kBinanceSpotSbe && api_key.empty()) {
       return invalid_argument(
           "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
     }
@@ -205,53 +192,48 @@ class Recorder {
         sink_(std::move(sink), writer_, sink_thread_options_of(options, disk)),
         log_keeper_(log_keeper_options_of(options.config),
                     [this] { return sink_.releasable_lsn(); }),
-        feed_configs_(options.config.feeds),
-        instruments_(options.config.feeds,
-                     {loop_, log_,
-                      [this](size_t number, std::vector<std::string> symbols) {
-                        start_found(number, std::move(symbols));
-                      },
-                      [](std::string_view line) { warn_line(line); },
-                      [this](const Error& error) { fail(error); }}),
+        config_(options.config),
+        feeds_({loop_, log_, options.memory_limit_bytes, [this] { return sink_.consumed_lsn(); },
+                [this](const Error& error) { fail(error); },
+                [this](std::string why) { stop_by_policy(std::move(why)); },
+                [](std::string_view line) { warn_line(line); }},
+               options.api_key, random_seed()),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
 
   Result<int> run() {
-    make_feeds();
     sink_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
     log_keeper_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
     TW_TRY(write_start());
     TW_TRY(monitor_.start(loop_, [this] { return status(); }));
     loop_.on_termination([this](int) { on_signal(); });
+    loop_.on_reload([this](int) { reload(); });
     // One that came while the log and the output were opened.
     if (interrupted()) loop_.post([this] { on_signal(); });
     beat();
     show_status();
     if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
     follow_disk();
-    for (const auto& feed : feeds_) start_or_pause(*feed);
-    instruments_.start();
+    feeds_.start(config_.feeds);
+    service_.tell("READY=1");
     loop_.run();
     return end();
   }
 
  private:
-  void make_feeds();
-  Feed& make_feed(const FeedConfig& config);
-  void start_found(size_t number, std::vector<std::string> symbols);
-  void start_or_pause(Feed& feed);
   void follow_disk();
   void obey(const DiskOrders& orders, uint64_t free_bytes);
-  void pause_and_resume_feeds();
   Status write_start();
+  Status write_configuration();
+  Status take_configuration();
+  void reload();
   void on_signal();
   void stop(std::string cause);
   void wait_for_closing(std::chrono::steady_clock::time_point until);
   void fail(const Error& error);
   void stop_by_policy(std::string why);
   void beat();
-  std::vector<VenueStatus> venue_statuses() const;
   void show_status();
   RecorderStatus status() const;
   void print_status();
@@ -265,14 +247,10 @@ class Recorder {
   FrameLog log_;
   SinkThread sink_;
   LogKeeper log_keeper_;
-  AttemptBudgets budgets_;
-  std::vector<FeedConfig> feed_configs_;  ///< with what patterns have found in their place
-  Instruments instruments_;
-  std::vector<std::unique_ptr<Feed>> feeds_;
-  std::set<const Feed*> paused_feeds_;  ///< closed because the disk is short
-  DiskOrders disk_orders_;
-  const uint64_t seed_ = random_seed();
-  uint32_t next_slot_ = 1;
+  RecorderConfig config_;  ///< in force
+  FeedSet feeds_;
+  DiskStep disk_step_ = DiskStep::kFine;
+  net::ServiceNotifier service_ = net::ServiceNotifier::from_environment();
   net::Timer heartbeat_timer_;
   net::Timer status_timer_;
   net::Timer end_timer_;
@@ -291,49 +269,7 @@ class Recorder {
   Shown last_shown_;
 };
 
-void Recorder::make_feeds() {
-  for (const FeedConfig& config : feed_configs_) {
-    if (!has_patterns(config)) make_feed(config);
-  }
-}
-
-Feed& Recorder::make_feed(const FeedConfig& config) {
-  auto context = std::unique_ptr<FeedContext>(
-      new FeedContext{.config = config,
-                      .loop = loop_,
-                      .log = log_,
-                      .backlog = {},
-                      .consumed_lsn = [this] { return sink_.consumed_lsn(); },
-                      .fail = [this](const Error& error) { fail(error); },
-                      .stop_by_policy = [this](std::string why) { stop_by_policy(std::move(why)); },
-                      .say = [](std::string_view line) { warn_line(line); }});
-  auto feed =
-      Feed::make(std::move(context), budgets_, options_.api_key, seed_ + next_slot_, next_slot_);
-  next_slot_ += static_cast<uint32_t>(feed->slot_count());
-  feeds_.push_back(std::move(feed));
-  return *feeds_.back();
-}
-
-void Recorder::start_found(size_t number, std::vector<std::string> symbols) {
-  if (stopping_) return;
-  FeedConfig& config = feed_configs_[number];
-  config.symbols = std::move(symbols);
-  if (const Status enough = check_memory(options_, feed_configs_); !enough) {
-    fail(enough.error());
-    return;
-  }
-  start_or_pause(make_feed(config));
-}
-
 // --- a disk that is short ---
-
-void Recorder::start_or_pause(Feed& feed) {
-  if (disk_orders_.may_run(feed.context().config.priority)) {
-    feed.start();
-  } else {
-    paused_feeds_.insert(&feed);
-  }
-}
 
 void Recorder::follow_disk() {
   const DiskOrders orders = disk_.orders();
@@ -348,7 +284,7 @@ void Recorder::follow_disk() {
 }
 
 void Recorder::obey(const DiskOrders& orders, uint64_t free_bytes) {
-  const DiskStep before = std::exchange(disk_orders_, orders).step;
+  const DiskStep before = std::exchange(disk_step_, orders.step);
   sink_.make_room(orders.step != DiskStep::kFine);
   if (orders.step == DiskStep::kFine) log_keeper_.relax();
   if (orders.step != before) {
@@ -365,34 +301,48 @@ void Recorder::obey(const DiskOrders& orders, uint64_t free_bytes) {
       fail({ErrorKind::kNoSpace, event.detail});
     }
   }
-  pause_and_resume_feeds();
-}
-
-/// A feed that is to come back while its sockets are still closing does so with a later heartbeat.
-void Recorder::pause_and_resume_feeds() {
-  if (stopping_) return;
-  for (const auto& feed : feeds_) {
-    const bool is_paused = paused_feeds_.contains(feed.get());
-    const bool may_run = disk_orders_.may_run(feed->context().config.priority);
-    if (!may_run && !is_paused) {
-      paused_feeds_.insert(feed.get());
-      feed->stop("disk_full");
-    } else if (may_run && is_paused && feed->is_done()) {
-      paused_feeds_.erase(feed.get());
-      feed->start();
-    }
-  }
+  feeds_.obey(orders);
 }
 
 Status Recorder::write_start() {
   LogEvent start;
   start.version = options_.version;
   TW_TRY(log_.append(LogKind::kStart, std::nullopt, 0, start, net::read_clocks()));
+  return write_configuration();
+}
+
+Status Recorder::write_configuration() {
   LogEvent configuration;
-  for (const auto& [key, value, origin] : effective_settings(options_.config)) {
+  for (const auto& [key, value, origin] : effective_settings(config_)) {
     configuration.detail += key + " = " + value + "\n";
   }
   return log_.append(LogKind::kConfiguration, std::nullopt, 0, configuration, net::read_clocks());
+}
+
+Status Recorder::take_configuration() {
+  TW_ASSIGN(RecorderConfig config, options_.read_config());
+  TW_TRY(check_reload(config_, config));
+  TW_TRY(check_supported(config, options_.api_key));
+  TW_TRY(feeds_.reload(config.feeds));
+  config_ = std::move(config);
+  return {};
+}
+
+/// What is wrong with a configuration is said, and nothing changes.
+void Recorder::reload() {
+  if (stopping_ || !options_.read_config) return;
+  Status written;
+  if (const Status taken = take_configuration(); taken) {
+    note_line("the configuration was read again and is in force");
+    written = write_configuration();
+  } else {
+    warn_line("the new configuration is not used: " + taken.error().message);
+    LogEvent refusal;
+    refusal.cause = "reload_refused";
+    refusal.detail = taken.error().message;
+    written = log_.append(LogKind::kNotice, std::nullopt, 0, refusal, net::read_clocks());
+  }
+  if (!written) fail(written.error());
 }
 
 void Recorder::on_signal() {
@@ -405,15 +355,13 @@ void Recorder::stop(std::string cause) {
   if (stopping_) return;
   stopping_ = true;
   stop_cause_ = std::move(cause);
-  instruments_.stop();
-  for (const auto& feed : feeds_) feed->stop();
+  service_.tell("STOPPING=1");
+  feeds_.stop();
   wait_for_closing(std::chrono::steady_clock::now() + kClosingMax);
 }
 
 void Recorder::wait_for_closing(std::chrono::steady_clock::time_point until) {
-  const bool all_done =
-      std::ranges::all_of(feeds_, [](const auto& feed) { return feed->is_done(); });
-  if (all_done || std::chrono::steady_clock::now() >= until) {
+  if (feeds_.is_done() || std::chrono::steady_clock::now() >= until) {
     loop_.stop();
     return;
   }
@@ -434,41 +382,17 @@ void Recorder::beat() {
   if (const Status status = log_.heartbeat(net::read_clocks()); !status) {
     fail(status.error());
   }
-  const uint64_t end_lsn = writer_.end_lsn();
-  for (const auto& feed : feeds_) feed->context().backlog.mark(end_lsn);
-  pause_and_resume_feeds();
+  feeds_.mark_backlogs(writer_.end_lsn());
+  feeds_.pause_and_resume();
+  service_.tell("WATCHDOG=1");
   heartbeat_timer_.start(kHeartbeatInterval, [this] { beat(); });
-}
-
-std::vector<VenueStatus> Recorder::venue_statuses() const {
-  std::vector<VenueStatus> venues;
-  for (const auto& feed : feeds_) {
-    const FeedContext& context = feed->context();
-    auto venue = std::ranges::find(venues, context.config.venue, &VenueStatus::venue);
-    if (venue == venues.end()) {
-      venue = venues.insert(venues.end(), VenueStatus{.venue = context.config.venue});
-    }
-    venue->events += context.frame_count;
-    venue->event_bytes += context.frame_bytes;
-    venue->dropped += context.dropped.total();
-    for (const auto& [stream, count] : context.dropped.by_stream()) {
-      venue->dropped_by_stream[stream] += count;
-    }
-    venue->blocked += context.block_count;
-    venue->connected += feed->connected_count();
-    venue->connections += feed->slot_count();
-    venue->connects += context.connect_count;
-    venue->lost += context.lost_count;
-    venue->failed_attempts += context.failed_attempt_count;
-  }
-  return venues;
 }
 
 RecorderStatus Recorder::status() const {
   RecorderStatus status;
   const auto now = std::chrono::steady_clock::now();
   status.seconds = std::chrono::duration<double>(now - began_).count();
-  status.venues = venue_statuses();
+  status.venues = feeds_.venue_statuses();
   for (const VenueStatus& venue : status.venues) {
     status.events += venue.events;
     status.dropped += venue.dropped;
@@ -479,8 +403,8 @@ RecorderStatus Recorder::status() const {
   status.sink = sink_.progress();
   status.published_lsn = sink_.releasable_lsn();
   status.segments = log_keeper_.counts();
-  status.disk = disk_orders_.step;
-  status.paused_feeds = paused_feeds_.size();
+  status.disk = disk_step_;
+  status.paused_feeds = feeds_.paused_count();
   status.end_lsn = writer_.end_lsn();
   status.durable_lsn = writer_.durable_lsn();
   status.queue_records = status.end_lsn - 1 - std::min(status.end_lsn - 1, sink_.consumed_lsn());
@@ -528,10 +452,7 @@ Result<int> Recorder::end() {
   event.detail = failure_ ? policy_stop_ : failure_.error().message;
   // Waits for room: the log's thread still writes, or has failed and says so.
   Status ended;
-  const auto store_all = [&] {
-    return std::ranges::all_of(feeds_, [](const auto& feed) { return feed->store_all_refused(); });
-  };
-  while (ended && !store_all()) ended = writer_.flush();
+  while (ended && !feeds_.store_all_refused()) ended = writer_.flush();
   if (ended) ended = log_.append(LogKind::kStop, std::nullopt, 0, event, net::read_clocks());
   while (ended) {
     const auto is_clear = log_.append_waiting();
@@ -559,8 +480,10 @@ Result<int> Recorder::end() {
 }  // namespace
 
 Result<int> record(const RecordOptions& options) {
-  TW_TRY(check_memory(options, options.config.feeds));
-  TW_TRY(check_supported(options));
+  TW_TRY(check_memory(options.memory_limit_bytes, options.config.feeds));
+  TW_TRY(check_supported(options.config, options.api_key));
+  // Until somebody listens to it. It ends a process that does not.
+  std::signal(SIGHUP, SIG_IGN);
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));
   LogWriterOptions log_options = log_options_of(options.config, sink->highest_known_lsn());
   TW_TRY(make_folders(options.config.wal.dir));

@@ -7,6 +7,7 @@
 
 #include "recorder/config/recorder_config.h"
 #include "recorder/disk_ladder.h"
+#include "recorder/leg_counts.h"
 #include "recorder/log_keeper.h"
 #include "recorder/protocol/venue.h"
 #include "recorder/sink_thread.h"
@@ -26,6 +27,7 @@ struct VenueStatus {
   uint64_t connects = 0;
   uint64_t lost = 0;  ///< connections that ended without our wish
   uint64_t failed_attempts = 0;
+  LegPairCounts legs{};
 };
 
 /// What the status line and the metrics say. Counters are since the start.

@@ -80,14 +80,20 @@ Error explain_page_budget(Error error, const MemoryBudget& budget) {
 }
 
 Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path, MemoryBudget& budget) {
-  const auto file = arrow::io::ReadableFile::Open(path.string(), budget.pool());
+  TW_ASSIGN(ParquetInput input, open(path, budget.pool()));
+  input.budget_ = &budget;
+  return input;
+}
+
+Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path,
+                                        arrow::MemoryPool* pool) {
+  const auto file = arrow::io::ReadableFile::Open(path.string(), pool);
   if (!file.ok()) return io_error("{}", file.status().message());
   return catch_parquet(path.string(), [&]() -> Result<ParquetInput> {
     ParquetInput input;
     input.path_ = path;
-    input.budget_ = &budget;
-    const auto reader =
-        parquet::ParquetFileReader::Open(*file, parquet::ReaderProperties(budget.pool()));
+    input.pool_ = pool;
+    const auto reader = parquet::ParquetFileReader::Open(*file, parquet::ReaderProperties(pool));
     input.metadata_ = reader->metadata();
     for (int i = 0; i < input.row_group_count(); ++i) {
       if (input.row_group_rows(i) < 0) {
@@ -160,7 +166,7 @@ Result<std::unique_ptr<RowGroupInput>> RowGroupInput::open(const ParquetInput& f
       announce(input->descriptor_, *chunk);
     }
     input->pool_ = std::make_unique<ChunkPool>(
-        file.budget_->pool(),
+        file.pool_,
         std::min(chunk_bytes_max, INT64_MAX - kAllocationSlackBytes) + kAllocationSlackBytes);
     return input;
   });

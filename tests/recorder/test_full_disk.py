@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from harness import tapeworks
-from recording import KEY, Exchanges, free_ports, judge, read_rows, read_table, start_recording, write_config
+from recording import KEY, Exchanges, free_port, judge, read_rows, read_table, start_recording, write_config
 from small_disk import small_disk
 
 MIB = 1 << 20
@@ -39,7 +39,7 @@ class Recording:
     """`record` on the small disk, in the background."""
 
     def __init__(self, disk, exchanges, tmp_path, sections: str):
-        port = free_ports(1)
+        port = free_port()
         # In [wal], which write_config ends with.
         config = write_config(disk.folder, with_priorities(exchanges.feeds),
                               sections=f'[metrics]\nlisten = "127.0.0.1:{port}"\n{sections}')

@@ -162,6 +162,20 @@ Status Sink::take(TableKind table, const PartitionName& name, int64_t time_ns,
   return {};
 }
 
+/// Where a file has one symbol, it is published as it is; its hour may still add to it.
+Status Sink::end_symbol(const PartitionName& name) {
+  if (options_.layout != Layout::kSymbol) return {};
+  for (const auto& [path, partition] : partitions_) {
+    const OpenPartition& open = partition->open;
+    if (open.table != TableKind::kRows || open.symbol != name.symbol) continue;
+    if (open.exchange != name.exchange || open.market != name.market) continue;
+    bool is_over = false;
+    TW_TRY(close(*partition, current_lsn_, false, is_over));
+    next_close_ns_ = std::min(next_close_ns_, partition->open.close_time_ns);
+  }
+  return {};
+}
+
 Result<Sink::Partition*> Sink::partition_for(TableKind table, const PartitionName& name,
                                              int64_t time_ns) {
   if (table == TableKind::kRows) {

@@ -143,6 +143,7 @@ class Sink final : private RowTarget {
   // sink.cpp: records, rows and closing.
   Status take(TableKind table, const PartitionName& name, int64_t time_ns,
               std::span<const std::byte> row) override;
+  Status end_symbol(const PartitionName& name) override;
   Result<Partition*> partition_for(TableKind table, const PartitionName& name, int64_t time_ns);
   Result<Partition*> add_partition(OpenPartition open);
   void begin_late();
