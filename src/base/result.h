@@ -14,6 +14,7 @@ enum class ErrorKind {
   kNotFound,         ///< a query found nothing, or its tables are stale: exit 1
   kCorrupt,          ///< the input data is wrong: exit 3
   kIo,               ///< the machine failed: exit 4
+  kNoSpace,          ///< a disk or a quota is full: exit 4, or whoever can wait does
   kMemoryBudget,  ///< the memory budget does not allow it: exit 4, or 3 when the input is to blame
   kCancelled,     ///< interrupted by a signal: exit 130
   kInternal,      ///< a bug of ours: exit 4
@@ -74,6 +75,7 @@ constexpr int exit_code(ErrorKind kind) {
     case ErrorKind::kCancelled:
       return 130;
     case ErrorKind::kIo:
+    case ErrorKind::kNoSpace:
     case ErrorKind::kMemoryBudget:
     case ErrorKind::kInternal:
       return 4;

@@ -55,6 +55,7 @@ std::unique_ptr<Command> make_replay_command();
 std::unique_ptr<Command> make_rolling_command();
 std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_simulate_exchange_command();
+std::unique_ptr<Command> make_sql_command();
 std::unique_ptr<Command> make_symbol_command();
 std::unique_ptr<Command> make_sync_command();
 std::unique_ptr<Command> make_verify_command();

@@ -24,6 +24,7 @@ constexpr CommandEntry kCommands[] = {
     {"run", "Do etl, sync and pnl in one pass", make_run_command},
     {"simulate-exchange", "Serve invented markets as the exchanges do, with faults on request",
      make_simulate_exchange_command},
+    {"sql", "Ask a recording, also while it is made", make_sql_command},
     {"symbol", "Show the brokers of one symbol", make_symbol_command},
     {"sync", "Take over closing prices", make_sync_command},
     {"verify", "Check a data directory or a recording", make_verify_command},

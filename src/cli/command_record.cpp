@@ -32,6 +32,7 @@ class RecordCommand : public Command {
     if (!memory) return invalid_argument("--memory: {}", memory.error().message);
     record_.memory_limit_bytes = *memory;
     TW_ASSIGN(record_.config, options_.read());
+    record_.read_config = [this] { return options_.read(); };
     if (const char* key = std::getenv("TAPEWORKS_BINANCE_SBE_KEY")) record_.api_key = key;
     record_.version = version_text();
     return {};

@@ -72,8 +72,11 @@ class ReplayCommand : public Command {
     if (result.whole_from_ns) {
       warn(
           "older records of the log are not kept; hours before {} {}:00 UTC cannot be made of it, "
-          "and what is left of the last of them is marked partial",
-          recorder::date_text(*result.whole_from_ns), recorder::hour_text(*result.whole_from_ns));
+          "and what is left of the last of them is marked partial{}",
+          recorder::date_text(*result.whole_from_ns), recorder::hour_text(*result.whole_from_ns),
+          result.is_exact ? ""
+                          : "; no state file says what they had left, so later hours may differ "
+                            "from what was recorded");
     }
     const std::vector<nlohmann::ordered_json> records{{{"records", result.record_count},
                                                        {"rows", result.row_count},

@@ -5,32 +5,36 @@
 #include <utility>
 
 namespace tapeworks::recorder {
+namespace {
+
+LogEntry entry_of(LogKind kind, uint16_t source, uint32_t connection, const net::ClockReading& time,
+                  std::string_view payload) {
+  LogEntry entry;
+  entry.kind = static_cast<uint8_t>(kind);
+  entry.source = source;
+  entry.connection = connection;
+  entry.wall_time_ns = time.wall_ns;
+  entry.monotonic_time_ns = time.monotonic_ns;
+  entry.payload = std::as_bytes(std::span(payload));
+  return entry;
+}
+
+}  // namespace
 
 Result<bool> FrameLog::try_append(const ReceivedMessage& message) {
   TW_ASSIGN(const bool is_clear, append_waiting());
   if (!is_clear) return false;
-  LogEntry entry;
-  entry.kind = static_cast<uint8_t>(LogKind::kFrame);
+  LogEntry entry = entry_of(LogKind::kFrame, encode_source(message.source), message.connection,
+                            message.time, message.payload);
   entry.flags = message.is_binary ? kLogFlagBinary : 0;
-  entry.source = encode_source(message.source);
-  entry.connection = message.connection;
-  entry.wall_time_ns = message.time.wall_ns;
-  entry.monotonic_time_ns = message.time.monotonic_ns;
-  entry.payload = std::as_bytes(std::span(message.payload));
   TW_ASSIGN(const auto lsn, writer_.try_append(entry));
   if (lsn && meter_ != nullptr) meter_->note(*lsn, message.time.monotonic_ns);
   return lsn.has_value();
 }
 
 Result<bool> FrameLog::try_append(const WaitingEvent& event) {
-  LogEntry entry;
-  entry.kind = static_cast<uint8_t>(event.kind);
-  entry.source = event.source;
-  entry.connection = event.connection;
-  entry.wall_time_ns = event.time.wall_ns;
-  entry.monotonic_time_ns = event.time.monotonic_ns;
-  entry.payload = std::as_bytes(std::span(event.payload));
-  TW_ASSIGN(const auto lsn, writer_.try_append(entry));
+  TW_ASSIGN(const auto lsn, writer_.try_append(entry_of(event.kind, event.source, event.connection,
+                                                        event.time, event.payload)));
   return lsn.has_value();
 }
 

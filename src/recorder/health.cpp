@@ -12,6 +12,9 @@ constexpr int64_t kSecondNs = 1'000'000'000;
 }  // namespace
 
 std::optional<std::string> find_trouble(const HealthReading& reading, int64_t limit_ns) {
+  if (reading.is_disk_full) {
+    return "the disk is full and no feed runs; free some space, and recording goes on";
+  }
   const auto age_ns = [&](int64_t time_ns) {
     return reading.now_ns - std::max(time_ns, reading.began_ns);
   };

@@ -50,10 +50,13 @@ class Instruments::Source {
   }
 
   const std::string url;
-  const FeedConfig& config;  ///< of the first feed: how to connect
+  const FeedConfig config;  ///< of the first feed: how to connect
   std::vector<size_t> feeds;
   bool has_failed = false;             ///< said already
   std::set<std::string> unknown_said;  ///< symbols
+  std::set<std::string> written;       ///< symbols, since next_full_write was set
+  std::chrono::steady_clock::time_point next_full_write;
+  std::chrono::milliseconds interval = kAgainAfterSuccess;
 
  private:
   void take(const Result<net::HttpAnswer>& answer) {
@@ -65,7 +68,7 @@ class Instruments::Source {
     const auto list = parse_instrument_list(config.venue, answer->body);
     if (!list) return fail(list.error());
     again_after_ = kAgainAfterFailureFirst;
-    timer_.start(kAgainAfterSuccess, [this] { ask(); });
+    timer_.start(interval, [this] { ask(); });
     owner_.on_list(*this, *list);
   }
 
@@ -81,21 +84,19 @@ class Instruments::Source {
   std::chrono::seconds again_after_ = kAgainAfterFailureFirst;
 };
 
-Instruments::Instruments(const std::vector<FeedConfig>& feeds, Host host) : host_(std::move(host)) {
+Instruments::Instruments(std::vector<WatchedFeed> feeds, Host host)
+    : host_(std::move(host)), feeds_(std::move(feeds)) {
   std::map<std::string, Source*> by_url;
-  for (size_t i = 0; i < feeds.size(); ++i) {
-    const FeedConfig& feed = feeds[i];
-    FeedState& state = feeds_.emplace_back(FeedState{&feed, {}, has_patterns(feed)});
-    if (!state.is_waiting) state.symbols = feed.symbols;
-    for (const std::string& symbol : feed.symbols) {
-      if (!is_symbol_pattern(symbol)) taken_.add(feed, symbol);
-    }
+  for (size_t i = 0; i < feeds_.size(); ++i) {
+    const FeedConfig& feed = feeds_[i].config;
+    for (const std::string& symbol : feeds_[i].symbols) taken_.add(feed, symbol);
     const std::string url = urls_of(feed).instruments_url;
     Source*& source = by_url[url];
     if (source == nullptr) {
       source = sources_.emplace_back(std::make_unique<Source>(*this, url, feed)).get();
     }
     source->feeds.push_back(i);
+    if (has_patterns(feed)) source->interval = std::min(source->interval, feed.list_interval);
   }
 }
 
@@ -129,23 +130,36 @@ void Instruments::on_failure(Source& source, const Error& error) {
   write_down(source, LogKind::kRestReply, event);
 }
 
-void Instruments::begin_feeds(const Source& source, const std::vector<ListedInstrument>& list) {
+/// What patterns find now: all of it at first, and later what was listed since.
+void Instruments::choose(const Source& source, const std::vector<ListedInstrument>& list) {
   for (const size_t number : source.feeds) {
-    FeedState& feed = feeds_[number];
-    if (!std::exchange(feed.is_waiting, false)) continue;
-    SymbolChoice choice = choose_symbols(*feed.config, list, taken_);
+    WatchedFeed& feed = feeds_[number];
+    if (!has_patterns(feed.config)) continue;
+    const SymbolChoice choice = choose_symbols(feed.config, list, taken_);
+    const bool is_first = std::exchange(feed.is_waiting, false);
     for (const std::string& pattern : choice.unmatched_patterns) {
+      if (!is_first) break;
       host_.say(fmt::format("{} {}: the pattern '{}' matches none of {} instruments",
-                            feed.config->exchange, feed.config->market, pattern, list.size()));
+                            feed.config.exchange, feed.config.market, pattern, list.size()));
     }
-    feed.symbols = choice.symbols;
-    host_.start_feed(number, std::move(choice.symbols));
+    const size_t known_count = feed.symbols.size();
+    for (const std::string& symbol : choice.symbols) {
+      if (std::ranges::find(feed.symbols, symbol) == feed.symbols.end()) {
+        feed.symbols.push_back(symbol);
+      }
+    }
+    if (is_first || feed.symbols.size() > known_count) host_.record(number, feed.symbols);
   }
 }
 
 void Instruments::on_list(Source& source, const std::vector<ListedInstrument>& list) {
   source.has_failed = false;
-  begin_feeds(source, list);
+  choose(source, list);
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= source.next_full_write) {
+    source.next_full_write = now + kAgainAfterSuccess;
+    source.written.clear();
+  }
   std::map<std::string_view, const ListedInstrument*> listed;
   for (const ListedInstrument& instrument : list) listed[instrument.facts.symbol] = &instrument;
   std::set<std::string> recorded;  // by several feeds, perhaps over several transports
@@ -156,6 +170,7 @@ void Instruments::on_list(Source& source, const std::vector<ListedInstrument>& l
     LogEvent event;
     event.symbols = {symbol};
     if (const auto found = listed.find(symbol); found != listed.end()) {
+      if (!source.written.insert(symbol).second) continue;
       event.cause = "instruments";
       event.url = source.url;
       event.detail = found->second->entry;

@@ -16,13 +16,15 @@
 
 namespace tapeworks::recorder {
 
-/// Asks the exchanges for their lists of instruments: at the start, again after a failure, and once
-/// a day. Feeds with patterns begin when their list is there; the others do not wait for it.
-/// Each list puts one record for each recorded instrument into the log, and names the symbols that
-/// the exchange does not have. A failure is said, and put into the log, once until it works again.
+/// Asks the exchanges for their lists of instruments: at the start, again after a failure, once a
+/// day, and for patterns as often as list_interval says, because of new listings. Feeds with
+/// patterns begin when their list is there; the others do not wait for it.
+/// Once a day one record for each recorded instrument goes into the log, for a new one at once, and
+/// the symbols that the exchange does not have are named. A failure is said, and put into the log,
+/// once until it works again.
 ///
 /// Memory: a reply of at most kReplyBytesMax for each list while it is taken apart.
-/// Ownership: feeds, and what the host names, outlive it. Threads: that of the loop.
+/// Ownership: what the host names outlives it. Threads: that of the loop.
 class Instruments {
  public:
   static constexpr size_t kReplyBytesMax = size_t{16} * 1024 * 1024;
@@ -30,13 +32,19 @@ class Instruments {
   struct Host {
     net::EventLoop& loop;
     FrameLog& log;
-    /// Begins a feed with patterns; its number among the feeds, and what it is to record.
-    std::function<void(size_t feed, std::vector<std::string> symbols)> start_feed;
+    /// All that a feed with patterns, by its number, is to record from here on.
+    std::function<void(size_t feed, const std::vector<std::string>& symbols)> record;
     std::function<void(std::string_view line)> say;
     std::function<void(const Error& error)> fail;  ///< the log has failed
   };
 
-  Instruments(const std::vector<FeedConfig>& feeds, Host host);
+  struct WatchedFeed {
+    FeedConfig config;
+    std::vector<std::string> symbols;  ///< that are recorded, or will be without the list
+    bool is_waiting = false;           ///< for the list
+  };
+
+  Instruments(std::vector<WatchedFeed> feeds, Host host);
   ~Instruments();
 
   void start();
@@ -47,16 +55,11 @@ class Instruments {
 
   void on_list(Source& source, const std::vector<ListedInstrument>& list);
   void on_failure(Source& source, const Error& error);
-  void begin_feeds(const Source& source, const std::vector<ListedInstrument>& list);
+  void choose(const Source& source, const std::vector<ListedInstrument>& list);
   void write_down(const Source& source, LogKind kind, const LogEvent& event);
 
   Host host_;
-  struct FeedState {
-    const FeedConfig* config = nullptr;
-    std::vector<std::string> symbols;  ///< empty until patterns were resolved
-    bool is_waiting = false;           ///< for the list
-  };
-  std::vector<FeedState> feeds_;
+  std::vector<WatchedFeed> feeds_;
   TakenStreams taken_;
   std::vector<std::unique_ptr<Source>> sources_;
 };

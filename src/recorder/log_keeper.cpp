@@ -17,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kPassInterval = 60s;
+constexpr auto kHurriedPassInterval = 5s;
 
 }  // namespace
 
@@ -36,7 +37,10 @@ void LogKeeper::start(std::function<void(const Error&)> on_failure) {
 void LogKeeper::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    const bool is_last = wake_.wait_for(lock, kPassInterval, [this] { return ending_; });
+    wake_.wait_for(lock, is_hurried_ ? kHurriedPassInterval : kPassInterval,
+                   [this] { return ending_ || pass_wanted_; });
+    const bool is_last = ending_;
+    pass_wanted_ = false;
     lock.unlock();
     Status done = keep_house_now();
     lock.lock();
@@ -49,6 +53,15 @@ void LogKeeper::run() {
     }
     if (is_last) return;
   }
+}
+
+void LogKeeper::hurry() {
+  is_hurried_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    pass_wanted_ = true;
+  }
+  wake_.notify_one();
 }
 
 Status LogKeeper::finish() {
@@ -67,6 +80,8 @@ Status LogKeeper::keep_house_now() {
     Status done = keep_house(net::read_clocks().wall_ns);
     // A signal ends the recording elsewhere; what is left waits for the next start.
     if (!done && done.error().kind == ErrorKind::kCancelled) return {};
+    // To compress takes room before it gives some; that waits as well.
+    if (!done && done.error().kind == ErrorKind::kNoSpace) return {};
     return done;
   } catch (const std::exception& error) {
     return internal_error("looking after {}: {}", options_.folder.string(), error.what());
@@ -87,12 +102,14 @@ Status LogKeeper::remove_old(int64_t now_wall_ns) {
   uint64_t left_bytes = 0;
   for (const LogSegmentExtent& segment : segments) left_bytes += segment.file_bytes;
   const uint64_t releasable_lsn = releasable_lsn_();
+  const bool is_shortening = is_hurried_ && options_.may_shorten;
+  const int64_t keep_ns = is_shortening ? 0 : options_.keep.count();
   size_t removable = 0;
   bool is_shortened = false;
   // The newest says how far the numbers went.
   for (; removable + 1 < segments.size(); ++removable) {
     const bool is_released = segments[removable + 1].first_lsn <= releasable_lsn + 1;
-    const bool is_old = segments[removable].end_wall_ns < now_wall_ns - options_.keep.count();
+    const bool is_old = segments[removable].end_wall_ns < now_wall_ns - keep_ns;
     const bool is_too_much = options_.max_bytes != 0 && left_bytes > options_.max_bytes;
     if (!is_released || !(is_old || is_too_much)) break;
     is_shortened |= !is_old;

@@ -18,7 +18,8 @@ struct LogKeeperOptions {
   std::filesystem::path folder;
   bool archive = true;
   std::chrono::nanoseconds keep = std::chrono::hours(24);  ///< counted from a segment's last record
-  uint64_t max_bytes = 0;  ///< of all segments; shortens `keep`; 0: no limit
+  uint64_t max_bytes = 0;    ///< of all segments; shortens `keep`; 0: no limit
+  bool may_shorten = false;  ///< `keep` also counts for nothing while the disk is short
 };
 
 /// What was done since the start.
@@ -43,6 +44,10 @@ class LogKeeper {
   ~LogKeeper();
 
   void start(std::function<void(const Error&)> on_failure);
+  /// A pass at once, because the disk is short; until relax() `keep` is 0 when it may be shortened.
+  /// Any thread.
+  void hurry();
+  void relax() { is_hurried_ = false; }
   /// Ends the thread after a last pass.
   Status finish();
 
@@ -61,6 +66,7 @@ class LogKeeper {
   std::function<void(const Error&)> on_failure_;
   std::atomic<uint64_t> archived_segments_{0};
   std::atomic<uint64_t> removed_segments_{0};
+  std::atomic<bool> is_hurried_{false};
   // The thread's alone: what was warned of already.
   bool warned_above_ = false;
   bool warned_shortened_ = false;
@@ -68,6 +74,7 @@ class LogKeeper {
   std::mutex mutex_;
   std::condition_variable wake_;
   // Guarded by mutex_.
+  bool pass_wanted_ = false;
   bool ending_ = false;
   Status outcome_;
   std::thread thread_;

@@ -14,14 +14,16 @@
 
 #include "base/interrupt.h"
 #include "base/messages.h"
-#include "recorder/feed.h"
+#include "recorder/disk_keeper.h"
+#include "recorder/feed_set.h"
 #include "recorder/frame_log.h"
-#include "recorder/instruments.h"
 #include "recorder/log_keeper.h"
+#include "recorder/net/service_notifier.h"
 #include "recorder/recorder_monitor.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
 #include "storage/memory_budget.h"
+#include "storage/posix_file.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -76,6 +78,7 @@ SinkOptions sink_options_of(const RecordOptions& options) {
   const OutputConfig& output = options.config.output;
   SinkOptions sink;
   sink.output_dir = output.dir;
+  sink.log_dir = options.config.wal.dir;
   sink.layout = layout_of(output.layout);
   // An eighth of the budget; the rest is the log's buffer, merges, and what a stream is known by.
   sink.buffer_bytes = options.memory_limit_bytes / 8;
@@ -106,119 +109,148 @@ LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor
   return log;
 }
 
-LogKeeperOptions log_keeper_options_of(const WalConfig& wal) {
+DiskKeeperOptions disk_keeper_options_of(const RecorderConfig& config) {
+  DiskKeeperOptions disk;
+  disk.log_folder = config.wal.dir;
+  disk.output_folder = config.output.dir;
+  disk.reserve_bytes = config.disk.reserve.bytes;
+  disk.min_free_bytes = config.disk.min_free.bytes;
+  for (const FeedConfig& feed : config.feeds) disk.priorities.push_back(feed.priority);
+  return disk;
+}
+
+LogKeeperOptions log_keeper_options_of(const RecorderConfig& config) {
+  const WalConfig& wal = config.wal;
   LogKeeperOptions keeper;
   keeper.folder = wal.dir;
   keeper.archive = wal.archive == WalArchive::kZstd;
   keeper.keep = wal.keep;
   keeper.max_bytes = wal.max_bytes.bytes;
+  keeper.may_shorten = config.retention.allow_delete;
   return keeper;
-}
-
-Status check_memory(const RecordOptions& options, const std::vector<FeedConfig>& feeds) {
-  uint64_t symbol_count = 0;
-  for (const FeedConfig& feed : feeds) symbol_count += feed.symbols.size();
-  const uint64_t floor = recorder_memory_floor_bytes(symbol_count);
-  if (options.memory_limit_bytes >= floor) return {};
-  return invalid_argument("--memory {} is too little for {} symbols; at least {} is needed",
-                          format_byte_size(options.memory_limit_bytes), symbol_count,
-                          format_byte_size(floor));
 }
 
 /// What the configuration can say and this version does not do yet, where leaving it undone would
 /// change what is recorded, deleted or served.
-Status check_supported(const RecordOptions& options) {
-  const RecorderConfig& config = options.config;
+Status check_supported(const RecorderConfig& config, const std::string& api_key) {
   const auto refuse = [](std::string_view what) {
     return invalid_argument("{} is not supported yet; leave it away", what);
   };
   for (const FeedConfig& feed : config.feeds) {
-    if (feed.legs != 1) return refuse("legs = 2");
     if (feed.backfill) return refuse("backfill = true");
-    if (feed.venue == Venue::kBinanceSpotSbe && options.api_key.empty()) {
+    if (feed.venue == Venue::kBinanceSpotSbe && api_key.empty()) {
       return invalid_argument(
           "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
     }
   }
-  if (config.retention.hours != 0) return refuse("retention.hours");
-  if (config.retention.disk_soft_limit.bytes != 0) return refuse("retention.disk_soft_limit");
   return {};
+}
+
+/// With on_disk_full = "exit" a disk without room is a failure like others.
+SinkThreadOptions sink_thread_options_of(const RecordOptions& options, DiskKeeper& disk) {
+  SinkThreadOptions sink;
+  sink.log_folder = options.config.wal.dir;
+  sink.retention = options.config.retention;
+  if (options.config.disk.on_disk_full == DiskFullAction::kExit) return sink;
+  sink.reopen = [&options] {
+    return Sink::open(sink_options_of(options), arrow::system_memory_pool());
+  };
+  sink.on_no_space = [&disk] { disk.note_no_space(); };
+  sink.disk_is_full = [&disk] { return disk.is_full(); };
+  return sink;
+}
+
+/// What a person is told when the disk gets shorter, or has room again.
+std::string disk_sentence(const RecorderConfig& config, DiskStep step, uint64_t free_bytes) {
+  const std::string room = fmt::format("{} is free for {} and {}", format_byte_size(free_bytes),
+                                       config.wal.dir.string(), config.output.dir.string());
+  switch (step) {
+    case DiskStep::kFine:
+      return room + ": recording goes on as usual";
+    case DiskStep::kLow:
+      return room + fmt::format(", less than disk.min_free ({}); free some space",
+                                format_byte_size(config.disk.min_free.bytes));
+    case DiskStep::kStopFeeds:
+      return room + "; feeds are stopped by priority until there is more";
+    case DiskStep::kFull:
+      break;
+  }
+  return room + (config.disk.on_disk_full == DiskFullAction::kExit
+                     ? "; recording ends, because disk.on_disk_full is exit"
+                     : "; no feed runs until there is more, and what is missed will be a gap");
 }
 
 class Recorder {
  public:
-  Recorder(const RecordOptions& options, LogWriter writer, std::unique_ptr<Sink> sink)
+  Recorder(const RecordOptions& options, DiskKeeper& disk, LogWriter writer,
+           std::unique_ptr<Sink> sink)
       : options_(options),
+        disk_(disk),
         writer_(std::move(writer)),
-        monitor_(options, writer_),
+        monitor_(options, writer_, disk),
         log_(writer_, monitor_.meter()),
-        sink_(std::move(sink), writer_, options.config.wal.dir),
-        log_keeper_(log_keeper_options_of(options.config.wal),
+        sink_(std::move(sink), writer_, sink_thread_options_of(options, disk)),
+        log_keeper_(log_keeper_options_of(options.config),
                     [this] { return sink_.releasable_lsn(); }),
-        feed_configs_(options.config.feeds),
-        instruments_(
-            options.config.feeds,
-            {loop_, log_,
-             [this](size_t number, std::vector<std::string> symbols) {
-               start_found(number, std::move(symbols));
-             },
-             [](std::string_view line) { warn_line(line); },
-             [this](const Error& error) { give_up(exit_code(error.kind), error.message); }}),
+        config_(options.config),
+        feeds_({loop_, log_, options.memory_limit_bytes, [this] { return sink_.consumed_lsn(); },
+                [this](const Error& error) { fail(error); },
+                [this](std::string why) { stop_by_policy(std::move(why)); },
+                [](std::string_view line) { warn_line(line); }},
+               options.api_key, random_seed()),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
 
   Result<int> run() {
-    make_feeds();
-    sink_.start([this](const Error& error) {
-      loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
-    });
-    log_keeper_.start([this](const Error& error) {
-      loop_.post([this, error] { give_up(exit_code(error.kind), error.message); });
-    });
+    sink_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
+    log_keeper_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
     TW_TRY(write_start());
     TW_TRY(monitor_.start(loop_, [this] { return status(); }));
     loop_.on_termination([this](int) { on_signal(); });
+    loop_.on_reload([this](int) { reload(); });
     // One that came while the log and the output were opened.
     if (interrupted()) loop_.post([this] { on_signal(); });
     beat();
     show_status();
     if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
-    for (const auto& feed : feeds_) feed->start();
-    instruments_.start();
+    follow_disk();
+    feeds_.start(config_.feeds);
+    service_.tell("READY=1");
     loop_.run();
     return end();
   }
 
  private:
-  void make_feeds();
-  Feed& make_feed(const FeedConfig& config);
-  void start_found(size_t number, std::vector<std::string> symbols);
+  void follow_disk();
+  void obey(const DiskOrders& orders, uint64_t free_bytes);
   Status write_start();
+  Status write_configuration();
+  Status take_configuration();
+  void reload();
   void on_signal();
   void stop(std::string cause);
   void wait_for_closing(std::chrono::steady_clock::time_point until);
-  void give_up(int exit_code, std::string why);
+  void fail(const Error& error);
+  void stop_by_policy(std::string why);
   void beat();
-  std::vector<VenueStatus> venue_statuses() const;
   void show_status();
   RecorderStatus status() const;
   void print_status();
   Result<int> end();
 
   const RecordOptions& options_;
+  DiskKeeper& disk_;
   net::EventLoop loop_;
   LogWriter writer_;
   RecorderMonitor monitor_;
   FrameLog log_;
   SinkThread sink_;
   LogKeeper log_keeper_;
-  AttemptBudgets budgets_;
-  std::vector<FeedConfig> feed_configs_;  ///< with what patterns have found in their place
-  Instruments instruments_;
-  std::vector<std::unique_ptr<Feed>> feeds_;
-  const uint64_t seed_ = random_seed();
-  uint32_t next_slot_ = 1;
+  RecorderConfig config_;  ///< in force
+  FeedSet feeds_;
+  DiskStep disk_step_ = DiskStep::kFine;
+  net::ServiceNotifier service_ = net::ServiceNotifier::from_environment();
   net::Timer heartbeat_timer_;
   net::Timer status_timer_;
   net::Timer end_timer_;
@@ -226,11 +258,9 @@ class Recorder {
   bool stopping_ = false;
   int signal_count_ = 0;
   std::string stop_cause_;
-  struct GivenUp {
-    int exit_code = 1;
-    std::string why;
-  };
-  std::optional<GivenUp> given_up_;
+  // Why the recording ends before it was asked to; the first reason counts.
+  Status failure_;
+  std::string policy_stop_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   struct Shown {
     double seconds = 0;
@@ -239,48 +269,80 @@ class Recorder {
   Shown last_shown_;
 };
 
-void Recorder::make_feeds() {
-  for (const FeedConfig& config : feed_configs_) {
-    if (!has_patterns(config)) make_feed(config);
-  }
+// --- a disk that is short ---
+
+void Recorder::follow_disk() {
+  const DiskOrders orders = disk_.orders();
+  if (orders.step != DiskStep::kFine) obey(orders, disk_.free_bytes());
+  disk_.start({[this](const DiskOrders& changed, uint64_t free_bytes) {
+                 loop_.post([this, changed, free_bytes] { obey(changed, free_bytes); });
+               },
+               [this] {
+                 sink_.save_space();
+                 log_keeper_.hurry();
+               }});
 }
 
-Feed& Recorder::make_feed(const FeedConfig& config) {
-  auto context = std::unique_ptr<FeedContext>(new FeedContext{
-      .config = config,
-      .loop = loop_,
-      .log = log_,
-      .backlog = {},
-      .consumed_lsn = [this] { return sink_.consumed_lsn(); },
-      .give_up = [this](int code, std::string why) { give_up(code, std::move(why)); },
-      .say = [](std::string_view line) { warn_line(line); }});
-  auto feed =
-      Feed::make(std::move(context), budgets_, options_.api_key, seed_ + next_slot_, next_slot_);
-  next_slot_ += static_cast<uint32_t>(feed->slot_count());
-  feeds_.push_back(std::move(feed));
-  return *feeds_.back();
-}
-
-void Recorder::start_found(size_t number, std::vector<std::string> symbols) {
-  if (stopping_) return;
-  FeedConfig& config = feed_configs_[number];
-  config.symbols = std::move(symbols);
-  if (const Status enough = check_memory(options_, feed_configs_); !enough) {
-    give_up(exit_code(enough.error().kind), enough.error().message);
-    return;
+void Recorder::obey(const DiskOrders& orders, uint64_t free_bytes) {
+  const DiskStep before = std::exchange(disk_step_, orders.step);
+  sink_.make_room(orders.step != DiskStep::kFine);
+  if (orders.step == DiskStep::kFine) log_keeper_.relax();
+  if (orders.step != before) {
+    LogEvent event;
+    event.cause = fmt::format("disk_{}", name_of(orders.step));
+    event.detail = disk_sentence(options_.config, orders.step, free_bytes);
+    event.count = static_cast<int64_t>(free_bytes);
+    warn_line(event.detail);
+    const Status written =
+        log_.append(LogKind::kNotice, std::nullopt, 0, event, net::read_clocks());
+    if (!written) fail(written.error());
+    if (orders.step == DiskStep::kFull &&
+        options_.config.disk.on_disk_full == DiskFullAction::kExit) {
+      fail({ErrorKind::kNoSpace, event.detail});
+    }
   }
-  make_feed(config).start();
+  feeds_.obey(orders);
 }
 
 Status Recorder::write_start() {
   LogEvent start;
   start.version = options_.version;
   TW_TRY(log_.append(LogKind::kStart, std::nullopt, 0, start, net::read_clocks()));
+  return write_configuration();
+}
+
+Status Recorder::write_configuration() {
   LogEvent configuration;
-  for (const auto& [key, value, origin] : effective_settings(options_.config)) {
+  for (const auto& [key, value, origin] : effective_settings(config_)) {
     configuration.detail += key + " = " + value + "\n";
   }
   return log_.append(LogKind::kConfiguration, std::nullopt, 0, configuration, net::read_clocks());
+}
+
+Status Recorder::take_configuration() {
+  TW_ASSIGN(RecorderConfig config, options_.read_config());
+  TW_TRY(check_reload(config_, config));
+  TW_TRY(check_supported(config, options_.api_key));
+  TW_TRY(feeds_.reload(config.feeds));
+  config_ = std::move(config);
+  return {};
+}
+
+/// What is wrong with a configuration is said, and nothing changes.
+void Recorder::reload() {
+  if (stopping_ || !options_.read_config) return;
+  Status written;
+  if (const Status taken = take_configuration(); taken) {
+    note_line("the configuration was read again and is in force");
+    written = write_configuration();
+  } else {
+    warn_line("the new configuration is not used: " + taken.error().message);
+    LogEvent refusal;
+    refusal.cause = "reload_refused";
+    refusal.detail = taken.error().message;
+    written = log_.append(LogKind::kNotice, std::nullopt, 0, refusal, net::read_clocks());
+  }
+  if (!written) fail(written.error());
 }
 
 void Recorder::on_signal() {
@@ -293,61 +355,44 @@ void Recorder::stop(std::string cause) {
   if (stopping_) return;
   stopping_ = true;
   stop_cause_ = std::move(cause);
-  instruments_.stop();
-  for (const auto& feed : feeds_) feed->stop();
+  service_.tell("STOPPING=1");
+  feeds_.stop();
   wait_for_closing(std::chrono::steady_clock::now() + kClosingMax);
 }
 
 void Recorder::wait_for_closing(std::chrono::steady_clock::time_point until) {
-  const bool all_done =
-      std::ranges::all_of(feeds_, [](const auto& feed) { return feed->is_done(); });
-  if (all_done || std::chrono::steady_clock::now() >= until) {
+  if (feeds_.is_done() || std::chrono::steady_clock::now() >= until) {
     loop_.stop();
     return;
   }
   end_timer_.start(kClosingCheckInterval, [this, until] { wait_for_closing(until); });
 }
 
-void Recorder::give_up(int exit_code, std::string why) {
-  if (!given_up_) given_up_ = GivenUp{exit_code, std::move(why)};
+void Recorder::fail(const Error& error) {
+  if (failure_ && policy_stop_.empty()) failure_ = std::unexpected(error);
+  loop_.post([this] { stop("failure"); });
+}
+
+void Recorder::stop_by_policy(std::string why) {
+  if (failure_ && policy_stop_.empty()) policy_stop_ = std::move(why);
   loop_.post([this] { stop("failure"); });
 }
 
 void Recorder::beat() {
   if (const Status status = log_.heartbeat(net::read_clocks()); !status) {
-    give_up(exit_code(status.error().kind), status.error().message);
+    fail(status.error());
   }
-  const uint64_t end_lsn = writer_.end_lsn();
-  for (const auto& feed : feeds_) feed->context().backlog.mark(end_lsn);
+  feeds_.mark_backlogs(writer_.end_lsn());
+  feeds_.pause_and_resume();
+  service_.tell("WATCHDOG=1");
   heartbeat_timer_.start(kHeartbeatInterval, [this] { beat(); });
-}
-
-std::vector<VenueStatus> Recorder::venue_statuses() const {
-  std::vector<VenueStatus> venues;
-  for (const auto& feed : feeds_) {
-    const FeedContext& context = feed->context();
-    auto venue = std::ranges::find(venues, context.config.venue, &VenueStatus::venue);
-    if (venue == venues.end()) {
-      venue = venues.insert(venues.end(), VenueStatus{.venue = context.config.venue});
-    }
-    venue->events += context.frame_count;
-    venue->event_bytes += context.frame_bytes;
-    venue->dropped += context.dropped_count;
-    venue->blocked += context.block_count;
-    venue->connected += feed->connected_count();
-    venue->connections += feed->slot_count();
-    venue->connects += context.connect_count;
-    venue->lost += context.lost_count;
-    venue->failed_attempts += context.failed_attempt_count;
-  }
-  return venues;
 }
 
 RecorderStatus Recorder::status() const {
   RecorderStatus status;
   const auto now = std::chrono::steady_clock::now();
   status.seconds = std::chrono::duration<double>(now - began_).count();
-  status.venues = venue_statuses();
+  status.venues = feeds_.venue_statuses();
   for (const VenueStatus& venue : status.venues) {
     status.events += venue.events;
     status.dropped += venue.dropped;
@@ -358,6 +403,8 @@ RecorderStatus Recorder::status() const {
   status.sink = sink_.progress();
   status.published_lsn = sink_.releasable_lsn();
   status.segments = log_keeper_.counts();
+  status.disk = disk_step_;
+  status.paused_feeds = feeds_.paused_count();
   status.end_lsn = writer_.end_lsn();
   status.durable_lsn = writer_.durable_lsn();
   status.queue_records = status.end_lsn - 1 - std::min(status.end_lsn - 1, sink_.consumed_lsn());
@@ -397,15 +444,15 @@ Result<int> Recorder::end() {
   for (const int number : {SIGINT, SIGTERM}) {
     std::signal(number, signal_count_ > 0 ? end_at_once : end_at_second_signal);
   }
+  // An end does not wait for room; the reserve is there for it.
+  disk_.finish();
+  writer_.stop_waiting_for_space();
   LogEvent event;
   event.cause = stop_cause_;
-  if (given_up_) event.detail = given_up_->why;
+  event.detail = failure_ ? policy_stop_ : failure_.error().message;
   // Waits for room: the log's thread still writes, or has failed and says so.
   Status ended;
-  const auto store_all = [&] {
-    return std::ranges::all_of(feeds_, [](const auto& feed) { return feed->store_all_refused(); });
-  };
-  while (ended && !store_all()) ended = writer_.flush();
+  while (ended && !feeds_.store_all_refused()) ended = writer_.flush();
   if (ended) ended = log_.append(LogKind::kStop, std::nullopt, 0, event, net::read_clocks());
   while (ended) {
     const auto is_clear = log_.append_waiting();
@@ -424,25 +471,27 @@ Result<int> Recorder::end() {
   TW_TRY(ended);
   TW_TRY(finished);
   TW_TRY(kept);
-  if (!given_up_) return 0;
-  if (given_up_->exit_code == 1) {
-    warn_line(given_up_->why);
-    return 1;
-  }
-  return given_up_->exit_code == 2 ? Result<int>(invalid_argument("{}", given_up_->why))
-                                   : Result<int>(io_error("{}", given_up_->why));
+  TW_TRY(failure_);
+  if (policy_stop_.empty()) return 0;
+  warn_line(policy_stop_);
+  return 1;
 }
 
 }  // namespace
 
 Result<int> record(const RecordOptions& options) {
-  TW_TRY(check_memory(options, options.config.feeds));
-  TW_TRY(check_supported(options));
+  TW_TRY(check_memory(options.memory_limit_bytes, options.config.feeds));
+  TW_TRY(check_supported(options.config, options.api_key));
+  // Until somebody listens to it. It ends a process that does not.
+  std::signal(SIGHUP, SIG_IGN);
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));
-  TW_ASSIGN(LogWriter writer,
-            LogWriter::open(options.config.wal.dir,
-                            log_options_of(options.config, sink->highest_known_lsn())));
-  return Recorder(options, std::move(writer), std::move(sink)).run();
+  LogWriterOptions log_options = log_options_of(options.config, sink->highest_known_lsn());
+  TW_TRY(make_folders(options.config.wal.dir));
+  DiskKeeper disk(disk_keeper_options_of(options.config));
+  disk.round();
+  log_options.on_no_space = [&disk] { disk.note_no_space(); };
+  TW_ASSIGN(LogWriter writer, LogWriter::open(options.config.wal.dir, std::move(log_options)));
+  return Recorder(options, disk, std::move(writer), std::move(sink)).run();
 }
 
 }  // namespace tapeworks::recorder

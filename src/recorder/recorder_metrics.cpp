@@ -19,6 +19,44 @@ Labels labels_of(Venue venue) {
   return {{"exchange", name.exchange}, {"market", name.market}, {"transport", name.transport}};
 }
 
+Labels labels_of(Venue venue, size_t leg) {
+  Labels labels = labels_of(venue);
+  labels.emplace_back("leg", leg == 0 ? "0" : "1");
+  return labels;
+}
+
+const std::array<RowCounts::Leg, 2>& legs_of(const RecorderStatus& status, Venue venue) {
+  return status.sink.counts.legs[static_cast<size_t>(venue)];
+}
+
+/// What each leg has brought, and where one did not. Without legs = 2 the second one is that of
+/// sockets that replace others.
+void write_legs(MetricsText& text, const RecorderStatus& status) {
+  const auto write = [&](std::string_view name, std::string_view help, auto value_of) {
+    text.family(name, kCounter, help);
+    for (const VenueStatus& venue : status.venues) {
+      for (size_t leg = 0; leg < venue.legs.size(); ++leg) {
+        text.sample(value_of(venue, leg), labels_of(venue.venue, leg));
+      }
+    }
+  };
+  write("tapeworks_leg_messages_total", "Messages that a leg brought.",
+        [](const VenueStatus& venue, size_t leg) { return venue.legs[leg].messages; });
+  write("tapeworks_leg_connections_lost_total",
+        "Connections of a leg that ended though nobody here wanted it.",
+        [](const VenueStatus& venue, size_t leg) { return venue.legs[leg].lost; });
+  write("tapeworks_leg_first_copies_total",
+        "Rows that both legs should bring, taken from this one while both were connected.",
+        [&](const VenueStatus& venue, size_t leg) {
+          return legs_of(status, venue.venue)[leg].first_copies;
+        });
+  write("tapeworks_leg_second_copies_total",
+        "Rows that both legs should bring, left out because the other one was faster.",
+        [&](const VenueStatus& venue, size_t leg) {
+          return legs_of(status, venue.venue)[leg].second_copies;
+        });
+}
+
 void write_venues(MetricsText& text, const RecorderStatus& status) {
   struct Column {
     std::string_view name;
@@ -51,9 +89,12 @@ void write_venues(MetricsText& text, const RecorderStatus& status) {
   }
   text.family("tapeworks_dropped_messages_total", kCounter, "Messages given up by a loss policy.");
   for (const VenueStatus& venue : status.venues) {
-    Labels labels = labels_of(venue.venue);
-    labels.emplace_back("cause", "log_full");
-    text.sample(venue.dropped, labels);
+    for (const auto& [stream, count] : venue.dropped_by_stream) {
+      Labels labels = labels_of(venue.venue);
+      labels.emplace_back("stream", stream);
+      labels.emplace_back("cause", "log_full");
+      text.sample(count, labels);
+    }
   }
 }
 
@@ -106,6 +147,8 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
   write_one(text, "tapeworks_removed_segments_total", kCounter,
             "Segments of the log that were removed, their records published.",
             status.segments.removed_segments);
+  write_one(text, "tapeworks_deleted_files_total", kCounter,
+            "Published files that retention deleted.", sink.deleted.files);
   write_one(text, "tapeworks_open_partitions", kGauge, "Files whose hour is not over.",
             sink.open_partitions);
   write_one(text, "tapeworks_parts", kGauge, "Parts that wait to be joined.", sink.parts);
@@ -129,8 +172,10 @@ void write_latencies(MetricsText& text, const RecorderStatus& status,
   text.family("tapeworks_exchange_to_receive_seconds", kHistogram,
               "From the exchange's time of a row to its receipt, by two clocks.");
   for (const VenueStatus& venue : status.venues) {
-    text.histogram(status.sink.counts.exchange_to_receive[static_cast<size_t>(venue.venue)],
-                   labels_of(venue.venue));
+    for (size_t leg = 0; leg < venue.legs.size(); ++leg) {
+      text.histogram(legs_of(status, venue.venue)[leg].exchange_to_receive,
+                     labels_of(venue.venue, leg));
+    }
   }
 }
 
@@ -142,6 +187,12 @@ void write_machine(MetricsText& text, const RecorderStatus& status, const Metric
   text.family("tapeworks_disk_free_bytes", kGauge, "Room on the device of a folder.");
   text.sample(reading.log_free_bytes, {{"folder", "log"}});
   text.sample(reading.output_free_bytes, {{"folder", "output"}});
+  write_one(
+      text, "tapeworks_disk_step", kGauge,
+      "0 when there is room, 1 below disk.min_free, 2 when feeds are stopped, 3 when it is full.",
+      uint64_t{static_cast<uint8_t>(status.disk)});
+  write_one(text, "tapeworks_paused_feeds", kGauge,
+            "Feeds that are closed because the disk is short.", status.paused_feeds);
   text.family("tapeworks_build_info", kGauge, "Always 1; the version is a label.");
   text.sample(uint64_t{1}, {{"version", reading.version}});
   write_one(text, "process_resident_memory_bytes", kGauge, "Resident memory.",
@@ -156,6 +207,7 @@ void write_machine(MetricsText& text, const RecorderStatus& status, const Metric
 std::string render_metrics(const RecorderStatus& status, const MetricsReading& reading) {
   MetricsText text;
   write_venues(text, status);
+  write_legs(text, status);
   write_rows(text, status);
   write_log_and_files(text, status, reading);
   write_latencies(text, status, reading);

@@ -56,9 +56,10 @@ void RecorderMonitor::stop() {
 
 std::optional<std::string> RecorderMonitor::trouble() const {
   const DurabilityMeter::Reading durability = meter_.read();
-  return find_trouble({net::read_clocks().monotonic_ns, began_ns_,
-                       durability.last_message_durable_ns, durability.last_record_durable_ns},
-                      std::chrono::nanoseconds(options_.config.metrics.unhealthy_after).count());
+  return find_trouble(
+      {net::read_clocks().monotonic_ns, began_ns_, durability.last_message_durable_ns,
+       durability.last_record_durable_ns, disk_.is_full()},
+      std::chrono::nanoseconds(options_.config.metrics.unhealthy_after).count());
 }
 
 void RecorderMonitor::measure_disks() {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "recorder/disk_keeper.h"
 #include "recorder/durability_meter.h"
 #include "recorder/metrics_server.h"
 #include "recorder/recorder.h"
@@ -18,11 +19,11 @@ namespace tapeworks::recorder {
 /// What looks at a recorder from outside: metrics and health over HTTP, where metrics.listen is
 /// set; otherwise it does nothing.
 ///
-/// Ownership: options, loop and writer outlive it. Threads: that of the loop.
+/// Ownership: options, loop, writer and disk keeper outlive it. Threads: that of the loop.
 class RecorderMonitor {
  public:
-  RecorderMonitor(const RecordOptions& options, const LogWriter& writer)
-      : options_(options), meter_(writer) {}
+  RecorderMonitor(const RecordOptions& options, const LogWriter& writer, const DiskKeeper& disk)
+      : options_(options), disk_(disk), meter_(writer) {}
 
   /// Null when nothing is served.
   DurabilityMeter* meter() { return is_wanted() ? &meter_ : nullptr; }
@@ -39,6 +40,7 @@ class RecorderMonitor {
   void measure_disks();
 
   const RecordOptions& options_;
+  const DiskKeeper& disk_;
   DurabilityMeter meter_;
   int64_t began_ns_ = 0;  ///< on the monotonic clock
   double start_time_seconds_ = 0;

@@ -21,6 +21,8 @@ std::string render_text(const RecorderStatus& status) {
     line += fmt::format(", quarantined {}", status.sink.counts.quarantined);
   }
   if (status.blocked > 0) line += fmt::format(", blocked {}", status.blocked);
+  if (status.disk != DiskStep::kFine) line += fmt::format(", disk {}", name_of(status.disk));
+  if (status.paused_feeds > 0) line += fmt::format(", paused feeds {}", status.paused_feeds);
   if (!status.is_durable) line += ", not synced (wal.sync = \"none\")";
   return line;
 }
@@ -48,6 +50,9 @@ std::string render_json(const RecorderStatus& status) {
   line["frames"] = counts.frame_kinds;
   line["dropped_total"] = status.dropped;
   line["blocked"] = status.blocked;
+  line["disk"] = name_of(status.disk);
+  line["paused_feeds"] = status.paused_feeds;
+  line["deleted_files"] = sink.deleted.files;
   line["lag_seconds"] = std::round(status.lag_seconds * 1000) / 1000;
   line["end_lsn"] = status.end_lsn;
   line["durable_lsn"] = status.durable_lsn;

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "recorder/config/recorder_config.h"
+#include "recorder/disk_ladder.h"
+#include "recorder/leg_counts.h"
 #include "recorder/log_keeper.h"
 #include "recorder/protocol/venue.h"
 #include "recorder/sink_thread.h"
@@ -17,12 +20,14 @@ struct VenueStatus {
   uint64_t events = 0;  ///< messages stored in the log
   uint64_t event_bytes = 0;
   uint64_t dropped = 0;
+  std::map<std::string, uint64_t> dropped_by_stream = {};
   uint64_t blocked = 0;
   uint64_t connected = 0;
   uint64_t connections = 0;
   uint64_t connects = 0;
   uint64_t lost = 0;  ///< connections that ended without our wish
   uint64_t failed_attempts = 0;
+  LegPairCounts legs{};
 };
 
 /// What the status line and the metrics say. Counters are since the start.
@@ -44,6 +49,8 @@ struct RecorderStatus {
   bool is_durable = true;      ///< not with wal.sync = "none"
   uint64_t published_lsn = 0;  ///< every record up to here is in published files
   LogKeeperCounts segments;
+  DiskStep disk = DiskStep::kFine;
+  uint64_t paused_feeds = 0;  ///< closed because the disk is short
   SinkProgress sink;
   std::vector<VenueStatus> venues;  ///< those with a feed
 };

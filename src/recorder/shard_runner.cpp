@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <set>
 #include <utility>
 
 #include "recorder/net/endpoint.h"
@@ -20,6 +19,21 @@ constexpr auto kIdleTimeout = 10min;
 constexpr uint16_t kNormalClosure = 1000;
 /// One message takes one record.
 constexpr size_t kMessageBytesMax = size_t{8} * kMiB;
+
+std::set<std::string> symbols_of(std::span<const StreamKey> keys) {
+  std::set<std::string> symbols;
+  for (const StreamKey& key : keys) symbols.insert(key.symbol);
+  return symbols;
+}
+
+bool has_two_legs(const FeedConfig& config) { return config.legs == 2; }
+
+std::vector<std::string> difference(const std::set<std::string>& of,
+                                    const std::set<std::string>& without) {
+  std::vector<std::string> rest;
+  std::ranges::set_difference(of, without, std::back_inserter(rest));
+  return rest;
+}
 
 }  // namespace
 
@@ -93,25 +107,33 @@ class ShardRunner::Socket final : public net::WebSocketHandler {
 ShardRunner::ShardRunner(FeedContext& context, ConnectionOptions options, RateWindow& budget,
                          uint64_t random_key, uint32_t slot)
     : context_(context),
-      shard_(options, budget, random_key),
+      shard_(options, budget, random_key, has_two_legs(context.config)),
       slot_(slot),
-      key_count_(options.keys.size()),
-      timer_(context.loop) {
-  std::set<std::string> symbols;
-  for (const StreamKey& key : options.keys) symbols.insert(key.symbol);
-  symbols_.assign(symbols.begin(), symbols.end());
-}
+      symbols_(symbols_of(options.keys)),
+      timer_(context.loop) {}
 
 ShardRunner::~ShardRunner() = default;
 
-void ShardRunner::start() {
+void ShardRunner::start(const std::string& why) {
+  stop_cause_.clear();
+  if (!why.empty()) {
+    for (const std::string& symbol : symbols_) write_symbol(symbol, "added", why);
+  }
   Reaction reaction;
   shard_.start(now(), reaction);
   perform(reaction);
 }
 
-void ShardRunner::stop() {
-  stopping_ = true;
+void ShardRunner::stop(const std::string& cause) { close_all(cause); }
+
+void ShardRunner::leave(const std::string& why) {
+  close_all("removed");
+  forget({symbols_.begin(), symbols_.end()}, why);
+  symbols_.clear();
+}
+
+void ShardRunner::close_all(std::string_view cause) {
+  stop_cause_ = cause;
   Reaction reaction;
   shard_.stop(reaction);
   perform(reaction);
@@ -119,9 +141,48 @@ void ShardRunner::stop() {
   end_drop_episode();
 }
 
-bool ShardRunner::is_connected() const {
-  const Connection* const active = shard_.connection(shard_.active_id());
-  return active != nullptr && active->state() == Connection::State::kLive;
+void ShardRunner::reconfigure(ConnectionOptions options, const std::string& why) {
+  std::set<std::string> wanted = symbols_of(options.keys);
+  for (const std::string& symbol : difference(wanted, symbols_)) {
+    // One that comes back before it has gone has never been away.
+    bool is_back = false;
+    for (Forgotten& forgotten : forgotten_) is_back |= std::erase(forgotten.symbols, symbol) > 0;
+    if (!is_back) write_symbol(symbol, "added", why);
+  }
+  forget(difference(symbols_, wanted), why);
+  symbols_ = std::move(wanted);
+  Reaction reaction;
+  shard_.reconfigure(now(), std::move(options), has_two_legs(context_.config), reaction);
+  perform(reaction);
+}
+
+void ShardRunner::write_symbol(const std::string& symbol, std::string_view cause,
+                               const std::string& why) {
+  LogEvent event;
+  event.cause = cause;
+  event.symbols = {symbol};
+  event.detail = why;
+  write_down(LogKind::kSymbol, 0, event);
+}
+
+void ShardRunner::forget(std::vector<std::string> symbols, const std::string& why) {
+  if (symbols.empty()) return;
+  Forgotten forgotten{std::move(symbols), {}, why};
+  for (const auto& socket : sockets_) forgotten.sockets.insert(socket->id());
+  forgotten_.push_back(std::move(forgotten));
+  write_forgotten();
+}
+
+/// Once nothing can come of them.
+void ShardRunner::write_forgotten() {
+  std::erase_if(forgotten_, [this](Forgotten& forgotten) {
+    std::erase_if(forgotten.sockets, [this](uint64_t id) { return find(id) == nullptr; });
+    if (!forgotten.sockets.empty()) return false;
+    for (const std::string& symbol : forgotten.symbols) {
+      write_symbol(symbol, "removed", forgotten.why);
+    }
+    return true;
+  });
 }
 
 void ShardRunner::perform(Reaction& reaction) {
@@ -146,8 +207,7 @@ void ShardRunner::perform(const Action& action) {
     case Action::Kind::kSend:
       if (socket == nullptr) break;
       if (const Status sent = socket->client().send(net::Opcode::kText, action.text); !sent) {
-        context_.say(fmt::format("{} {}: {}", context_.config.exchange, context_.config.market,
-                                 sent.error().message));
+        context_.say(context_.named(sent.error().message));
       }
       break;
     case Action::Kind::kClose:
@@ -172,7 +232,7 @@ void ShardRunner::request_token(const Action& action) {
   };
   auto options = connect_options_of(context_.config, action.text);
   if (!options) {
-    context_.say(options.error().message);
+    context_.say(context_.named(options.error().message));
     context_.loop.post([answer] { answer(0, ""); });
     return;
   }
@@ -183,8 +243,7 @@ void ShardRunner::request_token(const Action& action) {
         const auto call = std::move(token_calls_[id]);
         token_calls_.erase(id);
         if (!reply) {
-          context_.say(fmt::format("{} {}: {}", context_.config.exchange, context_.config.market,
-                                   reply.error().message));
+          context_.say(context_.named(reply.error().message));
           answer(0, "");
         } else {
           answer(reply->status, reply->body);
@@ -211,11 +270,8 @@ void ShardRunner::open(const Action& action) {
   limits.message_bytes_max = kMessageBytesMax;
   limits.idle_timeout = kIdleTimeout;
   limits.deflate = context_.config.compression;
-  // The leg that the active socket has not.
-  const Socket* const active = find(shard_.active_id());
-  const uint8_t leg = active != nullptr && active->leg() == 0 ? 1 : 0;
-  sockets_.push_back(
-      std::make_unique<Socket>(*this, action.connection, leg, std::move(*options), limits));
+  sockets_.push_back(std::make_unique<Socket>(
+      *this, action.connection, shard_.leg_of(action.connection), std::move(*options), limits));
 }
 
 // --- events ---
@@ -228,11 +284,15 @@ void ShardRunner::write_down(LogKind kind, uint8_t leg, const LogEvent& event) {
 
 void ShardRunner::on_connected(Socket& socket, const Notice& notice) {
   socket.is_written_down = true;
-  ++context_.connect_count;
+  ++context_.legs[socket.leg()].connects;
   // The symbols first: frames can come with the next byte.
   LogEvent subscription;
-  subscription.symbols = symbols_;
-  subscription.count = static_cast<int64_t>(key_count_);
+  const Connection* const connection = shard_.connection(socket.id());
+  if (connection == nullptr) return;
+  const auto keys = connection->keys();
+  const std::set<std::string> symbols = symbols_of(keys);
+  subscription.symbols.assign(symbols.begin(), symbols.end());
+  subscription.count = static_cast<int64_t>(keys.size());
   write_down(LogKind::kSubscription, socket.leg(), subscription);
   LogEvent event;
   event.url = last_url_;
@@ -251,9 +311,9 @@ void ShardRunner::write_down(const Notice& notice) {
   }
   if (notice.count > 0) event.count = static_cast<int64_t>(notice.count);
   const auto say = [&](std::string_view what) {
-    const std::string symbol = notice.key.symbol.empty() ? "" : " " + notice.key.symbol;
-    context_.say(fmt::format("{} {}{}: {}{}{}", context_.config.exchange, context_.config.market,
-                             symbol, what, notice.text.empty() ? "" : ": ", notice.text));
+    const std::string line =
+        fmt::format("{}{}{}", what, notice.text.empty() ? "" : ": ", notice.text);
+    context_.say(context_.named(line, notice.key.symbol));
   };
   switch (notice.kind) {
     case Notice::Kind::kConnected:
@@ -262,15 +322,16 @@ void ShardRunner::write_down(const Notice& notice) {
     case Notice::Kind::kDisconnected:
       if (socket == nullptr || !socket->is_written_down) {
         // Nothing ended: it was never connected.
-        if (stopping_) return;
+        if (!stop_cause_.empty()) return;
         ++context_.failed_attempt_count;
         event.cause = "attempt_failed";
         say("could not connect");
         break;
       }
-      event.cause = socket->is_replaced ? "replaced" : stopping_ ? "stopped" : "disconnect";
-      if (event.cause == "disconnect") {
-        ++context_.lost_count;
+      event.cause = socket->is_replaced ? "replaced" : stop_cause_;
+      if (event.cause.empty()) {
+        event.cause = "disconnect";
+        ++context_.legs[leg].lost;
         say("disconnected");
       }
       write_down(LogKind::kDisconnect, leg, event);
@@ -319,14 +380,15 @@ void ShardRunner::announce_active() {
   }
   announced_active_ = active;
   LogEvent event;
-  event.cause = "active";
+  event.cause = shard_.active_cause();
   write_down(LogKind::kLegSwitch, socket->leg(), event);
 }
 
 // --- frames ---
 
-bool ShardRunner::store(Socket& socket, std::string_view payload, bool is_binary,
+bool ShardRunner::store(const Socket& socket, std::string_view payload, net::Opcode opcode,
                         net::ClockReading time) {
+  const bool is_binary = opcode == net::Opcode::kBinary;
   const auto taken = context_.log.try_append(
       {{context_.config.venue, socket.leg()}, slot_, is_binary, payload, time});
   if (!taken) {
@@ -335,18 +397,15 @@ bool ShardRunner::store(Socket& socket, std::string_view payload, bool is_binary
   }
   if (!*taken) return false;
   ++context_.frame_count;
+  ++context_.legs[socket.leg()].messages;
   context_.frame_bytes += payload.size();
   context_.backlog.add(payload.size());
   return true;
 }
 
 void ShardRunner::on_frame(Socket& socket, const net::ReceivedFrame& frame) {
-  const bool is_binary = frame.opcode == net::Opcode::kBinary;
-  if (is_backlog_full() || !socket.refused.empty()) {
-    refuse(socket, frame);
-    return;
-  }
-  if (!store(socket, frame.payload, is_binary, frame.time)) {
+  if (is_backlog_full() || !socket.refused.empty() ||
+      !store(socket, frame.payload, frame.opcode, frame.time)) {
     refuse(socket, frame);
     return;
   }
@@ -372,18 +431,16 @@ void ShardRunner::refuse(Socket& socket, const net::ReceivedFrame& frame) {
   socket.refused.push_back({std::string(frame.payload), frame.opcode, frame.time});
   socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
   if (config.loss_policy != LossPolicy::kExit) return;
-  context_.give_up(
-      1,
-      fmt::format("{} {}: the log cannot take more, and loss_policy is exit; the first message "
-                  "at risk has {} bytes and came at {} ns on connection {}",
-                  config.exchange, config.market, frame.payload.size(), frame.time.wall_ns, slot_));
+  context_.stop_by_policy(
+      context_.named(fmt::format("the log cannot take more, and loss_policy is exit; the first "
+                                 "message at risk has {} bytes and came at {} ns on connection {}",
+                                 frame.payload.size(), frame.time.wall_ns, slot_)));
 }
 
 bool ShardRunner::store_refused(Socket& socket) {
   while (!socket.refused.empty()) {
     const Socket::Refused& next = socket.refused.front();
-    const bool is_binary = next.opcode == net::Opcode::kBinary;
-    if (!store(socket, next.payload, is_binary, next.time)) return false;
+    if (!store(socket, next.payload, next.opcode, next.time)) return false;
     const Socket::Refused frame = std::move(socket.refused.front());
     socket.refused.pop_front();
     tell_shard(socket, frame.payload, frame.opcode, frame.time);
@@ -426,10 +483,10 @@ void ShardRunner::retry(Socket& socket) {
     const std::string why = fmt::format("the log has taken nothing for {} ms (block_timeout)",
                                         config.block_timeout.count());
     if (config.on_block_timeout == BlockTimeoutAction::kExit) {
-      context_.give_up(1, fmt::format("{} {}: {}", config.exchange, config.market, why));
+      context_.stop_by_policy(context_.named(why));
     } else {
       // The exchange would cut it anyway. Another one is made when the log has room again.
-      context_.say(fmt::format("{} {}: {}", config.exchange, config.market, why));
+      context_.say(context_.named(why));
       socket.client().close(kNormalClosure, "");
     }
   }
@@ -437,11 +494,12 @@ void ShardRunner::retry(Socket& socket) {
 }
 
 void ShardRunner::drop(const Socket& socket, const net::ReceivedFrame& frame) {
-  ++context_.dropped_count;
+  const bool is_binary = frame.opcode == net::Opcode::kBinary;
+  context_.dropped.count(context_.config.venue,
+                         {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText});
   if (!dropping_) {
     dropping_ = DropEpisode{socket.leg(), frame.time.wall_ns, 0, 0};
-    context_.say(fmt::format("{} {}: the log cannot take more; messages are dropped",
-                             context_.config.exchange, context_.config.market));
+    context_.say(context_.named("the log cannot take more; messages are dropped"));
   }
   dropping_->to_ns = frame.time.wall_ns;
   ++dropping_->count;
@@ -492,6 +550,7 @@ void ShardRunner::remove(const Socket& socket) {
   const std::shared_ptr<Socket> doomed = std::move(*found);
   sockets_.erase(found);
   context_.loop.post([doomed] {});
+  write_forgotten();
 }
 
 void ShardRunner::arm_timer() {

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/messages.h"
+#include "recorder/net/event_loop.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -18,14 +19,16 @@ constexpr auto kIdleWait = 50ms;
 constexpr uint64_t kRecordsPerWork = 256;
 /// What may be forgotten is a question to every open file, and nobody is in a hurry.
 constexpr auto kReleaseInterval = 1s;
+/// Between two looks at what retention wants, and between two hours deleted to make room.
+constexpr auto kDeletionInterval = 1s;
 
 }  // namespace
 
 SinkThread::SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer,
-                       std::filesystem::path log_folder)
+                       SinkThreadOptions options)
     : sink_(std::move(sink)),
       writer_(writer),
-      log_folder_(std::move(log_folder)),
+      options_(std::move(options)),
       consumed_lsn_(sink_->next_lsn() - 1) {
   publish_progress();
 }
@@ -38,7 +41,7 @@ SinkThread::~SinkThread() {
 void SinkThread::start(std::function<void(const Error&)> on_failure) {
   thread_ = std::thread([this, on_failure = std::move(on_failure)] {
     Status outcome = run_guarded();
-    publish_progress();
+    if (sink_) publish_progress();
     {
       const std::lock_guard lock(mutex_);
       outcome_ = outcome;
@@ -70,13 +73,66 @@ Status SinkThread::run_guarded() {
 }
 
 Status SinkThread::run() {
-  TW_ASSIGN(LogReader reader, LogReader::open(log_folder_, sink_->next_lsn()));
+  while (true) {
+    Status done = run_sink();
+    const bool may_wait = !done && done.error().kind == ErrorKind::kNoSpace && options_.reopen;
+    if (!may_wait) return done;
+    TW_TRY(wait_and_reopen(done.error()));
+  }
+}
+
+/// At the end there is one more attempt, and nobody waits.
+Status SinkThread::wait_and_reopen(const Error& no_space) {
+  warn("{}; files of the log are made when there is room, and nothing is lost", no_space.message);
+  const bool was_ending = end_lsn_ != kNoEnd;
+  if (sink_) TW_TRY(sink_->discard_unfinished());
+  sink_.reset();
+  options_.on_no_space();
+  if (was_ending) return std::unexpected(no_space);
+  while (true) {
+    while (options_.disk_is_full() && end_lsn_ == kNoEnd && !stop_now_) {
+      std::this_thread::sleep_for(kIdleWait);
+    }
+    auto reopened = options_.reopen();
+    if (reopened) {
+      sink_ = std::move(*reopened);
+      consumed_lsn_.store(sink_->next_lsn() - 1, std::memory_order_release);
+      return {};
+    }
+    const bool may_wait = reopened.error().kind == ErrorKind::kNoSpace && end_lsn_ == kNoEnd;
+    if (!may_wait) return std::unexpected(std::move(reopened.error()));
+    options_.on_no_space();
+  }
+}
+
+/// What retention wants, an hour at a time, and what a disk that is short needs.
+Status SinkThread::work_for_space(bool& did_work) {
+  if (save_space_.exchange(false)) TW_TRY(sink_->save_space());
+  const RetentionConfig& retention = options_.retention;
+  const auto now = std::chrono::steady_clock::now();
+  if (!retention.allow_delete || now < next_deletion_) return {};
+  RetentionLimits limits;
+  if (retention.hours != 0) {
+    limits.before_ns = net::read_clocks().wall_ns - static_cast<int64_t>(retention.hours) * kHourNs;
+  }
+  limits.bytes_max = retention.disk_soft_limit.bytes;
+  limits.makes_room = makes_room_;
+  TW_ASSIGN(const bool has_more, sink_->delete_old(limits));
+  did_work |= has_more;
+  // What is freed shows in the next round of who asked for room.
+  if (!has_more || limits.makes_room) next_deletion_ = now + kDeletionInterval;
+  return {};
+}
+
+Status SinkThread::run_sink() {
+  TW_ASSIGN(LogReader reader, LogReader::open(options_.log_folder, sink_->next_lsn()));
   while (!stop_now_) {
     bool is_at_end = false;
     for (uint64_t i = 0; i < kRecordsPerWork && !is_at_end; ++i) {
       TW_TRY(take_step(reader, is_at_end));
     }
-    TW_ASSIGN(const bool did_work, sink_->work());
+    TW_ASSIGN(bool did_work, sink_->work());
+    TW_TRY(work_for_space(did_work));
     publish_progress();
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_release_) {
@@ -95,7 +151,7 @@ Status SinkThread::run() {
         return io_error(
             "{}: records {} to {} of the log cannot be read back; run tapeworks wal "
             "verify",
-            log_folder_.string(), consumed_lsn() + 1, read_limit_lsn_);
+            options_.log_folder.string(), consumed_lsn() + 1, read_limit_lsn_);
       }
       std::this_thread::sleep_for(kIdleWait);
       continue;

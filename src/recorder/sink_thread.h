@@ -23,15 +23,27 @@ struct SinkProgress {
   int64_t consumed_wall_ns = 0;  ///< receive time of the last record taken
 };
 
+struct SinkThreadOptions {
+  std::filesystem::path log_folder;
+  /// How long published files stay; what it deletes is deleted between records.
+  RetentionConfig retention;
+  /// Opens the sink again after it found no room. Null: that is a failure like others.
+  std::function<Result<std::unique_ptr<Sink>>()> reopen;
+  std::function<void()> on_no_space;   ///< with reopen: is told of it
+  std::function<bool()> disk_is_full;  ///< with reopen: while it says so, nothing is tried again
+};
+
 /// Runs the sink in a thread of its own: reads the log behind the durable watermark, in the order
 /// of its records.
 ///
-/// Ownership: writer and sink live with the caller of start() until join() has returned.
-/// Failure: the first error ends the thread and is given to `on_failure` in that thread, and by
-/// finish() again. Threads: progress() from any, the rest from one.
+/// A full disk loses nothing, because the log has it all: the sink is closed, and opened again when
+/// there is room. Its counters begin anew then.
+/// Ownership: the writer outlives it. Failure: the first error ends the thread and is given to
+/// `on_failure` in that thread, and by finish() again. Threads: progress() from any, the rest from
+/// one.
 class SinkThread {
  public:
-  SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer, std::filesystem::path log_folder);
+  SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer, SinkThreadOptions options);
   ~SinkThread();
 
   void start(std::function<void(const Error&)> on_failure);
@@ -39,6 +51,12 @@ class SinkThread {
   /// Takes everything up to the last record of the closed log, ends the sink in order and the
   /// thread.
   Status finish(uint64_t last_lsn);
+
+  /// The disk is short: see Sink::save_space(). Any thread.
+  void save_space() { save_space_ = true; }
+  /// Deletes the oldest published hours, one after the other, until it is called with false. Any
+  /// thread; without retention.allow_delete it does nothing.
+  void make_room(bool is_needed) { makes_room_ = is_needed; }
 
   SinkProgress progress() const;
   /// Cheaper than progress().
@@ -49,21 +67,27 @@ class SinkThread {
  private:
   Status run_guarded();
   Status run();
+  Status run_sink();
+  Status wait_and_reopen(const Error& no_space);
+  Status work_for_space(bool& did_work);
   Status take_step(LogReader& reader, bool& is_at_end);
   void publish_progress();
 
   std::unique_ptr<Sink> sink_;
   const LogWriter& writer_;
-  std::filesystem::path log_folder_;
+  SinkThreadOptions options_;
   std::thread thread_;
   std::atomic<uint64_t> consumed_lsn_{0};
   static constexpr uint64_t kNoEnd = UINT64_MAX;
   std::atomic<uint64_t> end_lsn_{kNoEnd};  ///< the last record to take
   std::atomic<bool> stop_now_{false};
+  std::atomic<bool> save_space_{false};
+  std::atomic<bool> makes_room_{false};
   uint64_t read_limit_lsn_ = 0;
   int64_t consumed_wall_ns_ = 0;
   std::atomic<uint64_t> releasable_lsn_{0};
   std::chrono::steady_clock::time_point next_release_;
+  std::chrono::steady_clock::time_point next_deletion_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.

@@ -210,8 +210,9 @@ arrow::Status append_plain(std::string_view text, GrowingBuffer& out) {
 
 }  // namespace
 
-ChunkEncoder::ChunkEncoder(arrow::MemoryPool* pool)
-    : page_(pool),
+ChunkEncoder::ChunkEncoder(arrow::MemoryPool* pool, Int32Encoding int32)
+    : int32_(int32),
+      page_(pool),
       compressed_(pool),
       dense_(pool),
       zstd_(ZSTD_createCCtx(), ZSTD_freeCCtx),
@@ -374,7 +375,8 @@ arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chun
   const auto type = array.type_id();
   const bool by_delta = type == arrow::Type::DATE32 || type == arrow::Type::UINT32 ||
                         type == arrow::Type::INT64 || type == arrow::Type::UINT64 ||
-                        type == arrow::Type::TIMESTAMP;
+                        type == arrow::Type::TIMESTAMP ||
+                        (type == arrow::Type::INT32 && int32_ == Int32Encoding::kDelta);
   const auto encoding = by_delta ? Encoding::DELTA_BINARY_PACKED : Encoding::BYTE_STREAM_SPLIT;
   const auto* const raw = static_cast<const ArrowArray&>(array).raw_values();
   ARROW_ASSIGN_OR_RAISE(const auto values, dense_values(array, raw));

@@ -35,11 +35,15 @@ class PageHeader;
 
 /// Encodes column chunks, one after the other, with buffers and contexts that it keeps: zstd level
 /// 1; texts with a dictionary page (those of many distinct bytes without), dates and integer keys
-/// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT, flags PLAIN. Threads: one at a time.
+/// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT (int32 by choice), flags PLAIN. Threads:
+/// one at a time.
 class ChunkEncoder {
  public:
+  /// How int32 is stored. Shares do better by kSplit, which DuckDB reads from 2.0 on.
+  enum class Int32Encoding { kSplit, kDelta };
+
   /// `pool` must outlive the encoder.
-  explicit ChunkEncoder(arrow::MemoryPool* pool);
+  explicit ChunkEncoder(arrow::MemoryPool* pool, Int32Encoding int32 = Int32Encoding::kSplit);
 
   /// Appends the pages of the chunk to `out`.
   arrow::Result<ChunkInfo> encode(const arrow::Array& array,
@@ -76,6 +80,7 @@ class ChunkEncoder {
   template <typename Encoder, typename Value>
   arrow::Status delta_values(Encoder& encoder, std::span<const Value> values);
 
+  Int32Encoding int32_;
   GrowingBuffer page_;
   GrowingBuffer compressed_;
   GrowingBuffer dense_;

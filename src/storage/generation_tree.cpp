@@ -115,25 +115,6 @@ Status write_generation_records(const fs::path& generation, const Manifest& mani
   return {};
 }
 
-Result<LockOutcome> lock_file(const FileDescriptor& file, int operation, const fs::path& path) {
-  while (::flock(file.get(), operation) != 0) {
-    switch (errno) {
-      case EINTR:
-        continue;
-      case EWOULDBLOCK:
-        return LockOutcome::kHeldElsewhere;
-      case ENOTSUP:
-      case EINVAL:
-      case ENOLCK:
-      case ENOSYS:
-        return LockOutcome::kUnsupported;
-      default:
-        return system_error("lock", path, errno);
-    }
-  }
-  return LockOutcome::kLocked;
-}
-
 bool is_same_file(const FileDescriptor& file, const fs::path& path) {
   struct stat open_info{};
   struct stat path_info{};

@@ -71,10 +71,6 @@ Status check_files_present(const Manifest& manifest, const std::filesystem::path
 Status write_generation_records(const std::filesystem::path& generation, const Manifest& manifest,
                                 const nlohmann::ordered_json& run_info);
 
-enum class LockOutcome { kLocked, kHeldElsewhere, kUnsupported };
-/// One flock() call with `operation`.
-Result<LockOutcome> lock_file(const FileDescriptor& file, int operation,
-                              const std::filesystem::path& path);
 /// `path` still names the open file.
 bool is_same_file(const FileDescriptor& file, const std::filesystem::path& path);
 

@@ -34,21 +34,29 @@ Status unlink_file(const fs::path& path) {
   return {};
 }
 
+/// Writes `archive`, and reads it back.
+Status write_and_compare(const LogSegmentFile& file, const LogSegmentFile& archive) {
+  TW_ASSIGN(FileDescriptor to, create_file(archive.path));
+  TW_TRY(write_archive(file, to, archive.path));
+  TW_TRY(sync_file(to, archive.path));
+  TW_TRY(to.close(archive.path));
+  TW_ASSIGN(const bool same, same_content(file, archive));
+  if (same) return {};
+  return io_error("{} does not read back as it was written; check the disk and the memory",
+                  archive.path.string());
+}
+
 Status archive_segment(const fs::path& folder, const LogSegmentFile& file) {
   LogSegmentFile archive = file;
   archive.archived = true;
   archive.path += kArchiveSuffix;
   LogSegmentFile partial = archive;
   partial.path += kPartialSuffix;
-  TW_TRY(remove_tree(partial.path));  // of a crash
-  TW_ASSIGN(FileDescriptor to, create_file(partial.path));
-  TW_TRY(write_archive(file, to, partial.path));
-  TW_TRY(sync_file(to, partial.path));
-  TW_TRY(to.close(partial.path));
-  TW_ASSIGN(const bool same, same_content(file, partial));
-  if (!same) {
-    return io_error("{} does not read back as it was written; check the disk and the memory",
-                    partial.path.string());
+  TW_TRY(remove_file(partial.path));  // of a crash
+  if (const Status written = write_and_compare(file, partial); !written) {
+    // A full disk needs its room.
+    TW_TRY(remove_file(partial.path));
+    return written;
   }
   if (::rename(partial.path.c_str(), archive.path.c_str()) != 0) {
     return system_error("rename", partial.path, errno);

@@ -1,6 +1,5 @@
 #include "storage/log_lock.h"
 
-#include <cerrno>
 #include <chrono>
 #include <system_error>
 #include <thread>
@@ -17,27 +16,15 @@ constexpr const char* kLockName = "wal.lock";
 constexpr int kAttemptsMax = 20;
 constexpr std::chrono::milliseconds kAttemptPause{5};
 
-enum class Outcome { kLocked, kHeldElsewhere, kUnsupported };
-
-Result<Outcome> lock(const FileDescriptor& file, int operation, const std::filesystem::path& path) {
-  while (::flock(file.get(), operation | LOCK_NB) != 0) {
-    if (errno == EINTR) continue;
-    if (errno == EWOULDBLOCK) return Outcome::kHeldElsewhere;
-    if (errno == ENOTSUP || errno == ENOLCK || errno == ENOSYS) return Outcome::kUnsupported;
-    return system_error("lock", path, errno);
-  }
-  return Outcome::kLocked;
-}
-
 }  // namespace
 
 Result<LogLock> LogLock::acquire(const std::filesystem::path& folder) {
   const auto path = folder / kLockName;
   TW_ASSIGN(FileDescriptor file, open_file(path, O_RDWR | O_CREAT));
   for (int attempt = 1;; ++attempt) {
-    TW_ASSIGN(const Outcome outcome, lock(file, LOCK_EX, path));
-    if (outcome == Outcome::kLocked) return LogLock(std::move(file));
-    if (outcome == Outcome::kUnsupported) {
+    TW_ASSIGN(const LockOutcome outcome, lock_file(file, LOCK_EX | LOCK_NB, path));
+    if (outcome == LockOutcome::kLocked) return LogLock(std::move(file));
+    if (outcome == LockOutcome::kUnsupported) {
       return io_error(
           "{} is on a file system without locks, so that two writers could not be kept "
           "apart; choose another place for the log",
@@ -56,8 +43,8 @@ Result<bool> LogLock::is_held(const std::filesystem::path& folder) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return false;
   TW_ASSIGN(const FileDescriptor file, open_file(path, O_RDONLY));
-  TW_ASSIGN(const Outcome outcome, lock(file, LOCK_SH, path));
-  return outcome == Outcome::kHeldElsewhere;
+  TW_ASSIGN(const LockOutcome outcome, lock_file(file, LOCK_SH | LOCK_NB, path));
+  return outcome == LockOutcome::kHeldElsewhere;
 }
 
 }  // namespace tapeworks

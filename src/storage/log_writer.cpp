@@ -28,6 +28,9 @@ constexpr uint64_t kChunkBytesMax = 256 * kKiB;
 constexpr uint64_t kChunkBytesMin = 4 * kKiB;
 constexpr uint64_t kChunksInLimit = 8;
 
+/// Between two attempts to begin a segment on a full disk.
+constexpr std::chrono::milliseconds kSpaceCheckInterval{100};
+
 /// Longer waits would overflow the clock, and nobody means them.
 constexpr std::chrono::milliseconds kTimeoutMax = std::chrono::hours(24);
 
@@ -154,10 +157,19 @@ class LogWriter::Impl {
     return failure_;
   }
 
+  void stop_waiting_for_space() {
+    {
+      const std::lock_guard lock(mutex_);
+      waits_for_space_ = false;
+    }
+    work_arrived_.notify_one();
+  }
+
   Status close() {
     {
       const std::lock_guard lock(mutex_);
       closing_ = true;
+      waits_for_space_ = false;
     }
     work_arrived_.notify_one();
     room_made_.notify_all();
@@ -277,10 +289,29 @@ class LogWriter::Impl {
   Status begin_segment(uint64_t first_lsn) {
     TW_TRY(segment_.close(first_lsn - 1));
     announce_durable(first_lsn - 1);
-    TW_ASSIGN(segment_, LogSegmentWriter::create(folder_ / segment_name(first_lsn),
-                                                 {first_lsn, options_.now().wall_ns, boot_id_},
-                                                 options_.segment_bytes, *options_.operations));
-    return {};
+    while (true) {
+      auto next = LogSegmentWriter::create(folder_ / segment_name(first_lsn),
+                                           {first_lsn, options_.now().wall_ns, boot_id_},
+                                           options_.segment_bytes, *options_.operations);
+      if (next) {
+        segment_ = std::move(*next);
+        return {};
+      }
+      const bool may_wait = options_.on_no_space && next.error().kind == ErrorKind::kNoSpace;
+      if (!may_wait) return std::unexpected(std::move(next.error()));
+      // There is no record in it yet.
+      TW_TRY(remove_file(folder_ / segment_name(first_lsn)));
+      if (!wait_for_space()) return std::unexpected(std::move(next.error()));
+    }
+  }
+
+  /// False when nobody wants to wait any longer, and the last attempt found no room either.
+  bool wait_for_space() {
+    options_.on_no_space();
+    std::unique_lock lock(mutex_);
+    if (!waits_for_space_) return !std::exchange(had_last_attempt_, true);
+    work_arrived_.wait_for(lock, kSpaceCheckInterval, [&] { return !waits_for_space_; });
+    return true;
   }
 
   void announce_durable(uint64_t lsn) {
@@ -312,6 +343,8 @@ class LogWriter::Impl {
   Status failure_;
   bool flush_wanted_ = false;
   bool closing_ = false;
+  bool waits_for_space_ = true;
+  bool had_last_attempt_ = false;  ///< since nobody waits any longer
   bool stopped_ = false;
   // Written under mutex_, read anywhere.
   std::atomic<uint64_t> durable_lsn_;
@@ -376,6 +409,8 @@ uint64_t LogWriter::start_lsn() const { return impl_->start_lsn(); }
 uint64_t LogWriter::buffered_bytes() const { return impl_->buffered_bytes(); }
 
 Status LogWriter::flush() { return impl_->flush(); }
+
+void LogWriter::stop_waiting_for_space() { impl_->stop_waiting_for_space(); }
 
 Status LogWriter::close() { return impl_->close(); }
 

@@ -39,6 +39,10 @@ struct LogWriterOptions {
   uint64_t segment_bytes = 64 * kMiB;
   /// The highest LSN that anything made from this log knows of: checkpoint, parts, files.
   uint64_t lsn_floor = 0;
+  /// Called by the writer's thread when the disk has no room for a further segment, which is before
+  /// any record of it: the writer then tries again, with a new file, until there is room or it is
+  /// closed; records wait in the buffer. Null: no room is a failure like others.
+  std::function<void()> on_no_space = nullptr;
   /// Clocks for the start record and the headers; null: those of the system.
   std::function<LogTimes()> now = nullptr;
   /// Null: the calls of the system. Must outlive the writer.
@@ -56,7 +60,8 @@ struct LogWriterOptions {
 ///   options.lsn_floor; open() has written a start record there that says what came before.
 /// Ownership: keeps no reference to what append() was given. Destruction closes like close().
 /// Failure: the first failed write or sync is final: every later call returns that error, and
-///   nothing is tried again, because the kernel may have dropped the pages. A new writer may be
+///   nothing is tried again, because the kernel may have dropped the pages. (A segment that cannot
+///   be begun for lack of room is no such failure when on_no_space is set.) A new writer may be
 ///   opened; it begins a new segment.
 /// Threads: any number. A second writer on the same folder is refused with kIo.
 class LogWriter {
@@ -94,6 +99,10 @@ class LogWriter {
 
   /// Commits now instead of at the next interval, and waits for everything appended so far.
   Status flush();
+
+  /// From here on a disk without room for a further segment is a failure. Before an end that must
+  /// not wait; close() does it too.
+  void stop_waiting_for_space();
 
   /// Makes everything durable, ends the segment, stops the thread and gives the folder free for
   /// another writer, also after a failure. Later calls return the same answer. Nothing may be

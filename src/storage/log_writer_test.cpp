@@ -22,7 +22,13 @@ class FaultyOperations : public LogFileOperations {
   std::atomic<uint64_t> write_at_most{0};  ///< bytes a system call takes; 0: all
   std::atomic<int> sync_count{0};
   std::atomic<bool> stall{false};
+  std::atomic<bool> is_full{false};  ///< there is no room for a further segment
 
+  Status preallocate(const FileDescriptor& file, uint64_t byte_count,
+                     const std::filesystem::path& path) override {
+    if (is_full) return system_error("reserve room for", path, ENOSPC);
+    return LogFileOperations::preallocate(file, byte_count, path);
+  }
   Status sync(const FileDescriptor& file, const std::filesystem::path& path) override {
     while (stall) std::this_thread::sleep_for(milliseconds(1));
     ++sync_count;
@@ -376,6 +382,55 @@ TEST_F(LogWriterTest, ThreadsMayAppendAtOnceWhileAReaderFollows) {
     expected.record.lsn = record.lsn;
     ASSERT_EQ(seen[i], expected);
   }
+}
+
+TEST_F(LogWriterTest, WaitsForRoomForASegmentAndGoesOnWithAllRecords) {
+  FaultyOperations operations;
+  std::atomic<int> asked{0};
+  auto writer = open(
+      {.segment_bytes = 64 * kKiB, .on_no_space = [&] { ++asked; }, .operations = &operations});
+  append(writer, size_t{40'000});
+  operations.is_full = true;
+  const uint64_t waiting = append(writer, size_t{40'000});
+  while (asked < 2) std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_LT(writer.durable_lsn(), waiting);
+  EXPECT_EQ(segments().size(), 1U) << "a file that could not get its room is gone";
+  operations.is_full = false;
+  EXPECT_TRUE(writer.wait_durable(waiting, kLong).value());
+  ASSERT_TRUE(writer.close());
+  EXPECT_EQ(read_log(log()).records, appended_);
+}
+
+TEST_F(LogWriterTest, AnEndOnAFullDiskDoesNotWaitAndLosesNothingDurable) {
+  FaultyOperations operations;
+  std::atomic<int> asked{0};
+  auto writer = open(
+      {.segment_bytes = 64 * kKiB, .on_no_space = [&] { ++asked; }, .operations = &operations});
+  const uint64_t durable = append(writer, size_t{40'000});
+  EXPECT_TRUE(writer.wait_durable(durable, kLong).value());
+  operations.is_full = true;
+  append(writer, size_t{40'000});
+  while (asked == 0) std::this_thread::sleep_for(milliseconds(1));
+  writer.stop_waiting_for_space();
+  const Status flushed = writer.flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().kind, ErrorKind::kNoSpace);
+  EXPECT_FALSE(writer.close());
+  EXPECT_EQ(writer.durable_lsn(), durable);
+  appended_.pop_back();
+  EXPECT_EQ(read_log(log()).records, appended_);
+}
+
+TEST_F(LogWriterTest, WithoutSomebodyToWaitNoRoomIsAFailure) {
+  FaultyOperations operations;
+  auto writer = open({.segment_bytes = 64 * kKiB, .operations = &operations});
+  operations.is_full = true;
+  append(writer, size_t{40'000});
+  append(writer, size_t{40'000});
+  const Status flushed = writer.flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().kind, ErrorKind::kNoSpace);
+  EXPECT_FALSE(writer.close());
 }
 
 }  // namespace

@@ -22,7 +22,9 @@ namespace tapeworks {
 
 struct ParquetStreamWriter::State {
   explicit State(arrow::MemoryPool* memory_pool)
-      : pool(memory_pool), encoder(memory_pool), buffer(memory_pool) {}
+      : pool(memory_pool),
+        encoder(memory_pool, ChunkEncoder::Int32Encoding::kDelta),
+        buffer(memory_pool) {}
 
   Status write_buffer();
   Status append_row_group(const arrow::Table& rows);

@@ -20,7 +20,8 @@ struct WrittenFile {
 };
 
 /// Writes Parquet files of any length, one after the other, a row group at a time, in the encodings
-/// of ParquetEncoder. The bytes are a function of rows, row groups and metadata.
+/// of ParquetEncoder, but int32 DELTA_BINARY_PACKED. The bytes are a function of rows, row groups
+/// and metadata.
 ///
 /// Memory: one encoded column chunk, and buffers that are kept for the next file.
 /// Durability: when finish() has returned ok, the content survives a power cut. Giving the file its

@@ -4,6 +4,8 @@
 #include <arrow/table.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
 
 #include "storage/parquet_read.h"
 #include "storage/parquet_write.h"
@@ -89,6 +91,23 @@ TEST_F(ParquetStreamWriterTest, AFileThatExistsIsNotOverwritten) {
   ParquetStreamWriter writer(arrow::default_memory_pool());
   EXPECT_FALSE(writer.open(path, test_schema()));
   EXPECT_EQ(read_text_file(path).value(), "text");
+}
+
+TEST_F(ParquetStreamWriterTest, IntegersAreInAnEncodingThatOlderReadersKnow) {
+  arrow::Int32Builder values;
+  ASSERT_TRUE(values.AppendValues({7, -1, 2'000'000'000}).ok());
+  const auto schema = arrow::schema({arrow::field("i32", arrow::int32(), false)});
+  const auto rows = arrow::Table::Make(schema, {values.Finish().ValueOrDie()});
+  ParquetStreamWriter writer(arrow::default_memory_pool());
+  const auto path = scratch_.path() / "integers.parquet";
+  ASSERT_TRUE(writer.open(path, schema));
+  ASSERT_TRUE(writer.append_row_group(*rows));
+  ASSERT_TRUE(writer.finish({}));
+  const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();
+  for (const auto encoding : footer->RowGroup(0)->ColumnChunk(0)->encodings()) {
+    EXPECT_NE(encoding, parquet::Encoding::BYTE_STREAM_SPLIT);
+  }
+  EXPECT_TRUE((*read_parquet(path, {}, arrow::default_memory_pool()))->Equals(*rows));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
@@ -42,8 +43,9 @@ std::string_view remedy(int error_number) {
 
 std::unexpected<Error> system_error(std::string_view action, const fs::path& path,
                                     int error_number) {
-  return io_error("cannot {} {}: {}{}", action, path.string(),
-                  std::generic_category().message(error_number), remedy(error_number));
+  const bool is_full = error_number == ENOSPC || error_number == EDQUOT;
+  return fail(is_full ? ErrorKind::kNoSpace : ErrorKind::kIo, "cannot {} {}: {}{}", action,
+              path.string(), std::generic_category().message(error_number), remedy(error_number));
 }
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
@@ -87,6 +89,25 @@ Status write_all(const FileDescriptor& file, std::span<const std::byte> content,
     content = content.subspan(static_cast<size_t>(written));
   }
   return {};
+}
+
+Result<LockOutcome> lock_file(const FileDescriptor& file, int operation, const fs::path& path) {
+  while (::flock(file.get(), operation) != 0) {
+    switch (errno) {
+      case EINTR:
+        continue;
+      case EWOULDBLOCK:
+        return LockOutcome::kHeldElsewhere;
+      case ENOTSUP:
+      case EINVAL:
+      case ENOLCK:
+      case ENOSYS:
+        return LockOutcome::kUnsupported;
+      default:
+        return system_error("lock", path, errno);
+    }
+  }
+  return LockOutcome::kLocked;
 }
 
 Status sync_file(const FileDescriptor& file, const fs::path& path) {
@@ -200,6 +221,13 @@ Status make_folders(const fs::path& folder) {
   TW_TRY(make_folders(folder.parent_path()));
   // Somebody else may have made it in the meantime; the second attempt then sees that it is there.
   return make_folders(folder);
+}
+
+Status remove_empty_folder(const fs::path& folder) {
+  if (::rmdir(folder.c_str()) == 0 || errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT) {
+    return {};
+  }
+  return system_error("remove", folder, errno);
 }
 
 Status remove_tree(const fs::path& path) {

@@ -12,7 +12,8 @@
 
 namespace tapeworks {
 
-/// kIo for a failed system call: "cannot ACTION PATH: REASON", and what to do about it.
+/// kIo, or kNoSpace, for a failed system call: "cannot ACTION PATH: REASON", and what to do about
+/// it.
 std::unexpected<Error> system_error(std::string_view action, const std::filesystem::path& path,
                                     int error_number);
 
@@ -45,6 +46,12 @@ Result<FileDescriptor> create_file(const std::filesystem::path& path);
 /// Writes all of `content` at the current position.
 Status write_all(const FileDescriptor& file, std::span<const std::byte> content,
                  const std::filesystem::path& path);
+
+/// One flock() call with `operation` (LOCK_SH, LOCK_EX, with LOCK_NB or without). The lock goes
+/// with the descriptor.
+enum class LockOutcome { kLocked, kHeldElsewhere, kUnsupported };
+Result<LockOutcome> lock_file(const FileDescriptor& file, int operation,
+                              const std::filesystem::path& path);
 
 /// Makes the content of a file survive a power cut. A failure is final: the kernel may have dropped
 /// the pages, so a second call could succeed and mean nothing.
@@ -86,6 +93,9 @@ Result<StreamedContent> hash_content(const FileDescriptor& file, const std::file
 
 /// Makes a folder and the missing ones above it, each synced into its parent.
 Status make_folders(const std::filesystem::path& folder);
+
+/// Removes a folder if nothing is in it; otherwise, and when it is not there, nothing happens.
+Status remove_empty_folder(const std::filesystem::path& folder);
 
 /// Removes a folder or file with all that is in it. Nothing there is no error.
 Status remove_tree(const std::filesystem::path& path);

@@ -14,7 +14,7 @@ from harness import BINARY, ROOT, assert_clear_error, publish_good, tapeworks
 
 COMMANDS = re.findall(r'\{\s*"([a-z-]+)"\s*,\s*"', (ROOT / "src/cli/command_list.cpp").read_text())
 CONTRACT = ["adopt", "check-config", "check-prices", "etl", "generate", "generations", "import-bsr", "path", "pnl", "query", "ranking", "record", "replay",
-            "rolling", "run", "simulate-exchange", "symbol", "sync", "verify", "wal"]
+            "rolling", "run", "simulate-exchange", "sql", "symbol", "sync", "verify", "wal"]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import random
 import signal
 import socket
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from decimal import Decimal
@@ -17,7 +16,7 @@ import websockets
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 from exchange_client import VENUES, Client, Simulator, decode
-from harness import ROOT, assert_clear_error, tapeworks
+from harness import ROOT, assert_clear_error, make_certificate, tapeworks
 
 
 def frames_of(ledger, venue, connection=1):
@@ -514,10 +513,7 @@ async def read_with_tls(endpoint, context, count=200) -> list:
 
 
 def test_tls_with_a_certificate_of_its_own(tmp_path):
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                    "-subj", "/CN=simulator", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
-                   check=True, capture_output=True)
+    cert, key = make_certificate(tmp_path, "IP:127.0.0.1")
     with Simulator(tmp_path, "--tls-cert", cert, "--tls-key", key, venue="binance_spot") as simulator:
         feed = simulator.feeds["binance_spot"]
         assert feed["endpoint"].startswith("wss://") and feed["ca_file"] == str(cert)

@@ -16,7 +16,7 @@ import pytest
 import websockets
 from websockets.sync.server import serve
 
-from harness import BINARY, CRASH_WORDS
+from harness import BINARY, CRASH_WORDS, make_certificate
 
 PROBE = Path(BINARY).parent / "src" / "recorder" / "net" / "web_socket_probe"
 CLOSED_BY_PEER, LOST, TOO_LARGE, NOT_OPENED = 1, 3, 5, 0
@@ -155,10 +155,7 @@ def test_a_connection_that_breaks_off_is_lost():
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificate")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                    "-subj", "/CN=test", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
-                   check=True, capture_output=True)
+    cert, key = make_certificate(folder, "DNS:localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return cert, context

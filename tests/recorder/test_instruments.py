@@ -5,18 +5,14 @@ import re
 import polars as pl
 
 from harness import SANITIZERS, tapeworks
-from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, write_config
+from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, with_symbols, write_config
 
 RATE = "200/s" if SANITIZERS else "1000/s"
 
 
-def with_symbols(feeds: str, symbols: str) -> str:
-    return re.sub(r"^symbols = .*$", lambda _: f"symbols = {symbols}", feeds, flags=re.M)
-
-
 def test_a_star_records_all_that_a_venue_trades(tmp_path):
     with Exchanges(tmp_path, "--symbols", "5", "--rate", RATE) as exchanges:
-        outcome = record(write_config(tmp_path, with_symbols(exchanges.feeds, '["*"]')), "5s")
+        outcome = record(write_config(tmp_path, with_symbols(exchanges.feeds, ["*"])), "5s")
         exchanges.stop()
         status = last_status(outcome)
         assert status["connections"] == 7 and status["events"] > 100
@@ -27,7 +23,7 @@ def test_a_star_records_all_that_a_venue_trades(tmp_path):
 
 def test_a_pattern_takes_what_it_matches_and_says_when_that_is_nothing(tmp_path):
     with Exchanges(tmp_path, "--symbols", "5", "--rate", RATE, "--exchange", "binance", "--market", "spot") as exchanges:
-        outcome = record(write_config(tmp_path, with_symbols(exchanges.feeds, '["BTC*", "NOSUCH*"]')), "3s")
+        outcome = record(write_config(tmp_path, with_symbols(exchanges.feeds, ["BTC*", "NOSUCH*"])), "3s")
         exchanges.stop()
         assert set(read_rows(tmp_path / "out")["symbol"]) == {"BTCUSDT"}
         assert "the pattern 'NOSUCH*' matches none of 5 instruments" in outcome.stderr
@@ -53,7 +49,7 @@ def test_instruments_have_their_facts_and_replay_makes_them_again(tmp_path):
 
 def test_a_symbol_that_does_not_exist_is_named_and_the_others_go_on(tmp_path):
     with Exchanges(tmp_path, "--symbols", "3", "--rate", RATE, "--exchange", "binance", "--market", "usdt_futures") as exchanges:
-        outcome = record(write_config(tmp_path, with_symbols(exchanges.feeds, '["BTCUSDT", "NOSUCHUSDT"]')), "3s")
+        outcome = record(write_config(tmp_path, with_symbols(exchanges.feeds, ["BTCUSDT", "NOSUCHUSDT"])), "3s")
         exchanges.stop()
     assert "NOSUCHUSDT: the exchange does not know this symbol" in outcome.stderr
     assert set(read_rows(tmp_path / "out")["symbol"]) == {"BTCUSDT"}
@@ -82,7 +78,7 @@ def test_patterns_wait_for_the_list(tmp_path):
 
 def test_more_symbols_than_memory_allows_is_an_error_when_they_are_known(tmp_path):
     with Exchanges(tmp_path, "--symbols", "500", "--rate", RATE, "--exchange", "gate", "--market", "spot") as exchanges:
-        config = write_config(tmp_path, with_symbols(exchanges.feeds, '["*"]'))
+        config = write_config(tmp_path, with_symbols(exchanges.feeds, ["*"]))
         outcome = record(config, "5s", "--memory", "96MiB", expect=2)
         exchanges.stop()
     assert "--memory 96.00 MiB is too little for 500 symbols" in outcome.stderr

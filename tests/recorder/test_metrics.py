@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness import assert_clear_error
-from recording import Exchanges, free_ports, record, start_recording, write_config
+from recording import Exchanges, free_port, record, start_recording, write_config
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"')
@@ -107,7 +107,7 @@ def total(families: dict, name: str, **labels) -> float:
 def recording(tmp_path):
     """A recorder of all venues that serves metrics: (exchanges, process, port)."""
     with Exchanges(tmp_path, "--symbols", "3", "--rate", "500/s") as exchanges, (tmp_path / "record.err").open("w") as errors:
-        port = free_ports(1)
+        port = free_port()
         sections = f'[metrics]\nlisten = "127.0.0.1:{port}"\nunhealthy_after = "2s"\n'
         process = start_recording(write_config(tmp_path, exchanges.feeds, sections=sections), errors)
         try:

@@ -2,13 +2,14 @@
 
 import random
 import signal
+import socket
 import subprocess
 import time
 
 import polars as pl
 import pytest
 
-from harness import SANITIZERS, assert_clear_error, tapeworks
+from harness import SANITIZERS, assert_clear_error, make_certificate, start, tapeworks
 from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, start_recording, write_config
 
 RATE = "400/s" if SANITIZERS else "2000/s"
@@ -152,7 +153,7 @@ def test_a_second_signal_ends_it_at_once_and_the_next_start_completes(exchanges,
 
 @pytest.mark.parametrize("feed, fact", [
     ('exchange = "binance"\nmarket = "spot"\ntransport = "sbe"\nsymbols = ["BTCUSDT"]', "TAPEWORKS_BINANCE_SBE_KEY"),
-    ('exchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nlegs = 2', "legs = 2 is not supported yet"),
+    ('exchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nbackfill = true', "backfill = true is not supported yet"),
 ])
 def test_what_cannot_be_recorded_is_refused_before_anything_is_touched(tmp_path, feed, fact):
     config = write_config(tmp_path, f"[[feed]]\n{feed}\n")
@@ -179,11 +180,8 @@ def test_too_little_memory_is_refused_with_the_figure(tmp_path):
 
 
 def test_over_tls_only_a_trusted_certificate_is_believed(tmp_path):
-    files = [tmp_path / "cert.pem", tmp_path / "key.pem"]
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-                   check=True, capture_output=True)
-    with Exchanges(tmp_path, "--symbols", "2", "--rate", "300/s", "--tls-cert", files[0], "--tls-key", files[1]) as exchanges:
+    cert, key = make_certificate(tmp_path, "IP:127.0.0.1")
+    with Exchanges(tmp_path, "--symbols", "2", "--rate", "300/s", "--tls-cert", cert, "--tls-key", key) as exchanges:
         assert "wss://" in exchanges.feeds and "ca_file" in exchanges.feeds
         trusting_nobody = "\n".join(line for line in exchanges.feeds.splitlines() if not line.startswith("ca_file"))
         refused = record(write_config(tmp_path, trusting_nobody), "2s")
@@ -193,6 +191,22 @@ def test_over_tls_only_a_trusted_certificate_is_believed(tmp_path):
         exchanges.stop()
         assert last_status(outcome)["events"] > 100
         judge(tmp_path / "out", exchanges.ledger)
+
+
+def test_a_service_manager_hears_that_it_is_ready_alive_and_ending(tmp_path):
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, (tmp_path / "record.err").open("w") as errors:
+        manager.bind(str(address))
+        manager.settimeout(30)
+        feeds = '[[feed]]\nexchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nendpoint = "ws://127.0.0.1:9"\n'
+        process = start("record", "--config", write_config(tmp_path, feeds), stdout=subprocess.DEVNULL, stderr=errors,
+                        env={"NOTIFY_SOCKET": str(address)})
+        heard = [manager.recv(100) for _ in range(4)]
+        process.send_signal(signal.SIGTERM)
+        while heard[-1] != b"STOPPING=1":
+            heard.append(manager.recv(100))
+        assert process.wait(30) == 0
+    assert heard.index(b"READY=1") <= 1 and heard.count(b"WATCHDOG=1") >= 3 and set(heard) == {b"READY=1", b"WATCHDOG=1", b"STOPPING=1"}
 
 
 def test_an_exchange_that_is_not_there_is_no_end(tmp_path):

@@ -41,7 +41,9 @@ class Simulator:
 
     def __init__(self, folder, *options, venue=None, script=(), rate="2000/s"):
         self.ledger_file = folder / "ledger.jsonl"
-        arguments = ["--listen", "127.0.0.1:0", "--rate", rate, "--ledger", self.ledger_file, *options]
+        arguments = ["--listen", "127.0.0.1:0", "--ledger", self.ledger_file, *options]
+        if rate:
+            arguments += ["--rate", rate]
         if venue:
             exchange, market = exchange_and_market(venue)
             arguments += ["--exchange", exchange, "--market", market]
@@ -62,16 +64,25 @@ class Simulator:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.stop()
+    def __exit__(self, kind, *_):
+        if self.process.poll() is not None:
+            return
+        if kind is None:
+            self.end()
+        else:
+            self.process.kill()
+            self.process.communicate()
 
-    def stop(self, how=signal.SIGINT) -> list[dict]:
-        """Ends it as a user does, and gives the ledger."""
+    def end(self, how=signal.SIGINT) -> None:
+        """Ends it as a user does."""
         self.process.send_signal(how)
         _, err = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, err.decode()
         assert err == b""
+
+    def stop(self, how=signal.SIGINT) -> list[dict]:
+        """Ends it and gives the ledger."""
+        self.end(how)
         return [json_numbers(line) for line in self.ledger_file.read_text().splitlines()]
 
     def client(self, venue, **options):

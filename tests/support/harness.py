@@ -244,3 +244,12 @@ def read_symbol_files(data: Path, table: str) -> dict[str, pa.Table]:
     """The files of a per-symbol table by symbol."""
     folder = Path(os.path.realpath(data)) / table
     return {p.name.removesuffix(".parquet"): pq.read_table(p) for p in sorted(folder.glob("*.parquet"))}
+
+
+def make_certificate(folder: Path, subject_alt_name: str) -> tuple[Path, Path]:
+    """A certificate that signs itself, for a day, and its key: "DNS:localhost", "IP:127.0.0.1"."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+                    "-subj", "/CN=test", "-addext", f"subjectAltName={subject_alt_name}", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    return cert, key

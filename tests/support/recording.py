@@ -3,10 +3,10 @@
 The judge reads the Parquet files with Polars, which shares nothing with the program.
 """
 
+import contextlib
 import hashlib
 import json
-import os
-import select
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
+from exchange_client import Simulator
 from harness import start, tapeworks
 
 VENUES = {
@@ -39,71 +40,22 @@ COLUMNS = [
 CLOCK_SLACK_NS = 250_000_000
 
 
-def free_ports(count: int) -> int:
-    """The first of `count` ports in a row that are free."""
-    first, last = 21_000, 32_000
-    bases = range(first, last, count)
-    # Tests that run beside each other begin at different places, because a port is only looked at.
-    start_at = os.getpid() * 97 % len(bases)
-    for base in [*bases[start_at:], *bases[:start_at]]:
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for offset, probe in enumerate(sockets):
-                probe.bind(("127.0.0.1", base + offset))
-            return base
-        except OSError:
-            continue
-        finally:
-            for probe in sockets:
-                probe.close()
-    raise RuntimeError("no free ports")
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
-class Exchanges:
-    """`simulate-exchange` in the background."""
+class Exchanges(Simulator):
+    """`simulate-exchange` in the background; `feeds` is the configuration that records all of it."""
 
-    def __init__(self, folder: Path, *options, script: list[dict] | None = None):
-        self.ledger = folder / "ledger.jsonl"
-        arguments = ["simulate-exchange", "--listen", f"127.0.0.1:{free_ports(7)}", "--ledger", self.ledger, *options]
-        if script is not None:
-            path = folder / "script.jsonl"
-            path.write_text("".join(json.dumps(fault) + "\n" for fault in script))
-            arguments += ["--script", path]
-        self.errors = (folder / "exchanges.err").open("w+")
-        self.process = start(*arguments, stdout=subprocess.PIPE, stderr=self.errors)
-        self.feeds = self._read_feeds()
-
-    def _read_feeds(self) -> str:
-        """The [[feed]] blocks; they come at once, and then nothing until the end."""
-        text, deadline = b"", time.monotonic() + 30
-        while time.monotonic() < deadline:
-            ready, _, _ = select.select([self.process.stdout], [], [], 0.5 if text else 5)
-            if not ready:
-                if text:
-                    return text.decode()
-                continue
-            chunk = os.read(self.process.stdout.fileno(), 1 << 16)
-            if not chunk:
-                break
-            text += chunk
-        self.errors.seek(0)
-        raise AssertionError(f"simulate-exchange said nothing: {self.errors.read()}")
+    def __init__(self, folder: Path, *options, script: list[dict] = ()):
+        super().__init__(folder, *options, script=script, rate=None)
+        self.feeds, self.ledger = self.toml, self.ledger_file
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(30) == 0
-        self.errors.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if self.process.poll() is None:
-            if kind is None:
-                self.stop()
-            else:
-                self.process.kill()
-                self.process.wait()
+        self.end()
 
 
 def write_config(folder: Path, feeds: str, *, sections: str = "") -> Path:
@@ -122,6 +74,61 @@ def record(config: Path, duration: str, *options, expect=0):
 
 def start_recording(config: Path, errors) -> subprocess.Popen:
     return start("record", "--config", config, env=KEY, stdout=subprocess.DEVNULL, stderr=errors)
+
+
+class Recording:
+    """`record` in the background, whose configuration a test rewrites."""
+
+    def __init__(self, folder, feeds, sections=""):
+        self.folder, self.sections = folder, sections
+        self.errors_file = folder / "record.err"
+        config = write_config(folder, feeds, sections=sections)
+        with self.errors_file.open("w") as errors:
+            self.process = start_recording(config, errors)
+
+    @property
+    def errors(self) -> str:
+        return self.errors_file.read_text()
+
+    def status(self) -> dict:
+        lines = [line for line in self.errors.splitlines() if line.startswith("{") and line.endswith("}")]
+        return json.loads(lines[-1]) if lines else {}
+
+    def wait_for(self, holds, seconds=40):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.errors
+            with contextlib.suppress(json.JSONDecodeError, KeyError):
+                if holds(self):
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"waited in vain: {self.errors[-2000:]}")
+
+    def wait_live(self, count, events=0):
+        self.wait_for(lambda r: r.status()["connected"] == r.status()["connections"] == count and r.status()["events"] > events)
+
+    def reload(self, feeds, sections=None):
+        write_config(self.folder, feeds, sections=self.sections if sections is None else sections)
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(60) == 0, self.errors
+        assert "Sanitizer" not in self.errors, self.errors
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.stop()
+        elif self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def with_symbols(feeds: str, symbols: list[str]) -> str:
+    return re.sub(r"^symbols = .*$", lambda _: f"symbols = {json.dumps(symbols)}", feeds, flags=re.M)
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,24 @@ def gap_times(out: Path, venue: str) -> list[tuple[int, int]]:
     return times
 
 
-def judge(out: Path, ledger: Path) -> Counter:
+def switch_times(out: Path, venue: str) -> list[tuple[int, int]]:
+    """When a leg gave way to another: what is sampled may have been under way on the one and come too early on the other."""
+    exchange, market, _ = VENUES[venue]
+    ends = read_table(out, "_events").filter(pl.col("event") == "disconnect", pl.col("folder") == f"{exchange}_{market}")
+    return [(at - 1_500_000_000, at + 500_000_000) for at in ends["receive_time"].dt.epoch("ns")]
+
+
+def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
+    """From the wish that a symbol is recorded no more to the moment when that is so: its connection is being closed."""
+    exchange, market, _ = VENUES[venue]
+    events = read_table(out, "_events").filter(pl.col("event") == "symbol", pl.col("cause") == "removed", pl.col("folder") == f"{exchange}_{market}")
+    times = {}
+    for symbol, at in events.select("symbol", pl.col("receive_time").dt.epoch("ns")).iter_rows():
+        times.setdefault(symbol, []).append((at - 1_500_000_000, at + 500_000_000))
+    return times
+
+
+def judge(out: Path, ledger: Path, legs: int = 1) -> Counter:
     """Every published row was sent, none is there twice, and what is missing lies in a recorded gap."""
     rows = read_rows(out)
     assert rows.height > 0, "nothing was published"
@@ -202,18 +226,20 @@ def judge(out: Path, ledger: Path) -> Counter:
         by_connection = Counter((entry.connection, entry.row) for entry in mine)
         sent_counts = Counter()
         for (_, row), count in by_connection.items():
-            sent_counts[row] = max(sent_counts[row], count)
+            # Two legs are sent a snapshot each, and at a switch both may be taken.
+            sent_counts[row] = sent_counts[row] + count if legs == 2 and row[0] == "l5" else max(sent_counts[row], count)
         invented = [row for row in recorded[venue] if row not in sent_counts]
         assert not invented, f"{venue}: {len(invented)} rows were never sent, e.g. {invented[0]}"
         for row, count in recorded[venue].items():
             # Snapshots are kept as often as they were sent, everything else once.
             allowed = sent_counts[row] if row[0] == "l5" else 1
             assert count <= allowed, f"{venue}: {count} times instead of {allowed}: {row}"
-        gaps = gap_times(out, venue)
+        gaps = gap_times(out, venue) + (switch_times(out, venue) if legs == 2 else [])
+        removed = removals(out, venue)
         missing = [entry for entry in mine if entry.row not in recorded[venue]]
         counts["missing"] += len(missing)
         for entry in missing:
-            assert any(begin - CLOCK_SLACK_NS <= entry.sent_ns <= end + CLOCK_SLACK_NS for begin, end in gaps), (
+            assert any(begin - CLOCK_SLACK_NS <= entry.sent_ns <= end + CLOCK_SLACK_NS for begin, end in [*gaps, *removed.get(entry.row[1], [])]), (
                 f"{venue}, connection {entry.connection}: sent at {entry.sent_ns} and lost outside of the gaps {gaps}: {entry.row}")
     return counts
 
@@ -222,6 +248,15 @@ def published_hashes(out: Path) -> dict[str, str]:
     """SHA-256 of every published file, by relative path."""
     return {path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in out.glob("**/[0-2][0-9].parquet")}
+
+
+def judge_and_replay(folder: Path, ledger: Path, legs: int = 1) -> Counter:
+    """judge(), and what the program says of its own files and log."""
+    counts = judge(folder / "out", ledger, legs)
+    tapeworks("verify", "--recording", folder / "out")
+    tapeworks("replay", "--wal", folder / "log", "--out", folder / "again", timeout=3600)
+    assert published_hashes(folder / "out") == published_hashes(folder / "again")
+    return counts
 
 
 def last_status(outcome) -> dict:

@@ -148,6 +148,7 @@ void for_each_feed_key(Feed& feed, Visit&& visit) {
   visit("priority", feed.priority);
   visit("legs", feed.legs);
   visit("backfill", feed.backfill);
+  visit("list_interval", feed.list_interval);
   visit("backlog_limit", feed.backlog_limit);
   visit("block_timeout", feed.block_timeout);
   visit("on_block_timeout", feed.on_block_timeout);

@@ -173,6 +173,30 @@ std::vector<ConfigSetting> effective_settings(const RecorderConfig& config) {
   return settings;
 }
 
+Status check_reload(const RecorderConfig& old_config, const RecorderConfig& new_config) {
+  // Both lists have the same keys in the same order, up to the feeds.
+  const auto before = effective_settings(old_config);
+  const auto after = effective_settings(new_config);
+  for (size_t i = 0; i < before.size() && !before[i].key.starts_with("feed["); ++i) {
+    if (before[i].value == after[i].value) continue;
+    return invalid_argument("{}: {} cannot be changed from {} to {} without a restart",
+                            after[i].origin, before[i].key, before[i].value, after[i].value);
+  }
+  // One sink makes the rows of all feeds, by the largest of each.
+  const auto largest = [](const RecorderConfig& config, auto key) {
+    return std::ranges::max(config.feeds, {}, key).*key;
+  };
+  if (largest(old_config, &FeedConfig::dedupe_window) !=
+      largest(new_config, &FeedConfig::dedupe_window)) {
+    return invalid_argument("the largest feed.dedupe_window cannot be changed without a restart");
+  }
+  if (largest(old_config, &FeedConfig::max_time_skew) !=
+      largest(new_config, &FeedConfig::max_time_skew)) {
+    return invalid_argument("the largest feed.max_time_skew cannot be changed without a restart");
+  }
+  return {};
+}
+
 uint64_t recorder_memory_floor_bytes(uint64_t symbol_count) {
   constexpr uint64_t kSymbolsIncluded = 450;
   const uint64_t more = symbol_count > kSymbolsIncluded ? symbol_count - kSymbolsIncluded : 0;

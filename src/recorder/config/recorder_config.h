@@ -69,6 +69,7 @@ struct FeedConfig {
   uint64_t priority = 0;  ///< when the disk is full, feeds of the lowest stop first
   uint64_t legs = 1;
   bool backfill = false;
+  Duration list_interval = std::chrono::minutes{5};  ///< patterns look for new listings so often
   ByteSize backlog_limit{kGiB};
   Duration block_timeout = std::chrono::seconds{20};
   BlockTimeoutAction on_block_timeout = BlockTimeoutAction::kReconnect;
@@ -152,6 +153,10 @@ struct ConfigSetting {
   std::string origin;  ///< "default", "recorder.toml:12", "TAPEWORKS_WAL_SYNC", "--set"
 };
 std::vector<ConfigSetting> effective_settings(const RecorderConfig& config);
+
+/// Whether a recorder that runs with `old_config` can go on with `new_config`: only its feeds may
+/// differ. kInvalidArgument names what needs a restart.
+Status check_reload(const RecorderConfig& old_config, const RecorderConfig& new_config);
 
 /// What `record` needs at least for so many symbols (a symbol counts once a feed): 96 MiB, and
 /// 16 KiB for each above 450.

@@ -91,6 +91,7 @@ loss_policy = "block"
 priority = 3
 legs = 2
 backfill = true
+list_interval = "1m"
 backlog_limit = "2GiB"
 block_timeout = "1s"
 on_block_timeout = "exit"
@@ -294,6 +295,35 @@ TEST(RecorderConfig, TheMemoryFloorGrowsWithTheSymbols) {
   EXPECT_EQ(recorder_memory_floor_bytes(0), 96 * kMiB);
   EXPECT_EQ(recorder_memory_floor_bytes(450), 96 * kMiB);
   EXPECT_EQ(recorder_memory_floor_bytes(460), 96 * kMiB + 160 * kKiB);
+}
+
+std::string reload_refusal(const std::string& before, const std::string& after) {
+  const Status outcome = check_reload(parse(before).value(), parse(after).value());
+  return outcome ? "no error" : outcome.error().message;
+}
+
+TEST(ReloadCheck, FeedsMayDiffer) {
+  const std::string before(kFeed);
+  EXPECT_EQ(reload_refusal(before, before), "no error");
+  EXPECT_EQ(reload_refusal(before, before + "loss_policy = \"drop\"\nlegs = 2\n"), "no error");
+  EXPECT_EQ(reload_refusal(before, R"(
+[[feed]]
+exchange = "gate"
+market = "spot"
+symbols = ["*"]
+list_interval = "1m"
+)"),
+            "no error");
+}
+
+TEST(ReloadCheck, WhatNeedsARestartIsNamed) {
+  const std::string before(kFeed);
+  EXPECT_EQ(reload_refusal(before, "[wal]\nsync = \"every\"\n" + before),
+            "r.toml:2: wal.sync cannot be changed from \"group\" to \"every\" without a restart");
+  EXPECT_EQ(reload_refusal(before, before + "dedupe_window = 100\n"),
+            "the largest feed.dedupe_window cannot be changed without a restart");
+  EXPECT_EQ(reload_refusal(before, before + "max_time_skew = \"2h\"\n"),
+            "the largest feed.max_time_skew cannot be changed without a restart");
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ inline constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
 struct EventLoop::Impl {
   asio::io_context context{1};
-  std::unique_ptr<asio::signal_set> signals;
+  std::unique_ptr<asio::signal_set> termination;
+  std::unique_ptr<asio::signal_set> reload;
 };
 
 /// Completion of a coroutine whose owner is kept alive by `owner`: an exception in it is a bug and

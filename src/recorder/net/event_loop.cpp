@@ -43,8 +43,14 @@ void EventLoop::stop() { impl_->context.stop(); }
 void EventLoop::post(std::function<void()> task) { asio::post(impl_->context, std::move(task)); }
 
 void EventLoop::on_termination(std::function<void(int)> callback) {
-  impl_->signals = std::make_unique<asio::signal_set>(impl_->context, SIGINT, SIGTERM);
-  await_signal(*impl_->signals, std::make_shared<std::function<void(int)>>(std::move(callback)));
+  impl_->termination = std::make_unique<asio::signal_set>(impl_->context, SIGINT, SIGTERM);
+  await_signal(*impl_->termination,
+               std::make_shared<std::function<void(int)>>(std::move(callback)));
+}
+
+void EventLoop::on_reload(std::function<void(int)> callback) {
+  impl_->reload = std::make_unique<asio::signal_set>(impl_->context, SIGHUP);
+  await_signal(*impl_->reload, std::make_shared<std::function<void(int)>>(std::move(callback)));
 }
 
 struct Timer::State {

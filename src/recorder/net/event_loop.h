@@ -34,6 +34,8 @@ class EventLoop {
   /// Calls back for each SIGINT and SIGTERM, which then no longer end the process. Once per loop;
   /// holds until the loop is destroyed.
   void on_termination(std::function<void(int signal_number)> callback);
+  /// Likewise for SIGHUP.
+  void on_reload(std::function<void(int signal_number)> callback);
 
   struct Impl;
   Impl& impl() { return *impl_; }

@@ -8,6 +8,8 @@
 namespace tapeworks::recorder {
 namespace {
 
+constexpr std::string_view kDepth = "depth";
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 std::optional<int64_t> code_of(JsonValue value) {
@@ -49,15 +51,22 @@ bool decode_binance_control(JsonValue root, DecodedFrame& decoded) {
   return true;
 }
 
-BinanceMessage classify_binance_stream(std::string_view channel) {
-  constexpr std::string_view kDepth = "depth";
-  if (channel == "trade") return BinanceMessage::kTrade;
-  if (channel == "bookTicker") return BinanceMessage::kBook;
-  if (channel == kDepth) return BinanceMessage::kDiff;
-  if (channel.starts_with(kDepth) && std::ranges::all_of(channel.substr(kDepth.size()), is_digit)) {
-    return BinanceMessage::kSnapshot;
+bool is_binance_snapshot(std::string_view channel) {
+  return channel.starts_with(kDepth) && channel != kDepth &&
+         std::ranges::all_of(channel.substr(kDepth.size()), is_digit);
+}
+
+Status decode_binance_message(std::string_view channel, JsonValue payload, DecodedFrame& decoded) {
+  if (channel == "trade") {
+    TW_TRY(expect_binance_event(payload, "trade"));
+    return add_binance_trade(payload, decoded);
   }
-  return BinanceMessage::kOther;
+  if (channel == "bookTicker") {
+    TW_TRY(expect_binance_event(payload, "bookTicker"));
+    return add_binance_book(payload, decoded);
+  }
+  decoded.ignore(channel == kDepth ? "depth_diff" : binance_ignored_kind(channel));
+  return {};
 }
 
 std::string_view binance_ignored_kind(std::string_view event) {

@@ -21,17 +21,18 @@ BinanceStream split_binance_stream(std::string_view name);
 /// Replies, errors, serverShutdown and what a client sends. False when the frame is none of them.
 bool decode_binance_control(JsonValue root, DecodedFrame& decoded);
 
-enum class BinanceMessage : uint8_t { kTrade, kBook, kSnapshot, kDiff, kOther };
-
-/// By the name of the stream where there is one, because a payload does not always tell: USD-M
-/// sends snapshots and diffs under one event name.
-BinanceMessage classify_binance_stream(std::string_view channel);
-
-/// The name under which a stream that is not recorded is counted; `event` is "e" or the channel.
-std::string_view binance_ignored_kind(std::string_view event);
+/// Whether a channel sends snapshots of the book. Its name is asked because a payload does not
+/// tell: USD-M sends snapshots and changes under one event name.
+bool is_binance_snapshot(std::string_view channel);
 
 /// An event name that contradicts the stream's is an error; none is fine.
 Status expect_binance_event(JsonValue payload, std::string_view event);
+
+/// A message of a named stream that is no snapshot.
+Status decode_binance_message(std::string_view channel, JsonValue payload, DecodedFrame& decoded);
+
+/// The name under which a stream that is not recorded is counted; `event` is "e" or the channel.
+std::string_view binance_ignored_kind(std::string_view event);
 
 Status add_binance_book(JsonValue payload, DecodedFrame& decoded);
 /// A trade, or the placeholder that USD-M sends for an identifier without one.

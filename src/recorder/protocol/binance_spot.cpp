@@ -42,23 +42,10 @@ Status decode_binance_spot(JsonValue root, const DecodeContext& context, Decoded
   if (!root["stream"].is_string()) return decode_bare(root, decoded);
   const BinanceStream stream = split_binance_stream(root["stream"].text());
   const JsonValue payload = root["data"];
-  switch (classify_binance_stream(stream.channel)) {
-    case BinanceMessage::kTrade:
-      TW_TRY(expect_binance_event(payload, "trade"));
-      return add_binance_trade(payload, decoded);
-    case BinanceMessage::kBook:
-      TW_TRY(expect_binance_event(payload, "bookTicker"));
-      return add_binance_book(payload, decoded);
-    case BinanceMessage::kSnapshot:
-      return add_snapshot(stream.symbol, payload, context, decoded);
-    case BinanceMessage::kDiff:
-      decoded.ignore("depth_diff");
-      return {};
-    case BinanceMessage::kOther:
-      decoded.ignore(binance_ignored_kind(stream.channel));
-      return {};
+  if (is_binance_snapshot(stream.channel)) {
+    return add_snapshot(stream.symbol, payload, context, decoded);
   }
-  return {};
+  return decode_binance_message(stream.channel, payload, decoded);
 }
 
 }  // namespace tapeworks::recorder

@@ -41,24 +41,11 @@ Status decode_binance_usdm(JsonValue root, DecodedFrame& decoded) {
   if (!root["stream"].is_string()) return decode_bare(root, decoded);
   const std::string_view channel = split_binance_stream(root["stream"].text()).channel;
   const JsonValue payload = root["data"];
-  switch (classify_binance_stream(channel)) {
-    case BinanceMessage::kTrade:
-      TW_TRY(expect_binance_event(payload, "trade"));
-      return add_binance_trade(payload, decoded);
-    case BinanceMessage::kBook:
-      TW_TRY(expect_binance_event(payload, "bookTicker"));
-      return add_binance_book(payload, decoded);
-    case BinanceMessage::kSnapshot:
-      TW_TRY(expect_binance_event(payload, "depthUpdate"));
-      return add_snapshot(payload, decoded);
-    case BinanceMessage::kDiff:
-      decoded.ignore("depth_diff");
-      return {};
-    case BinanceMessage::kOther:
-      decoded.ignore(binance_ignored_kind(channel));
-      return {};
+  if (is_binance_snapshot(channel)) {
+    TW_TRY(expect_binance_event(payload, "depthUpdate"));
+    return add_snapshot(payload, decoded);
   }
-  return {};
+  return decode_binance_message(channel, payload, decoded);
 }
 
 }  // namespace tapeworks::recorder

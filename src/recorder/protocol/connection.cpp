@@ -347,6 +347,7 @@ void Connection::note_data(const Now& now) {
     key.reported = false;
     key.attempt_pause = seconds(0);
     spoke_ = true;
+    last_data_at_ = now.steady;
   };
   for (const EventRow& row : decoded_.rows()) note(row.stream, row.symbol);
   if (decoded_.kind == FrameKind::kPlaceholder) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -106,13 +107,19 @@ class Connection {
   State state() const { return state_; }
   /// Why another connection should take over, or empty.
   std::string_view replacement_cause() const { return replacement_cause_; }
+  /// From outside; it stays until the connection is closed.
+  void ask_for_replacement(std::string_view cause) { replacement_cause_ = cause; }
   /// Everything was asked for and answered, and data come.
   bool is_proven() const {
     return state_ == State::kLive && queue_.empty() && sent_.empty() && spoke_;
   }
   std::optional<SteadyTime> opened_at() const { return opened_at_; }
+  /// When market data came last.
+  std::optional<SteadyTime> last_data_at() const { return last_data_at_; }
   /// The server asks for a longer pause before the next attempt.
   std::chrono::seconds pause_hint() const { return pause_hint_; }
+  /// What it asks for.
+  std::span<const StreamKey> keys() const { return options_.keys; }
   /// For decoding the frames of this connection.
   const StreamSymbols& symbols() const { return symbols_; }
 
@@ -184,6 +191,7 @@ class Connection {
   std::optional<SteadyTime> planned_end_;
   SteadyTime next_silence_check_{0};
   bool spoke_ = false;
+  std::optional<SteadyTime> last_data_at_;
   std::string replacement_cause_;
   std::chrono::seconds pause_hint_{0};
 };

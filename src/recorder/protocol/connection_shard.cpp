@@ -17,7 +17,12 @@ constexpr seconds kLasting{30};
 /// When nothing is traded, no connection speaks: replacing silence by silence gets rarer.
 constexpr seconds kStallBackoffFirst{60};
 constexpr seconds kStallBackoffMax{3600};
+/// By so much two legs may differ in time.
+constexpr seconds kCopyDelayMax{1};
 constexpr int kDoublingsMax = 16;
+
+constexpr std::string_view kStalled = "stalled";
+constexpr std::string_view kConfiguration = "configuration";
 
 /// first x 2^times, at most `most`.
 SteadyTime doubled(SteadyTime first, int times, SteadyTime most) {
@@ -26,137 +31,237 @@ SteadyTime doubled(SteadyTime first, int times, SteadyTime most) {
 
 }  // namespace
 
-ConnectionShard::ConnectionShard(ConnectionOptions options, RateWindow& budget, uint64_t random_key)
-    : options_(std::move(options)), budget_(budget), random_key_(random_key) {}
+ConnectionShard::ConnectionShard(ConnectionOptions options, RateWindow& budget, uint64_t random_key,
+                                 bool has_two_legs)
+    : options_(std::move(options)),
+      budget_(budget),
+      random_key_(random_key),
+      has_two_legs_(has_two_legs) {}
 
 void ConnectionShard::start(const Now& now, Reaction& out) {
   running_ = true;
-  next_attempt_ = now.steady;
+  for (Leg& leg : legs_) leg.next_attempt = now.steady;
   settle(now, out);
 }
 
 void ConnectionShard::stop(Reaction& out) {
   running_ = false;
-  for (auto* connection : {&active_, &successor_}) {
-    if (*connection) (*connection)->close("stopped", out);
-    connection->reset();
+  for (Leg* const leg : {&active(), &other()}) {
+    if (leg->connection) leg->connection->close("stopped", out);
+    leg->connection.reset();
   }
 }
 
-Connection* ConnectionShard::find(uint64_t id) const {
-  for (const auto* connection : {&active_, &successor_}) {
-    if (*connection && (*connection)->id() == id) return connection->get();
+void ConnectionShard::reconfigure(const Now& now, ConnectionOptions options, bool has_two_legs,
+                                  Reaction& out) {
+  options_ = std::move(options);
+  has_two_legs_ = has_two_legs;
+  if (!has_two_legs_ && other().connection) {
+    // A successor for streams that nobody wants any more.
+    other().connection->close(kConfiguration, out);
+    other().connection.reset();
   }
-  return nullptr;
+  for (Leg& leg : legs_) {
+    leg.next_attempt = now.steady;
+    if (leg.connection) leg.connection->ask_for_replacement(kConfiguration);
+  }
+  settle(now, out);
+}
+
+// --- what happens to a connection ---
+
+ConnectionShard::Leg* ConnectionShard::find(uint64_t id) {
+  const auto leg = std::ranges::find_if(legs_, [id](const Leg& each) { return each.is(id); });
+  return leg == legs_.end() ? nullptr : &*leg;
+}
+
+const Connection* ConnectionShard::connection(uint64_t id) const {
+  const auto leg = std::ranges::find_if(legs_, [id](const Leg& each) { return each.is(id); });
+  return leg == legs_.end() ? nullptr : leg->connection.get();
+}
+
+uint64_t ConnectionShard::active_id() const {
+  return active().connection ? active().connection->id() : 0;
+}
+
+size_t ConnectionShard::live_count() const {
+  if (!has_two_legs_) return active().is_live() ? 1 : 0;
+  return static_cast<size_t>(std::ranges::count_if(legs_, &Leg::is_live));
 }
 
 void ConnectionShard::on_token_reply(const Now& now, uint64_t id, int http_status,
                                      std::string_view body, Reaction& out) {
-  if (Connection* const connection = find(id)) {
-    connection->on_token_reply(now, http_status, body, out);
+  if (Leg* const leg = find(id)) {
+    leg->connection->on_token_reply(now, http_status, body, out);
     settle(now, out);
   }
 }
 
 void ConnectionShard::on_open(const Now& now, uint64_t id, Reaction& out) {
-  if (Connection* const connection = find(id)) {
-    connection->on_open(now, out);
+  if (Leg* const leg = find(id)) {
+    leg->connection->on_open(now, out);
     settle(now, out);
   }
 }
 
 void ConnectionShard::on_message(const Now& now, uint64_t id, const Frame& frame, Reaction& out) {
-  if (Connection* const connection = find(id)) {
-    connection->on_message(now, frame, out);
+  if (Leg* const leg = find(id)) {
+    leg->connection->on_message(now, frame, out);
+    note_speech(now, *leg);
     settle(now, out);
   }
 }
 
 void ConnectionShard::on_ping(const Now& now, uint64_t id) {
-  if (Connection* const connection = find(id)) connection->on_ping(now);
+  if (Leg* const leg = find(id)) leg->connection->on_ping(now);
 }
 
 void ConnectionShard::on_closed(const Now& now, uint64_t id, std::string_view why, Reaction& out) {
-  if (Connection* const connection = find(id)) {
-    connection->on_closed(now, why, out);
+  if (Leg* const leg = find(id)) {
+    leg->connection->on_closed(now, why, out);
     settle(now, out);
   }
 }
 
 void ConnectionShard::on_time(const Now& now, Reaction& out) {
-  if (active_) active_->on_time(now, out);
-  if (successor_) successor_->on_time(now, out);
+  for (Leg* const leg : {&active(), &other()}) {
+    if (leg->connection) leg->connection->on_time(now, out);
+  }
   settle(now, out);
 }
 
-std::unique_ptr<Connection> ConnectionShard::open(const Now& now, Reaction& out) {
+// --- attempts ---
+
+void ConnectionShard::open(const Now& now, Leg& leg, Reaction& out) {
   budget_.count(now.steady);
-  auto connection = std::make_unique<Connection>(options_, next_id_++, next_random());
-  connection->start(now, out);
-  return connection;
+  if (&leg == &active()) active_cause_ = "connected";
+  leg.connection = std::make_unique<Connection>(options_, next_id_++, next_random());
+  leg.connection->start(now, out);
 }
 
-void ConnectionShard::plan_attempt(const Now& now, SteadyTime delay) {
+void ConnectionShard::plan_attempt(const Now& now, Leg& leg, SteadyTime delay) {
   // Between half of the delay and all of it, so that shards do not come back together.
   const double share = 0.5 + 0.5 * unit_interval(next_random());
-  next_attempt_ =
+  leg.next_attempt =
       now.steady + SteadyTime(static_cast<int64_t>(static_cast<double>(delay.count()) * share));
 }
 
-void ConnectionShard::lost(const Now& now, const Connection& connection) {
-  const auto opened_at = connection.opened_at();
-  if (opened_at && now.steady - *opened_at >= kLasting) failures_ = 0;
-  const SteadyTime delay = std::max<SteadyTime>(doubled(kBackoffFirst, failures_++, kBackoffMax),
-                                                SteadyTime(connection.pause_hint()) * 2);
-  plan_attempt(now, delay);
+/// Plans the attempt after the connection of `leg`, which goes.
+void ConnectionShard::lost(const Now& now, Leg& leg) {
+  const auto opened_at = leg.connection->opened_at();
+  if (opened_at && now.steady - *opened_at >= kLasting) leg.failures = 0;
+  const SteadyTime delay = std::max<SteadyTime>(doubled(kBackoffFirst, leg.failures++, kBackoffMax),
+                                                SteadyTime(leg.connection->pause_hint()) * 2);
+  plan_attempt(now, leg, delay);
+  leg.connection.reset();
 }
 
-bool ConnectionShard::wants_attempt() const {
-  if (!running_ || successor_) return false;
-  return !active_ || !active_->replacement_cause().empty();
+bool ConnectionShard::is_wanted(size_t leg) const {
+  if (!running_ || legs_[leg].connection) return false;
+  return leg == active_ || has_two_legs_ || !active().cause().empty();
+}
+
+// --- who is active, and who goes ---
+
+void ConnectionShard::switch_active(std::string_view cause) {
+  active_ = 1 - active_;
+  active_cause_ = cause;
+  standby_ahead_from_.reset();
 }
 
 void ConnectionShard::settle(const Now& now, Reaction& out) {
-  const auto is_closed = [](const std::unique_ptr<Connection>& connection) {
-    return connection && connection->state() == Connection::State::kClosed;
-  };
-  if (is_closed(successor_)) {
-    lost(now, *successor_);
-    successor_.reset();
+  for (Leg& leg : legs_) {
+    if (!leg.connection || leg.connection->state() != Connection::State::kClosed) continue;
+    lost(now, leg);
   }
-  if (successor_ && !successor_->replacement_cause().empty()) {
+  if (!active().connection && other().connection) switch_active("lost");
+  if (has_two_legs_) {
+    settle_pair(now, out);
+  } else {
+    settle_successor(now, out);
+  }
+  for (const size_t leg : {active_, 1 - active_}) {
+    if (!is_wanted(leg) || legs_[leg].next_attempt > now.steady) continue;
+    if (budget_.next_allowed(now.steady) <= now.steady) open(now, legs_[leg], out);
+  }
+}
+
+void ConnectionShard::settle_successor(const Now& now, Reaction& out) {
+  Leg& successor = other();
+  if (!successor.cause().empty()) {
     // No better than what it should replace.
-    const std::string cause(successor_->replacement_cause());
-    successor_->close(cause, out);
-    if (cause == "stalled") {
-      plan_attempt(now, doubled(kStallBackoffFirst, futile_stalls_++, kStallBackoffMax));
+    const std::string cause(successor.cause());
+    successor.connection->close(cause, out);
+    if (cause == kStalled) {
+      plan_attempt(now, successor, doubled(kStallBackoffFirst, futile_stalls_++, kStallBackoffMax));
+      successor.connection.reset();
     } else {
-      lost(now, *successor_);
+      lost(now, successor);
     }
-    successor_.reset();
   }
-  if (is_closed(active_)) {
-    // With a successor under way there is nothing to wait for.
-    if (!successor_) lost(now, *active_);
-    active_ = std::move(successor_);
-  }
-  if (active_ && active_->replacement_cause().empty()) {
+  if (active().connection && active().cause().empty()) {
     // It speaks, perhaps again: the next silence is a new one.
-    if (futile_stalls_ > 0) next_attempt_ = now.steady;
+    if (futile_stalls_ > 0) successor.next_attempt = now.steady;
     futile_stalls_ = 0;
-    if (successor_) successor_->close("not needed any more", out);
-    successor_.reset();
+    if (successor.connection) successor.connection->close("not needed any more", out);
+    successor.connection.reset();
   }
-  if (active_ && successor_ && successor_->is_proven()) {
-    const std::string cause(active_->replacement_cause());
-    out.notices.push_back({Notice::Kind::kReplaced, active_->id(), {}, 0, cause});
-    active_->close(cause, out);
-    active_ = std::move(successor_);
+  if (active().connection && successor.is_proven()) {
+    Leg& old = active();
+    switch_active(old.cause());
+    replace(old, out);
   }
-  if (wants_attempt() && next_attempt_ <= now.steady &&
-      budget_.next_allowed(now.steady) <= now.steady) {
-    (active_ ? successor_ : active_) = open(now, out);
+}
+
+/// Closes a leg for which the other one covers.
+void ConnectionShard::replace(Leg& leg, Reaction& out) {
+  const std::string cause(leg.cause());
+  out.notices.push_back({Notice::Kind::kReplaced, leg.connection->id(), {}, 0, cause});
+  leg.connection->close(cause, out);
+  leg.connection.reset();
+}
+
+void ConnectionShard::settle_pair(const Now& now, Reaction& out) {
+  if (standby_ahead_from_ && now.steady - *standby_ahead_from_ >= kSilentLegMax &&
+      other().is_proven()) {
+    switch_active("silent");
   }
+  if (std::ranges::any_of(legs_,
+                          [](const Leg& leg) { return leg.is_proven() && leg.cause().empty(); })) {
+    futile_stalls_ = 0;
+    next_stall_replacement_ = now.steady;
+  }
+  // The standby first: when both should go, nothing changes for the rows yet.
+  for (Leg* const leg : {&other(), &active()}) {
+    Leg& partner = leg == &legs_[0] ? legs_[1] : legs_[0];
+    if (leg->cause().empty() || !partner.is_proven()) continue;
+    if (!partner.cause().empty()) {
+      if (leg == &active()) continue;
+      if (leg->cause() == kStalled) {
+        if (next_stall_replacement_ > now.steady) continue;
+        next_stall_replacement_ =
+            now.steady + doubled(kStallBackoffFirst, futile_stalls_++, kStallBackoffMax);
+      }
+    }
+    if (leg == &active()) switch_active(leg->cause());
+    leg->next_attempt = now.steady;
+    replace(*leg, out);
+    return;
+  }
+}
+
+/// Who of two legs speaks while the other one is silent.
+void ConnectionShard::note_speech(const Now& now, const Leg& leg) {
+  if (!has_two_legs_ || !leg.connection || leg.connection->last_data_at() != now.steady) return;
+  if (&leg == &active()) {
+    standby_ahead_from_.reset();
+    return;
+  }
+  const auto active_spoke_at =
+      active().connection ? active().connection->last_data_at() : std::nullopt;
+  // Not the copy of what the active one has said just before.
+  const bool is_ahead = !active_spoke_at || now.steady - *active_spoke_at >= kCopyDelayMax;
+  if (is_ahead && !standby_ahead_from_) standby_ahead_from_ = now.steady;
 }
 
 std::optional<SteadyTime> ConnectionShard::deadline() const {
@@ -164,9 +269,10 @@ std::optional<SteadyTime> ConnectionShard::deadline() const {
   const auto consider = [&](std::optional<SteadyTime> at) {
     if (at) next = next ? std::min(*next, *at) : *at;
   };
-  if (active_) consider(active_->deadline());
-  if (successor_) consider(successor_->deadline());
-  if (wants_attempt()) consider(budget_.next_allowed(next_attempt_));
+  for (size_t leg = 0; leg < legs_.size(); ++leg) {
+    if (legs_[leg].connection) consider(legs_[leg].connection->deadline());
+    if (is_wanted(leg)) consider(budget_.next_allowed(legs_[leg].next_attempt));
+  }
   return next;
 }
 

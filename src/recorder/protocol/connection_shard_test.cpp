@@ -16,9 +16,14 @@ using Kind = Notice::Kind;
 /// A shard against a server that does as it is told.
 class ShardScript {
  public:
-  explicit ShardScript(uint64_t random_key = 11, RateWindow* budget = nullptr)
-      : shard({Venue::kBinanceSpot, keys_of({"A", "B"}, {Stream::kTrade}), "", "", ""},
-              budget != nullptr ? *budget : own_budget, random_key) {}
+  explicit ShardScript(uint64_t random_key = 11, RateWindow* budget = nullptr,
+                       bool has_two_legs = false)
+      : shard(options_of({"A", "B"}), budget != nullptr ? *budget : own_budget, random_key,
+              has_two_legs) {}
+
+  static ConnectionOptions options_of(std::initializer_list<const char*> symbols) {
+    return {Venue::kBinanceSpot, keys_of(symbols, {Stream::kTrade}), "", "", ""};
+  }
 
   /// Identifiers of the connections that were opened so far.
   std::vector<uint64_t> opened() const {
@@ -50,9 +55,10 @@ class ShardScript {
     now = time;
   }
   /// Time passes while `id` speaks each second.
-  void speak_until(uint64_t id, SteadyTime time) {
+  void speak_until(uint64_t id, SteadyTime time) { speak_until({id}, time); }
+  void speak_until(std::initializer_list<uint64_t> ids, SteadyTime time) {
     while (now < time) {
-      speak(id);
+      for (const uint64_t id : ids) speak(id);
       until(std::min<SteadyTime>(time, now + seconds(1)));
     }
   }
@@ -222,6 +228,166 @@ TEST(ConnectionShard, WhenNothingIsTradedConnectionsAreNotChurned) {
   const size_t before = script.opened().size();
   script.until(script.now + seconds(70));
   EXPECT_EQ(script.opened().size(), before + 1);
+}
+
+TEST(ConnectionShard, OtherStreamsAreConnectedBeforeTheOldOnesAreLeft) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak(1);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), false, script.out);
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2}));
+  EXPECT_TRUE(script.closed().empty());
+  script.accept(2);
+  EXPECT_NE(script.out.actions.back().text.find("c@trade"), std::string::npos);
+  EXPECT_EQ(script.out.actions.back().text.find("b@trade"), std::string::npos);
+  script.speak(2);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  EXPECT_EQ(script.shard.active_cause(), "configuration");
+}
+
+TEST(ConnectionShard, TheNumberOfLegsCanBeChanged) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak(1);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A"}), true, script.out);
+  script.accept(2);
+  script.speak(2);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  script.accept(3);
+  EXPECT_EQ(script.shard.live_count(), 2u);
+  script.speak_until({2, 3}, script.now + seconds(5));
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A"}), false, script.out);
+  script.accept(4);
+  script.speak(4);
+  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{1, 3, 2}));
+  EXPECT_EQ(script.shard.active_id(), 4u);
+}
+
+TEST(ConnectionShard, ASecondChangeReplacesTheSuccessorOfTheFirst) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak(1);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), false, script.out);
+  script.accept(2);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "D"}), false, script.out);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
+  script.accept(3);
+  EXPECT_NE(script.out.actions.back().text.find("d@trade"), std::string::npos);
+}
+
+/// Two legs, both connected and speaking: 1 is active.
+class TwoLegs : public testing::Test {
+ protected:
+  TwoLegs() : script(11, nullptr, true) {
+    script.start();
+    script.accept(1);
+    script.accept(2);
+    script.speak_until({1, 2}, seconds(40));
+  }
+  ConnectionShard& shard() { return script.shard; }
+
+  ShardScript script;
+};
+
+TEST_F(TwoLegs, BothAreConnectedAndOneIsActive) {
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(shard().active_id(), 1u);
+  EXPECT_EQ(shard().leg_of(1), 0);
+  EXPECT_EQ(shard().leg_of(2), 1);
+  EXPECT_EQ(shard().live_count(), 2u);
+}
+
+TEST_F(TwoLegs, TheStandbyTakesOverAndTheLostOneComesBack) {
+  script.lose(1);
+  EXPECT_EQ(shard().active_id(), 2u);
+  EXPECT_EQ(shard().active_cause(), "lost");
+  script.speak_until(2, script.now + seconds(1));
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
+  EXPECT_EQ(shard().leg_of(3), 0);
+  script.accept(3);
+  script.speak(3);
+  EXPECT_EQ(shard().active_id(), 2u);  // as good as the other one
+}
+
+TEST_F(TwoLegs, ALostStandbyChangesNothing) {
+  script.lose(2);
+  EXPECT_EQ(shard().active_id(), 1u);
+  script.speak_until(1, script.now + seconds(1));
+  EXPECT_EQ(script.opened().size(), 3u);
+}
+
+TEST_F(TwoLegs, WhoSaysNothingWhileTheOtherSpeaksGivesWay) {
+  script.speak_until(2, script.now + ConnectionShard::kSilentLegMax - seconds(1));
+  EXPECT_EQ(shard().active_id(), 1u);
+  script.speak_until(2, script.now + seconds(2));
+  EXPECT_EQ(shard().active_id(), 2u);
+  EXPECT_EQ(shard().active_cause(), "silent");
+  EXPECT_TRUE(script.closed().empty());
+}
+
+TEST_F(TwoLegs, AMarketWithoutTradeIsNoSilentLeg) {
+  script.until(script.now + seconds(20));
+  script.speak(2);
+  script.until(script.now + milliseconds(50));
+  script.speak(1);
+  script.until(script.now + seconds(10));
+  EXPECT_EQ(shard().active_id(), 1u);
+}
+
+TEST_F(TwoLegs, ALegIsReplacedWhileTheOtherCovers) {
+  script.receive(1, R"({"e":"serverShutdown","E":1770123456789})");
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  EXPECT_EQ(shard().active_id(), 2u);
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
+  // The other one has to wait until the new one is proven.
+  script.receive(2, R"({"e":"serverShutdown","E":1770123456789})");
+  script.accept(3);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  script.speak(3);
+  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(shard().active_id(), 3u);
+}
+
+TEST_F(TwoLegs, NeitherIsClosedForTheDayWithoutTheOther) {
+  uint64_t active = 1;
+  uint64_t standby = 2;
+  while (script.closed().size() < 4 && script.now < hours(50)) {
+    script.speak_until({active, standby}, script.now + seconds(1));
+    const auto opened = script.opened();
+    if (opened.size() == 2 + script.closed().size() && opened.back() > std::max(active, standby)) {
+      script.accept(opened.back());
+      ASSERT_EQ(shard().live_count(), 2u);
+      (script.closed().back() == active ? active : standby) = opened.back();
+    }
+  }
+  EXPECT_EQ(script.closed().size(), 4u);
+  EXPECT_GE(script.now, hours(44));
+  EXPECT_EQ(count_of(script.out, Kind::kDisconnected), 4u);
+}
+
+TEST_F(TwoLegs, OtherStreamsReachOneLegAfterTheOther) {
+  shard().reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), true, script.out);
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
+  script.accept(3);
+  script.speak(3);
+  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{2, 1}));
+  EXPECT_EQ(shard().active_id(), 3u);
+  script.accept(4);
+  EXPECT_EQ(shard().live_count(), 2u);
+}
+
+TEST_F(TwoLegs, WhenNothingIsTradedTheyAreNotChurned) {
+  size_t accepted = 2;
+  while (script.now < hours(12)) {
+    script.until(script.now + seconds(1));
+    for (; accepted < script.opened().size(); ++accepted) script.accept(script.opened()[accepted]);
+  }
+  EXPECT_LE(accepted, 40u);
+  EXPECT_NE(shard().active_id(), 0u);
 }
 
 TEST(ConnectionShard, StopsForGood) {

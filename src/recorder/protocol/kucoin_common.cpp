@@ -41,4 +41,16 @@ std::string_view kucoin_symbol(JsonValue root, const KucoinTopic& topic) {
   return topic.symbol == "all" ? root["subject"].text() : topic.symbol;
 }
 
+Status add_kucoin_trade(std::string_view symbol, JsonValue data, std::string_view time_name,
+                        QuantityUnit unit, DecodedFrame& decoded) {
+  TW_ASSIGN(EventRow* const row, decoded.add_row(Stream::kTrade));
+  TW_TRY(set_symbol(*row, symbol));
+  TW_ASSIGN(row->sequence, required_integer(data, "sequence"));
+  TW_ASSIGN(const std::string_view trade_id, required_text(data, "tradeId"));
+  row->trade_id.assign(trade_id);
+  TW_ASSIGN(row->event_time_ns, optional_time_ns(data, time_name, TimeUnit::kNanoseconds));
+  TW_ASSIGN(row->side, required_side(data, "side"));
+  return set_trade(*row, data["price"], data["size"], unit);
+}
+
 }  // namespace tapeworks::recorder

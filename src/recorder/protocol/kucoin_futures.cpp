@@ -28,17 +28,6 @@ Status add_depth(std::string_view symbol, JsonValue data, DecodedFrame& decoded)
   return set_levels(*row, BookSide::kAsk, data["asks"]);
 }
 
-Status add_execution(std::string_view symbol, JsonValue data, DecodedFrame& decoded) {
-  TW_ASSIGN(EventRow* const row, decoded.add_row(Stream::kTrade));
-  TW_TRY(set_symbol(*row, symbol));
-  TW_ASSIGN(row->sequence, required_integer(data, "sequence"));
-  TW_ASSIGN(const std::string_view trade_id, required_text(data, "tradeId"));
-  row->trade_id.assign(trade_id);
-  TW_ASSIGN(row->event_time_ns, optional_time_ns(data, "ts", TimeUnit::kNanoseconds));
-  TW_ASSIGN(row->side, required_side(data, "side"));
-  return set_trade(*row, data["price"], data["size"], QuantityUnit::kContract);
-}
-
 }  // namespace
 
 Status decode_kucoin_futures(JsonValue root, DecodedFrame& decoded) {
@@ -55,7 +44,8 @@ Status decode_kucoin_futures(JsonValue root, DecodedFrame& decoded) {
       topic.path == "/contractMarket/level2Depth50") {
     return add_depth(symbol, data, decoded);
   }
-  if (topic.path == "/contractMarket/execution") return add_execution(symbol, data, decoded);
+  if (topic.path == "/contractMarket/execution")
+    return add_kucoin_trade(symbol, data, "ts", QuantityUnit::kContract, decoded);
   if (topic.path == "/contractMarket/level2") {
     decoded.ignore("depth_diff");
   } else {

@@ -39,17 +39,6 @@ Status add_depth(std::string_view symbol, JsonValue data, DecodedFrame& decoded)
   return set_levels(*row, BookSide::kAsk, data["asks"]);
 }
 
-Status add_match(std::string_view symbol, JsonValue data, DecodedFrame& decoded) {
-  TW_ASSIGN(EventRow* const row, decoded.add_row(Stream::kTrade));
-  TW_TRY(set_symbol(*row, symbol));
-  TW_ASSIGN(row->sequence, required_integer(data, "sequence"));
-  TW_ASSIGN(const std::string_view trade_id, required_text(data, "tradeId"));
-  row->trade_id.assign(trade_id);
-  TW_ASSIGN(row->event_time_ns, optional_time_ns(data, "time", TimeUnit::kNanoseconds));
-  TW_ASSIGN(row->side, required_side(data, "side"));
-  return set_trade(*row, data["price"], data["size"], QuantityUnit::kBase);
-}
-
 }  // namespace
 
 Status decode_kucoin_spot(JsonValue root, DecodedFrame& decoded) {
@@ -64,7 +53,8 @@ Status decode_kucoin_spot(JsonValue root, DecodedFrame& decoded) {
   if (topic.path == "/spotMarket/level2Depth5" || topic.path == "/spotMarket/level2Depth50") {
     return add_depth(symbol, data, decoded);
   }
-  if (topic.path == "/market/match") return add_match(symbol, data, decoded);
+  if (topic.path == "/market/match")
+    return add_kucoin_trade(symbol, data, "time", QuantityUnit::kBase, decoded);
   if (topic.path == "/market/level2") {
     decoded.ignore("depth_diff");
   } else if (topic.path == "/market/candles") {

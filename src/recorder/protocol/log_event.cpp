@@ -101,6 +101,8 @@ std::string_view name_of(LogKind kind) {
       return "drop";
     case LogKind::kNotice:
       return "notice";
+    case LogKind::kSymbol:
+      return "symbol";
     case LogKind::kBackfill:
       return "backfill";
   }

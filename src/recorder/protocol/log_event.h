@@ -33,12 +33,13 @@ enum class LogKind : uint8_t {
   kDrop = 27,           ///< messages were given up by a loss policy
   kNotice = 28,         ///< anything else worth keeping: a timer's decision, a silent stream
   kBackfill = 29,       ///< a frame whose rows were fetched later: their source is backfill
+  kSymbol = 30,         ///< a symbol that a connection is to record from here on, or no longer
 };
 inline constexpr std::array kLogKinds{
     LogKind::kFrame,     LogKind::kHeartbeat,  LogKind::kStart,        LogKind::kStop,
     LogKind::kConnect,   LogKind::kDisconnect, LogKind::kSubscription, LogKind::kConfiguration,
     LogKind::kClockStep, LogKind::kRestReply,  LogKind::kLegSwitch,    LogKind::kDrop,
-    LogKind::kNotice,    LogKind::kBackfill};
+    LogKind::kNotice,    LogKind::kBackfill,   LogKind::kSymbol};
 
 std::string_view name_of(LogKind kind);
 std::optional<LogKind> find_log_kind(uint8_t number);

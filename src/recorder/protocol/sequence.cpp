@@ -82,6 +82,12 @@ bool SequenceTracker::was_seen(int64_t sequence, uint64_t fingerprint) const {
   });
 }
 
+/// Whether a row with this number would still be known, had it been there.
+bool SequenceTracker::window_reaches(int64_t sequence) const {
+  return window_.size() < window_rows_ ||
+         std::ranges::any_of(window_, [&](const Seen& seen) { return seen.sequence <= sequence; });
+}
+
 void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
   if (window_rows_ == 0 || fingerprint == 0) return;
   if (window_.size() < window_rows_) {
@@ -106,7 +112,8 @@ bool SequenceTracker::fill_hole(int64_t sequence) {
   return true;
 }
 
-SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint) {
+SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
+                                       const std::optional<OtherCopy>& other) {
   using Kind = SequenceFinding::Kind;
   if (!any_) {
     any_ = true;
@@ -130,8 +137,13 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint) {
     if (fill_hole(sequence)) return {Kind::kLate};
     // A placeholder has no values to compare; its number again is no news.
     if (fingerprint == 0 && sequence == last_) return {Kind::kRepeat};
+    if (other && other->covers(sequence)) return {Kind::kRepeat};
   } else if (sequence == last_) {
     return {};
+  } else if (other) {
+    // Beyond the window only what a whole connection has brought tells a copy.
+    const bool is_copy = other->covers(sequence) && !window_reaches(sequence);
+    return {is_copy ? Kind::kRepeat : Kind::kLate};
   }
   last_ = sequence;
   holes_.clear();
@@ -161,8 +173,9 @@ void SequenceTracker::restore(const Snapshot& snapshot) {
   for (const auto& [from, to] : snapshot.holes) holes_.push_back({from, to});
 }
 
-SequenceFinding SequenceTracker::observe(int64_t sequence, uint64_t fingerprint) {
-  const SequenceFinding finding = judge(sequence, fingerprint);
+SequenceFinding SequenceTracker::observe(int64_t sequence, uint64_t fingerprint,
+                                         const std::optional<OtherCopy>& other) {
+  const SequenceFinding finding = judge(sequence, fingerprint, other);
   if (finding.kind != SequenceFinding::Kind::kRepeat) remember(sequence, fingerprint);
   return finding;
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -47,7 +48,7 @@ struct SequenceFinding {
   enum class Kind : uint8_t {
     kInOrder,  ///< the first one, the next one, or on rising streams any later or equal one
     kHole,     ///< missing_from to missing_to were skipped; this row is fine
-    kLate,     ///< fills a hole that was found before
+    kLate,     ///< fills a hole that was found before, or another connection was faster
     kRepeat,   ///< number and values were there before: to be dropped
     kReset,    ///< lower than the last one, with other values: accepted, counts from here on
   };
@@ -58,6 +59,14 @@ struct SequenceFinding {
   bool across_connections = false;
 
   bool operator==(const SequenceFinding&) const = default;
+};
+
+/// Numbers that another connection has brought of the same stream, whole between the two.
+struct OtherCopy {
+  int64_t first = 0;
+  int64_t last = 0;
+
+  bool covers(int64_t sequence) const { return first <= sequence && sequence <= last; }
 };
 
 /// Follows the numbers of one stream of one symbol, in the order of the log.
@@ -74,7 +83,10 @@ class SequenceTracker {
       : sequence_class_(sequence_class), window_rows_(window_rows) {}
 
   /// A row, or with `fingerprint` 0 a number that was used up without one.
-  SequenceFinding observe(int64_t sequence, uint64_t fingerprint);
+  /// `other`: the row comes in the order of its own connection, behind another one that brings the
+  /// same stream, so a lower number is no reset.
+  SequenceFinding observe(int64_t sequence, uint64_t fingerprint,
+                          const std::optional<OtherCopy>& other = std::nullopt);
 
   /// All that it knows, to go on from there after a restart.
   struct Snapshot {
@@ -101,7 +113,9 @@ class SequenceTracker {
     int64_t to;
   };
 
-  SequenceFinding judge(int64_t sequence, uint64_t fingerprint);
+  SequenceFinding judge(int64_t sequence, uint64_t fingerprint,
+                        const std::optional<OtherCopy>& other);
+  bool window_reaches(int64_t sequence) const;
   bool was_seen(int64_t sequence, uint64_t fingerprint) const;
   void remember(int64_t sequence, uint64_t fingerprint);
   bool fill_hole(int64_t sequence);

@@ -19,6 +19,7 @@ class StreamSymbols {
   void add(std::string_view symbol) {
     rest_spelling_.insert_or_assign(stream_spelling(symbol), symbol);
   }
+  void remove(std::string_view symbol) { rest_spelling_.erase(stream_spelling(symbol)); }
 
   /// `stream_symbol` as it was subscribed; ASCII letters in upper case where it never was.
   std::string rest_spelling(std::string_view stream_symbol) const;

@@ -75,12 +75,15 @@ std::string gate_text(Venue venue, std::span<const StreamKey> keys, const Subscr
 
 }  // namespace
 
+size_t symbols_per_connection(Venue venue, size_t stream_count) {
+  return std::max<size_t>(rules_of(venue).streams_per_connection_max / stream_count, 1);
+}
+
 std::vector<std::vector<StreamKey>> plan_connections(Venue venue,
                                                      std::span<const std::string> symbols,
                                                      std::span<const Stream> streams) {
   if (symbols.empty() || streams.empty()) return {};
-  const size_t symbols_max =
-      std::max<size_t>(rules_of(venue).streams_per_connection_max / streams.size(), 1);
+  const size_t symbols_max = symbols_per_connection(venue, streams.size());
   const size_t count = (symbols.size() + symbols_max - 1) / symbols_max;
   std::vector<std::vector<StreamKey>> connections(count);
   for (size_t i = 0; i < symbols.size(); ++i) {

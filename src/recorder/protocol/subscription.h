@@ -20,6 +20,9 @@ struct StreamKey {
   auto operator<=>(const StreamKey&) const = default;
 };
 
+/// How many symbols a connection takes, with so many streams each.
+size_t symbols_per_connection(Venue venue, size_t stream_count);
+
 /// Spreads the streams of `symbols` over as few connections as the venue's limit allows, evenly;
 /// all streams of a symbol share one. Symbols stay in their order.
 std::vector<std::vector<StreamKey>> plan_connections(Venue venue,

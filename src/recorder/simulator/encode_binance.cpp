@@ -7,15 +7,6 @@ namespace {
 
 constexpr int64_t kMillisecondNs = 1'000'000;
 
-std::string pairs_text(const std::vector<WireLevel>& levels) {
-  std::string text = "[";
-  for (const WireLevel& level : levels) {
-    if (text.size() > 1) text += ',';
-    text += fmt::format(R"(["{}","{}"])", level.price, level.quantity);
-  }
-  return text + "]";
-}
-
 std::string spot_payload(const WireEvent& event) {
   switch (event.stream) {
     case Stream::kBook: {

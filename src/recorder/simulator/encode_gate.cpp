@@ -16,15 +16,6 @@ std::string frame(const WireEvent& event, std::string_view channel, std::string_
                      channel, kind, result);
 }
 
-std::string pairs_text(const std::vector<WireLevel>& levels) {
-  std::string text = "[";
-  for (const WireLevel& level : levels) {
-    if (text.size() > 1) text += ',';
-    text += fmt::format(R"(["{}","{}"])", level.price, level.quantity);
-  }
-  return text + "]";
-}
-
 std::string objects_text(const std::vector<WireLevel>& levels, std::string_view quote) {
   std::string text = "[";
   for (const WireLevel& level : levels) {

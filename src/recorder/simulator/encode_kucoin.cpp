@@ -7,16 +7,6 @@ namespace {
 
 constexpr int64_t kMillisecondNs = 1'000'000;
 
-/// `quote` stands around quantities: spot sends them as text, futures as integers.
-std::string pairs_text(const std::vector<WireLevel>& levels, std::string_view quote) {
-  std::string text = "[";
-  for (const WireLevel& level : levels) {
-    if (text.size() > 1) text += ',';
-    text += fmt::format(R"(["{}",{}{}{}])", level.price, quote, level.quantity, quote);
-  }
-  return text + "]";
-}
-
 /// Order numbers mean nothing to a recorder; they only have to look real.
 std::string order_id(const WireEvent& event, int which) {
   return fmt::format("{:024x}", event.logical_id * 2 + static_cast<uint64_t>(which));

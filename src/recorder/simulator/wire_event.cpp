@@ -108,6 +108,15 @@ WireEvent write_numbers(const MarketEvent& event, const WireStyle& style) {
   return wire;
 }
 
+std::string pairs_text(const std::vector<WireLevel>& levels, std::string_view quote) {
+  std::string text = "[";
+  for (const WireLevel& level : levels) {
+    if (text.size() > 1) text += ',';
+    text += fmt::format(R"(["{}",{}{}{}])", level.price, quote, level.quantity, quote);
+  }
+  return text + "]";
+}
+
 std::string ledger_rows(Venue venue, const WireEvent& event) {
   const VenueFacts& venue_facts = facts_of(venue);
   const StreamFacts& facts = venue_facts.streams[static_cast<size_t>(event.stream)];

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "recorder/simulator/market.h"
@@ -60,6 +61,9 @@ struct WireStyle {
 };
 
 WireEvent write_numbers(const MarketEvent& event, const WireStyle& style);
+
+/// [["price","quantity"],...], the levels of a side; `quote` stands around the quantities.
+std::string pairs_text(const std::vector<WireLevel>& levels, std::string_view quote = "\"");
 
 /// The rows that a recorder should make of the message: a JSON array of objects with the columns of
 /// docs/formats/events.md, numbers token for token as sent. Empty array for a placeholder.

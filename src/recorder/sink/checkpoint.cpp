@@ -71,6 +71,7 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   for (const OpenPartition* partition : partitions) save_partition(*partition, body);
   body.put(static_cast<uint32_t>(jobs.size()));
   for (const MergeJob* job : jobs) save_job(*job, body);
+  state.save_legs(body);
 
   ByteWriter file;
   file.put(kVersion);
@@ -78,7 +79,8 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   return std::string(kMagic) + file.bytes() + body.bytes();
 }
 
-Result<Checkpoint> decode_checkpoint(std::string_view bytes, size_t dedupe_window_rows) {
+Result<Checkpoint> decode_checkpoint(std::string_view bytes,
+                                     std::optional<size_t> dedupe_window_rows) {
   if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) {
     return corrupt("it is no checkpoint");
   }
@@ -99,6 +101,7 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes, size_t dedupe_windo
   }
   const size_t job_count = in.take_count(4 + 1 + 8 + 1 + 1 + 4);
   for (size_t i = 0; i < job_count; ++i) checkpoint.jobs.push_back(load_job(in));
+  if (!in.at_end()) checkpoint.state.load_legs(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

@@ -13,6 +13,10 @@
 
 namespace tapeworks::recorder {
 
+/// Names below the recording's folder, and in that one.
+inline constexpr const char* kPartsFolder = ".parts";
+inline constexpr const char* kCheckpointFile = "checkpoint";
+
 /// A file that is not closed for good.
 struct OpenPartition {
   std::string path;
@@ -40,7 +44,8 @@ struct Checkpoint {
 std::string encode_checkpoint(Layout layout, const LogState& state,
                               const std::vector<const OpenPartition*>& partitions,
                               const std::vector<const MergeJob*>& jobs);
-/// kCorrupt for bytes that are none; kInvalidArgument when the options do not fit.
-Result<Checkpoint> decode_checkpoint(std::string_view bytes, size_t dedupe_window_rows);
+/// kCorrupt for bytes that are none; kInvalidArgument when the window is not the one that is given.
+Result<Checkpoint> decode_checkpoint(std::string_view bytes,
+                                     std::optional<size_t> dedupe_window_rows);
 
 }  // namespace tapeworks::recorder

@@ -105,6 +105,11 @@ void ConnectionState::subscribe(const std::string& symbol) {
   stream_symbols.add(symbol);
 }
 
+void ConnectionState::unsubscribe(const std::string& symbol) {
+  std::erase(symbols, symbol);
+  stream_symbols.remove(symbol);
+}
+
 ConnectionState* LogState::connection(uint32_t number) {
   const auto found = connections_.find(number);
   if (found != connections_.end()) return &found->second;
@@ -119,7 +124,48 @@ LogState::StreamState* LogState::stream(Venue venue, Stream stream, std::string_
   if (streams_.size() == kStreamsMax) return nullptr;
   const size_t window_rows = drops_repeats(stream) ? window_rows_ : 0;
   const SequenceTracker tracker(sequence_class_of(venue, stream), window_rows);
-  return &streams_.emplace(key_, StreamState{tracker, 0}).first->second;
+  return &streams_.emplace(key_, StreamState{tracker, 0, {}}).first->second;
+}
+
+LogState::StreamName LogState::name_of_key(std::string_view key) {
+  return {static_cast<Venue>(key[0]), static_cast<Stream>(key[1]), key.substr(2)};
+}
+
+void LogState::save_legs(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(connections_.size()));
+  for (const auto& [number, connection] : connections_) {
+    out.put(number);
+    for (size_t leg = 0; leg < connection.leg_symbols.size(); ++leg) {
+      out.put(connection.leg_session_lsns[leg]);
+      out.put(static_cast<uint32_t>(connection.leg_symbols[leg].size()));
+      for (const std::string& symbol : connection.leg_symbols[leg]) out.put(symbol);
+    }
+  }
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    stream.legs.save(out);
+  }
+}
+
+void LogState::load_legs(ByteReader& in) {
+  const size_t connection_count = in.take_count(4 + 2 * (8 + 4));
+  for (size_t i = 0; i < connection_count; ++i) {
+    const auto found = connections_.find(in.take<uint32_t>());
+    ConnectionState unknown;
+    ConnectionState& connection = found == connections_.end() ? unknown : found->second;
+    for (size_t leg = 0; leg < connection.leg_symbols.size(); ++leg) {
+      connection.leg_session_lsns[leg] = in.take<uint64_t>();
+      const size_t symbol_count = in.take_count(sizeof(uint32_t));
+      for (size_t k = 0; k < symbol_count; ++k) connection.leg_symbols[leg].insert(in.take_text());
+    }
+  }
+  const size_t stream_count = in.take_count(4 + LegMerge::kBytesMin);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    LegMerge legs = LegMerge::load(in);
+    if (stream != streams_.end()) stream->second.legs = std::move(legs);
+  }
 }
 
 void LogState::add_gap(KnownGap gap) {
@@ -148,18 +194,21 @@ void LogState::save(ByteWriter& out) const {
   for (const KnownGap& gap : gaps_) save_gap(gap, out);
 }
 
-Result<LogState> LogState::load(ByteReader& in, size_t dedupe_window_rows) {
-  LogState state(dedupe_window_rows);
-  state.lsn = in.take<uint64_t>();
-  state.log_time_ns = in.take<int64_t>();
-  state.whole_from_ns = in.take<int64_t>();
+Result<LogState> LogState::load(ByteReader& in, std::optional<size_t> dedupe_window_rows) {
+  const auto lsn = in.take<uint64_t>();
+  const auto log_time_ns = in.take<int64_t>();
+  const auto whole_from_ns = in.take<int64_t>();
   const auto window_rows = in.take<uint64_t>();
-  if (in.ok() && window_rows != dedupe_window_rows) {
+  LogState state(window_rows);
+  state.lsn = lsn;
+  state.log_time_ns = log_time_ns;
+  state.whole_from_ns = whole_from_ns;
+  if (in.ok() && dedupe_window_rows && window_rows != *dedupe_window_rows) {
     return invalid_argument(
         "the checkpoint was made with a dedupe_window of {} rows, not {}; it decides about rows "
         "and "
         "must stay while a recording goes on",
-        window_rows, dedupe_window_rows);
+        window_rows, *dedupe_window_rows);
   }
   constexpr size_t kConnectionBytesMin = 4 + 2 + 1 + 8 + 8 + 1 + 8 + 4 + 4;
   const size_t connection_count = in.take_count(kConnectionBytesMin);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 #include "recorder/protocol/log_event.h"
 #include "recorder/protocol/sequence.h"
 #include "recorder/protocol/stream_symbols.h"
+#include "recorder/sink/leg_merge.h"
 
 namespace tapeworks::recorder {
 
@@ -23,17 +25,28 @@ struct ConnectionState {
   std::optional<LogSource> source;
   /// A socket that is made while another one is open has the other leg.
   std::array<bool, 2> leg_connected{};
-  uint8_t active_leg = 0;            ///< whose rows of streams without a key count
-  uint64_t session_lsn = 0;          ///< of the record that began the present socket
-  int64_t last_record_ns = 0;        ///< log time of its last record
-  std::vector<std::string> symbols;  ///< as subscribed
-  StreamSymbols stream_symbols;      ///< the same for the decoders
+  std::array<uint64_t, 2> leg_session_lsns{};  ///< of the records that began the legs' sockets
+  uint8_t active_leg = 0;                      ///< whose rows of streams without a key count
+  uint64_t session_lsn = 0;                    ///< of the record that began the present socket
+  int64_t last_record_ns = 0;                  ///< log time of its last record
+  std::vector<std::string> symbols;            ///< as subscribed
+  StreamSymbols stream_symbols;                ///< the same for the decoders
   /// Since when nothing was received, and why, while that is so.
   std::optional<int64_t> gap_from_ns;
   std::string gap_cause;
 
+  /// The sessions of the legs that are connected; 0 for one that is not.
+  std::array<uint64_t, 2> live_sessions() const {
+    return {leg_connected[0] ? leg_session_lsns[0] : 0, leg_connected[1] ? leg_session_lsns[1] : 0};
+  }
   bool connected() const { return leg_connected[0] || leg_connected[1]; }
+  /// Of each leg's socket; empty where the log does not say.
+  std::array<std::set<std::string, std::less<>>, 2> leg_symbols{};
+  bool is_brought_by(uint8_t leg, std::string_view symbol) const {
+    return leg_symbols[leg].empty() || leg_symbols[leg].contains(symbol);
+  }
   void subscribe(const std::string& symbol);
+  void unsubscribe(const std::string& symbol);
 };
 
 /// Something that may be missing, for the certificates of the files it concerns.
@@ -66,13 +79,23 @@ class LogState {
 
   /// Makes it when it is new; null when there are too many.
   ConnectionState* connection(uint32_t number);
+  void forget_connection(uint32_t number) { connections_.erase(number); }
   std::map<uint32_t, ConnectionState>& connections() { return connections_; }
   const std::map<uint32_t, ConnectionState>& connections() const { return connections_; }
 
   struct StreamState {
     SequenceTracker tracker;
     uint64_t session_lsn = 0;  ///< of the connection of its last row
+    LegMerge legs;
   };
+  std::unordered_map<std::string, StreamState>& streams() { return streams_; }
+  /// What a key of streams() stands for.
+  struct StreamName {
+    Venue venue;
+    Stream stream;
+    std::string_view symbol;
+  };
+  static StreamName name_of_key(std::string_view key);
   /// Null when there are too many.
   StreamState* stream(Venue venue, Stream stream, std::string_view symbol);
 
@@ -81,8 +104,13 @@ class LogState {
   /// Forgets gaps that ended before.
   void forget_gaps_before(int64_t time_ns);
 
+  /// What belongs to legs is a block of its own, which checkpoints of earlier versions lack.
+  void save_legs(ByteWriter& out) const;
+  void load_legs(ByteReader& in);
+
   void save(ByteWriter& out) const;
-  static Result<LogState> load(ByteReader& in, size_t dedupe_window_rows);
+  /// Without a number the window is as it was saved.
+  static Result<LogState> load(ByteReader& in, std::optional<size_t> dedupe_window_rows);
 
  private:
   size_t window_rows_;

@@ -19,10 +19,6 @@ constexpr std::string_view kPartSuffix = ".part";
 constexpr std::string_view kUnfinishedSuffix = ".unfinished";
 constexpr std::string_view kSetAsideName = "set_aside";
 
-uint64_t hash_of(std::string_view partition) {
-  return XXH3_64bits(partition.data(), partition.size());
-}
-
 std::string part_name(uint64_t hash, PartRange range) {
   return fmt::format("{:016x}-{:020}-{:020}{}", hash, range.first_lsn, range.last_lsn, kPartSuffix);
 }
@@ -124,6 +120,35 @@ Status PartFolder::write(const std::string& partition, TableKind table, PartRang
   ranges.push_back(range);
   ++part_count_;
   if (probe_) TW_TRY(probe_("part named"));
+  return {};
+}
+
+uint64_t PartFolder::hash_of(std::string_view partition) {
+  return XXH3_64bits(partition.data(), partition.size());
+}
+
+Result<std::vector<PartFolder::Listed>> PartFolder::list_parts(const fs::path& folder) {
+  std::vector<Listed> parts;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return parts;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const auto part = parse_part_name(entry->path().filename().string());
+    if (part) parts.push_back({entry->path(), part->hash, part->range});
+  }
+  if (error) return system_error("read folder", folder, error.value());
+  return parts;
+}
+
+Status PartFolder::discard_unfinished() {
+  std::vector<fs::path> unfinished;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == kUnfinishedSuffix) unfinished.push_back(entry->path());
+  }
+  if (error) return system_error("read folder", folder_, error.value());
+  for (const fs::path& path : unfinished) TW_TRY(remove_file(path));
   return {};
 }
 

@@ -42,6 +42,15 @@ class PartFolder {
   Status write(const std::string& partition, TableKind table, PartRange range,
                const arrow::Table& rows, ParquetStreamWriter& writer);
 
+  /// What lies in a folder of parts, for those who only read it. No folder: nothing.
+  struct Listed {
+    std::filesystem::path path;
+    uint64_t hash = 0;  ///< hash_of() the partition
+    PartRange range;
+  };
+  static Result<std::vector<Listed>> list_parts(const std::filesystem::path& folder);
+  static uint64_t hash_of(std::string_view partition);
+
   /// Sorted by LSN; none overlap.
   std::span<const PartRange> parts_of(const std::string& partition) const;
   std::filesystem::path path_of(const std::string& partition, PartRange range) const;
@@ -54,6 +63,9 @@ class PartFolder {
 
   /// Moves a file out of the way, into set_aside/.
   Status set_aside(const std::filesystem::path& path);
+
+  /// Removes what is unfinished: only for who knows that nothing needs it, because the log has it.
+  Status discard_unfinished();
 
   /// A name for a file that is to be renamed when it is finished.
   std::filesystem::path unfinished_path(std::string_view name) const;

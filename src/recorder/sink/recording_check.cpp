@@ -25,9 +25,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kManifestFile = "_manifest.json";
-constexpr const char* kManifestFolder = "_manifest";
-constexpr const char* kTablesList = "/tables";
 /// How often a file is looked at that a recorder replaces meanwhile.
 constexpr int kLooksMax = 3;
 constexpr size_t kHolesShownMax = 1000;

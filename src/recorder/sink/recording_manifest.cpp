@@ -16,8 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kTopName = "_manifest.json";
-constexpr const char* kFolderName = "_manifest";
 constexpr std::string_view kFileSuffix = ".parquet";
 
 /// Null when there is no such file.
@@ -114,11 +112,11 @@ std::string manifest_list_of(const std::string& partition) {
   const auto time = parse_partition_time(partition);
   if (!time) return "unknown";
   const std::string date = date_text(time->begin_ns);
-  return date + (time->table == TableKind::kRows ? "/" + hour_text(time->begin_ns) : "/tables");
+  return date + (time->table == TableKind::kRows ? "/" + hour_text(time->begin_ns) : kTablesList);
 }
 
 Result<std::optional<ManifestTop>> read_manifest_top(const fs::path& output_dir) {
-  const fs::path path = output_dir / kTopName;
+  const fs::path path = output_dir / kManifestFile;
   TW_ASSIGN(const Json json, read_json(path));
   if (json.is_null()) return std::nullopt;
   const auto wrong = [&](std::string_view what) {
@@ -144,7 +142,7 @@ Result<std::optional<ManifestTop>> read_manifest_top(const fs::path& output_dir)
 
 Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(const fs::path& output_dir,
                                                                      const std::string& list_name) {
-  const fs::path path = output_dir / kFolderName / (list_name + ".json");
+  const fs::path path = output_dir / kManifestFolder / (list_name + ".json");
   TW_ASSIGN(const Json json, read_json(path));
   if (json.is_null()) return std::nullopt;
   const auto files = json.find("files");
@@ -167,7 +165,7 @@ Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(const fs::p
 }
 
 Status RecordingManifest::check() const {
-  const fs::path path = output_dir_ / kTopName;
+  const fs::path path = output_dir_ / kManifestFile;
   TW_ASSIGN(const Json top, read_json(path));
   if (top.is_null()) return {};
   if (top.value("format_version", 0) != kRecordingFormatVersion) {
@@ -183,7 +181,7 @@ Status RecordingManifest::check() const {
 }
 
 Status RecordingManifest::add_list(const std::string& list_name, const fs::path& scratch) {
-  const fs::path path = output_dir_ / kTopName;
+  const fs::path path = output_dir_ / kManifestFile;
   TW_ASSIGN(Json top, read_json(path));
   if (top.is_null()) {
     top = {{"format_version", kRecordingFormatVersion},
@@ -200,7 +198,7 @@ Status RecordingManifest::add_list(const std::string& list_name, const fs::path&
 Status RecordingManifest::add(const Certificate& certificate, const WrittenFile& file,
                               const fs::path& scratch) {
   const std::string list_name = manifest_list_of(certificate.partition);
-  const fs::path path = output_dir_ / kFolderName / (list_name + ".json");
+  const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
   TW_ASSIGN(Json list, read_json(path));
   const bool is_new = list.is_null();
   if (is_new) list = {{"files", Json::array()}};
@@ -220,13 +218,27 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
   return add_list(list_name, scratch);
 }
 
+Status RecordingManifest::remove_list(const std::string& list_name, const fs::path& scratch) {
+  const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
+  TW_TRY(remove_file(path));
+  TW_TRY(remove_empty_folder(path.parent_path()));
+  TW_TRY(sync_folder(output_dir_ / kManifestFolder));
+  TW_ASSIGN(Json top, read_json(output_dir_ / kManifestFile));
+  if (top.is_null()) return {};
+  Json& lists = top["lists"];
+  const auto place = std::ranges::find(lists, Json(list_name));
+  if (place == lists.end()) return {};
+  lists.erase(place);
+  return replace_text_file(output_dir_ / kManifestFile, scratch, text_of(top));
+}
+
 Result<bool> RecordingManifest::knows(const Certificate& certificate) const {
   const std::string list_name = manifest_list_of(certificate.partition);
-  TW_ASSIGN(Json top, read_json(output_dir_ / kTopName));
+  TW_ASSIGN(Json top, read_json(output_dir_ / kManifestFile));
   if (top.is_null() || std::ranges::find(top["lists"], Json(list_name)) == top["lists"].end()) {
     return false;
   }
-  TW_ASSIGN(Json list, read_json(output_dir_ / kFolderName / (list_name + ".json")));
+  TW_ASSIGN(Json list, read_json(output_dir_ / kManifestFolder / (list_name + ".json")));
   if (list.is_null()) return false;
   const auto entry = find_path(list["files"], certificate.partition + ".parquet");
   return entry != list["files"].end() && (*entry)["revision"] == certificate.revision &&

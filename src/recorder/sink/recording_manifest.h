@@ -14,6 +14,12 @@
 
 namespace tapeworks::recorder {
 
+/// Names below the recording's folder.
+inline constexpr const char* kManifestFile = "_manifest.json";
+inline constexpr const char* kManifestFolder = "_manifest";
+/// The end of the names of lists that hold the tables of a day.
+inline constexpr const char* kTablesList = "/tables";
+
 /// What a recording holds, for readers that want neither to list folders nor to open files:
 ///
 ///   _manifest.json              format, layout, and the list of the following
@@ -32,6 +38,9 @@ class RecordingManifest {
   /// Adds the file, or replaces what was said of that path. Unfinished files go to `scratch`.
   Status add(const Certificate& certificate, const WrittenFile& file,
              const std::filesystem::path& scratch);
+
+  /// Forgets a list with all that it names.
+  Status remove_list(const std::string& list_name, const std::filesystem::path& scratch);
 
   /// Whether the manifest knows this revision of a file.
   Result<bool> knows(const Certificate& certificate) const;

@@ -5,6 +5,7 @@
 
 #include "base/interrupt.h"
 #include "recorder/sink/sink.h"
+#include "recorder/sink/state_files.h"
 #include "storage/log_reader.h"
 
 namespace tapeworks::recorder {
@@ -37,6 +38,7 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
   TW_ASSIGN(const auto sink, Sink::open(std::move(sink_options), pool));
   ReplayResult result;
   bool is_first = true;
+  std::optional<LogState> state;
   const uint64_t limit = options.to_lsn == 0 ? LogReader::kNoLimit : options.to_lsn;
   while (true) {
     TW_ASSIGN(const LogReader::Step step, reader.next(limit));
@@ -47,10 +49,17 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
       continue;
     }
     const auto& record = std::get<LogRecord>(step);
+    if (state && record.lsn > state->lsn) {
+      sink->adopt(std::move(*state));
+      state.reset();
+      result.whole_from_ns = sink->whole_from_ns();
+      result.is_exact = true;
+    }
     TW_TRY(sink->consume(record));
     // Before --from moves it.
     if (std::exchange(is_first, false) && sink->whole_from_ns() != 0) {
       result.whole_from_ns = sink->whole_from_ns();
+      TW_ASSIGN(state, find_state(options.wal_dir));
     }
     if (record.lsn >= options.from_lsn) {
       if (result.record_count++ == 0) result.first_lsn = record.lsn;

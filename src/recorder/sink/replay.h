@@ -30,6 +30,7 @@ struct ReplayResult {
   /// The log begins inside an hour: no earlier one can be made of it, and the first whole one
   /// begins at whole_from_ns. Not set when nothing of the log was removed.
   std::optional<int64_t> whole_from_ns;
+  bool is_exact = false;  ///< a state file has said what the removed records had left there
 };
 
 /// Makes the recording again from its log, by the sink that records. Hours that are wholly in the

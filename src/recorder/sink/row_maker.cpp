@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -51,10 +52,7 @@ struct RowMaker::Gap {
 
 Status RowMaker::take(const LogRecord& record) {
   derived_index_ = 0;
-  if (record.kind == kLogKindStart) {
-    take_log_start(record);
-    return {};
-  }
+  if (record.kind == kLogKindStart) return take_log_start(record);
   const auto kind = find_log_kind(record.kind);
   if (!kind) {
     ++counts_.unknown_records;
@@ -80,13 +78,14 @@ Status RowMaker::take(const LogHole& hole) {
   return write_gap(gap);
 }
 
-void RowMaker::take_log_start(const LogRecord& record) {
+Status RowMaker::take_log_start(const LogRecord& record) {
   const auto start = parse_log_start(record.payload);
-  if (!start || (start->last_lsn == 0 && start->floor_lsn == 0)) return;
+  if (!start || (start->last_lsn == 0 && start->floor_lsn == 0)) return {};
   for (auto& [number, connection] : state_.connections()) {
     if (!connection.connected()) continue;
     take_disconnect(connection, connection.last_record_ns, "process_ended");
   }
+  return write_awaited_holes(record);
 }
 
 Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
@@ -147,9 +146,20 @@ Status RowMaker::take_placeholder(const LogRecord& record, LogSource source,
 Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kind,
                           const ConnectionState* connection, int32_t frame_index, EventRow& row) {
   const bool is_backfill = kind == LogKind::kBackfill;
-  const bool is_standby = connection != nullptr && connection->active_leg != source.leg;
+  const auto sent_ns = row.exchange_time_ns ? row.exchange_time_ns : row.event_time_ns;
+  RowCounts::Leg& leg = counts_.legs[static_cast<size_t>(source.venue)][source.leg];
+  if (sent_ns && !is_backfill) leg.exchange_to_receive.observe(record.wall_time_ns - *sent_ns);
+  // What the active leg does not bring, because symbols have just been added or removed, is taken
+  // from the one that does.
+  const bool is_standby = connection != nullptr && connection->active_leg != source.leg &&
+                          connection->is_brought_by(connection->active_leg, row.symbol);
   if (is_standby && !is_backfill && !has_merge_key(source.venue, row.stream)) {
     ++counts_.standby_rows;
+    if (!row.sequence) return {};
+    // Should it become the active one, its numbers go on from here.
+    if (auto* const state = state_.stream(source.venue, row.stream, row.symbol)) {
+      state->legs.note({source.leg, connection->leg_session_lsns[source.leg]}, *row.sequence);
+    }
     return {};
   }
   if (row.sequence && !is_backfill) {
@@ -157,6 +167,9 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
     const uint64_t fingerprint = drops_repeats(row.stream) ? row_fingerprint(row) : 0;
     TW_TRY(take_sequence(record, source, connection, row.stream, row.symbol, *row.sequence,
                          fingerprint, keep));
+    const bool has_copies = connection != nullptr && connection->leg_connected[0] &&
+                            connection->leg_connected[1] && has_merge_key(source.venue, row.stream);
+    if (has_copies) ++(keep ? leg.first_copies : leg.second_copies);
     if (!keep) return {};
   }
   const VenueName venue = name_of(source.venue);
@@ -192,11 +205,6 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   encoder_.put(row.flags);
   encoder_.put_or_null(row.raw);
   ++counts_.rows;
-  const auto sent_ns = row.exchange_time_ns ? row.exchange_time_ns : row.event_time_ns;
-  if (sent_ns && !is_backfill) {
-    counts_.exchange_to_receive[static_cast<size_t>(source.venue)].observe(record.wall_time_ns -
-                                                                           *sent_ns);
-  }
   const int64_t time_ns =
       is_backfill ? row.event_time_ns.value_or(record.wall_time_ns) : record.wall_time_ns;
   return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
@@ -212,7 +220,24 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
   const uint64_t session_lsn = connection == nullptr ? 0 : connection->session_lsn;
   if (state->session_lsn != session_lsn) state->tracker.connection_changed();
   state->session_lsn = session_lsn;
-  const SequenceFinding finding = state->tracker.observe(sequence, fingerprint);
+  const LegMerge::Session session{
+      source.leg, connection == nullptr ? 0 : connection->leg_session_lsns[source.leg]};
+  const auto other_copy = state->legs.other_copy(session, sequence);
+  const SequenceFinding finding = state->tracker.observe(sequence, fingerprint, other_copy);
+  if (finding.kind == SequenceFinding::Kind::kReset) state->legs.clear();
+  state->legs.note(session, sequence);
+  const LogState::StreamName name{source.venue, stream, symbol};
+  if (state->legs.has_holes()) {
+    const bool is_awaited =
+        finding.kind == SequenceFinding::Kind::kLate && state->legs.fill(sequence);
+    const auto sessions =
+        connection == nullptr ? std::array<uint64_t, 2>{} : connection->live_sessions();
+    for (const auto& hole : state->legs.take_lost(session, sequence, sessions)) {
+      TW_TRY(write_hole(record, record.connection, name, hole));
+    }
+    // Nobody was told that it was missing.
+    if (is_awaited) return {};
+  }
   switch (finding.kind) {
     case SequenceFinding::Kind::kInOrder:
       return {};
@@ -221,29 +246,59 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
       keep = false;
       return {};
     case SequenceFinding::Kind::kHole: {
-      ++counts_.holes;
-      Gap gap;
-      gap.lsn = record.lsn;
-      gap.venue = source.venue;
-      gap.connection = record.connection;
-      gap.to_ns = record.wall_time_ns;
-      gap.cause = finding.across_connections ? "reconnect" : "sequence_hole";
-      gap.symbol = symbol;
-      gap.stream = stream;
-      gap.sequence_class = name_of(sequence_class_of(source.venue, stream));
-      gap.from_sequence = finding.missing_from;
-      gap.to_sequence = finding.missing_to;
-      gap.missing_count = finding.missing_to - finding.missing_from + 1;
-      return write_gap(gap);
+      const uint64_t other_lsn =
+          connection == nullptr ? 0 : connection->live_sessions()[1 - source.leg];
+      if (state->legs.await(session, other_lsn, finding)) return {};
+      return write_hole(
+          record, record.connection, name,
+          {finding.missing_from, finding.missing_to, session, finding.across_connections});
     }
     case SequenceFinding::Kind::kLate:
     case SequenceFinding::Kind::kReset: {
       const bool is_reset = finding.kind == SequenceFinding::Kind::kReset;
+      // Where numbers are skipped in any case, a leg that is behind is no news.
+      const bool fills_hole = sequence_class_of(source.venue, stream) == SequenceClass::kContiguous;
+      if (!is_reset && !fills_hole) return {};
       if (is_reset) ++counts_.resets;
       LogEvent event;
       event.stream = stream;
       event.count = sequence;
       return write_event(record, is_reset ? "sequence_reset" : "sequence_late", event, symbol);
+    }
+  }
+  return {};
+}
+
+Status RowMaker::write_hole(const LogRecord& record, uint32_t connection,
+                            const LogState::StreamName& stream, const LegMerge::OpenHole& hole) {
+  ++counts_.holes;
+  Gap gap;
+  gap.lsn = record.lsn;
+  gap.venue = stream.venue;
+  gap.connection = connection;
+  gap.to_ns = record.wall_time_ns;
+  gap.cause = hole.across_connections ? "reconnect" : "sequence_hole";
+  gap.symbol = stream.symbol;
+  gap.stream = stream.stream;
+  gap.sequence_class = name_of(sequence_class_of(stream.venue, stream.stream));
+  gap.from_sequence = hole.from;
+  gap.to_sequence = hole.to;
+  gap.missing_count = hole.to - hole.from + 1;
+  return write_gap(gap);
+}
+
+/// Nobody will fill them any more. In the order of their streams, because replay must give the
+/// same.
+Status RowMaker::write_awaited_holes(const LogRecord& record) {
+  std::vector<std::string_view> keys;
+  for (const auto& [key, stream] : state_.streams()) {
+    if (stream.legs.has_holes()) keys.push_back(key);
+  }
+  std::ranges::sort(keys);
+  for (const std::string_view key : keys) {
+    LogState::StreamState& stream = state_.streams().find(std::string(key))->second;
+    for (const auto& hole : stream.legs.take_all()) {
+      TW_TRY(write_hole(record, 0, LogState::name_of_key(key), hole));
     }
   }
   return {};
@@ -268,6 +323,7 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
   if (connection != nullptr) TW_TRY(take_over_number(record, *source, *connection));
   if (connection != nullptr && kind == LogKind::kSubscription) {
     for (const std::string& symbol : event.symbols) connection->subscribe(symbol);
+    connection->leg_symbols[source->leg] = {event.symbols.begin(), event.symbols.end()};
   }
   if (connection != nullptr && kind == LogKind::kConnect) TW_TRY(take_connect(record, *connection));
   if (connection != nullptr && kind == LogKind::kLegSwitch) connection->active_leg = source->leg;
@@ -290,6 +346,7 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     for (auto& [number, other] : state_.connections()) {
       if (other.connected()) take_disconnect(other, record.wall_time_ns, "stopped");
     }
+    TW_TRY(write_awaited_holes(record));
   }
   if (kind == LogKind::kDrop) {
     Gap gap;
@@ -304,25 +361,32 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     gap.detail = event.detail;
     TW_TRY(write_gap(gap));
   }
+  if (connection != nullptr && kind == LogKind::kSymbol && event.cause == "removed") {
+    TW_TRY(take_removed(record, event, *connection));
+  }
   const std::string symbol = event.symbols.size() == 1 ? event.symbols.front() : std::string();
   return write_event(record, name_of(kind), event, symbol);
+}
+
+/// A connection whose last symbol goes is over, whatever there was of it.
+Status RowMaker::take_removed(const LogRecord& record, const LogEvent& event,
+                              ConnectionState& connection) {
+  for (const std::string& symbol : event.symbols) {
+    connection.unsubscribe(symbol);
+    TW_TRY(target_.end_symbol(partition_name(venue_of(connection.source), symbol)));
+  }
+  if (connection.connected() || !connection.symbols.empty()) return {};
+  TW_TRY(write_connection_gap(record, connection, "from here on it is not wanted any more"));
+  state_.forget_connection(record.connection);
+  return {};
 }
 
 /// After a change of the configuration a number can belong to another venue.
 Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
                                   ConnectionState& connection) {
   if (connection.source && connection.source->venue != source.venue) {
-    if (connection.gap_from_ns) {
-      Gap gap;
-      gap.lsn = record.lsn;
-      gap.venue = connection.source->venue;
-      gap.connection = record.connection;
-      gap.from_ns = connection.gap_from_ns;
-      gap.to_ns = record.wall_time_ns;
-      gap.cause = connection.gap_cause;
-      gap.detail = "from here on the number of the connection belongs to another market";
-      TW_TRY(write_gap(gap));
-    }
+    TW_TRY(write_connection_gap(
+        record, connection, "from here on the number of the connection belongs to another market"));
     connection = ConnectionState();
   }
   connection.source = source;
@@ -334,23 +398,30 @@ Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connecti
   if (!connection.connected()) connection.active_leg = leg;
   connection.leg_connected[leg] = true;
   connection.session_lsn = record.lsn;
+  connection.leg_session_lsns[leg] = record.lsn;
+  return write_connection_gap(record, connection, {});
+}
+
+/// The end of the time in which nothing was received on it, if that is so.
+Status RowMaker::write_connection_gap(const LogRecord& record, ConnectionState& connection,
+                                      std::string detail) {
   if (!connection.gap_from_ns) return {};
   Gap gap;
   gap.lsn = record.lsn;
   gap.venue = venue_of(connection.source);
   gap.connection = record.connection;
-  gap.from_ns = connection.gap_from_ns;
+  gap.from_ns = std::exchange(connection.gap_from_ns, std::nullopt);
   gap.to_ns = record.wall_time_ns;
   gap.cause = connection.gap_cause;
-  connection.gap_from_ns.reset();
+  gap.detail = std::move(detail);
   return write_gap(gap);
 }
 
 void RowMaker::take_disconnect(ConnectionState& connection, int64_t time_ns,
                                std::string_view cause) {
   connection.leg_connected = {};
-  // Another connection has taken its streams over already.
-  if (cause == "replaced" || connection.gap_from_ns) return;
+  // Another connection has taken its streams over already, or nobody wants them.
+  if (cause == "replaced" || cause == "removed" || connection.gap_from_ns) return;
   connection.gap_from_ns = time_ns;
   connection.gap_cause = cause.empty() ? "disconnect" : std::string(cause);
 }

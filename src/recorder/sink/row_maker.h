@@ -28,6 +28,8 @@ class RowTarget {
   /// A row packed for the table. `time_ns` decides its file; `name` and `row` are borrowed.
   virtual Status take(TableKind table, const PartitionName& name, int64_t time_ns,
                       std::span<const std::byte> row) = 0;
+  /// No row of the symbol is to be expected; what there is can be published.
+  virtual Status end_symbol(const PartitionName& name) = 0;
 };
 
 /// What became of records, for status lines.
@@ -42,8 +44,14 @@ struct RowCounts {
   uint64_t resets = 0;
   uint64_t unknown_records = 0;  ///< of a kind or source that this version does not know
   std::map<std::string, uint64_t, std::less<>> frame_kinds;  ///< "rows", "ack", "ignored:aggTrade"
-  /// By venue: from the exchange's time of a row to its receipt, by two different clocks.
-  std::array<LatencyHistogram, kVenues.size()> exchange_to_receive{};
+  /// From the exchange's time of a row to its receipt, by two different clocks, and which of two
+  /// legs brought it.
+  struct Leg {
+    LatencyHistogram exchange_to_receive;
+    uint64_t first_copies = 0;   ///< rows of streams that both legs bring, taken from this one
+    uint64_t second_copies = 0;  ///< likewise, left out because the other one was faster
+  };
+  std::array<std::array<Leg, 2>, kVenues.size()> legs{};  ///< by venue
 };
 
 /// Turns log records into rows of all tables. What it gives is a function of the records so far.
@@ -70,12 +78,18 @@ class RowMaker {
   Status take_sequence(const LogRecord& record, LogSource source, const ConnectionState* connection,
                        Stream stream, const std::string& symbol, int64_t sequence,
                        uint64_t fingerprint, bool& keep);
+  Status write_hole(const LogRecord& record, uint32_t connection,
+                    const LogState::StreamName& stream, const LegMerge::OpenHole& hole);
+  Status write_awaited_holes(const LogRecord& record);
   Status take_event(const LogRecord& record, LogKind kind);
   Status take_over_number(const LogRecord& record, LogSource source, ConnectionState& connection);
   Status take_connect(const LogRecord& record, ConnectionState& connection);
   void take_disconnect(ConnectionState& connection, int64_t time_ns, std::string_view cause);
+  Status take_removed(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
+  Status write_connection_gap(const LogRecord& record, ConnectionState& connection,
+                              std::string detail);
   Status take_instruments(const LogRecord& record, const LogEvent& event);
-  void take_log_start(const LogRecord& record);
+  Status take_log_start(const LogRecord& record);
   Status write_event(const LogRecord& record, std::string_view name, const LogEvent& event,
                      std::string_view symbol);
   Status write_gap(const Gap& gap);

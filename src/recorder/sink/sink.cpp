@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "recorder/sink/state_files.h"
 #include "storage/posix_file.h"
 
 namespace tapeworks::recorder {
@@ -36,6 +37,7 @@ Sink::Sink(SinkOptions options, std::filesystem::path parts_dir, LogLock lock,
       recorder_lock_(std::move(recorder_lock)),
       parts_(std::move(parts)),
       manifest_(options_.output_dir, options_.layout),
+      retention_(options_.output_dir),
       state_(std::move(state)),
       maker_(state_, *this, options_.max_time_skew_ns),
       part_writer_(pool),
@@ -84,6 +86,13 @@ Status Sink::consume(const LogHole& hole) {
   return end_record(last_missing);
 }
 
+void Sink::adopt(LogState state) {
+  state_ = std::move(state);
+  state_.whole_from_ns =
+      std::max(state_.whole_from_ns, floor_time(state_.log_time_ns, kHourNs) + kHourNs);
+  begins_late_ = false;
+}
+
 void Sink::begin_late() {
   begins_late_ = true;
   state_.whole_from_ns = kNever;  // until the first record says when that is
@@ -108,6 +117,10 @@ Status Sink::end_record(uint64_t lsn) {
 }
 
 Status Sink::advance_time(int64_t time_ns, uint64_t lsn) {
+  if (!options_.log_dir.empty() && state_.lsn != 0 &&
+      floor_time(time_ns, kHourNs) > floor_time(state_.log_time_ns, kHourNs)) {
+    TW_TRY(write_state_file(options_.log_dir, options_.layout, state_));
+  }
   if (time_ns + kClockBackNs < state_.log_time_ns) set_time_back(time_ns);
   state_.log_time_ns = std::max(state_.log_time_ns, time_ns);
   if (state_.log_time_ns >= next_close_ns_) TW_TRY(close_due(lsn));
@@ -146,6 +159,20 @@ Status Sink::take(TableKind table, const PartitionName& name, int64_t time_ns,
   if (current_lsn_ <= partition->covered_lsn) return {};
   partition->buffer.append(row, current_lsn_, state_.log_time_ns);
   if (partition->buffer.row_count() == options_.part_rows) full_.push_back(partition);
+  return {};
+}
+
+/// Where a file has one symbol, it is published as it is; its hour may still add to it.
+Status Sink::end_symbol(const PartitionName& name) {
+  if (options_.layout != Layout::kSymbol) return {};
+  for (const auto& [path, partition] : partitions_) {
+    const OpenPartition& open = partition->open;
+    if (open.table != TableKind::kRows || open.symbol != name.symbol) continue;
+    if (open.exchange != name.exchange || open.market != name.market) continue;
+    bool is_over = false;
+    TW_TRY(close(*partition, current_lsn_, false, is_over));
+    next_close_ns_ = std::min(next_close_ns_, partition->open.close_time_ns);
+  }
   return {};
 }
 
@@ -360,6 +387,33 @@ Status Sink::flush_largest() {
   return flush(*largest);
 }
 
+// ---- When the disk is short
+
+Status Sink::save_space() {
+  for (PendingMerge& merge : merges_) TW_TRY(flush_rest(merge));
+  for (auto& [path, partition] : partitions_) TW_TRY(flush(*partition));
+  if (state_.lsn != 0) TW_TRY(write_checkpoint(make_snapshot()));
+  snapshot_.reset();
+  for (Removal& removal : removals_) removal.due_ns = state_.log_time_ns;
+  return {};
+}
+
+bool Sink::is_in_use(const std::string& partition) const {
+  const auto time = parse_partition_time(partition);
+  if (!time || state_.log_time_ns < time->end_ns + options_.grace_ns) return true;
+  if (partitions_.contains(partition) || orphans_.contains(partition)) return true;
+  return std::ranges::any_of(
+      merges_, [&](const PendingMerge& merge) { return merge.job.partition == partition; });
+}
+
+Result<bool> Sink::delete_old(const RetentionLimits& limits) {
+  return retention_.step(
+      limits, manifest_, [this](const std::string& partition) { return is_in_use(partition); },
+      parts_.unfinished_path("manifest"));
+}
+
+Status Sink::discard_unfinished() { return parts_.discard_unfinished(); }
+
 // ---- The end
 
 Status Sink::finish() {
@@ -385,6 +439,7 @@ SinkStatus Sink::status() const {
   status.open_partitions = partitions_.size();
   status.parts = parts_.part_count();
   status.waiting_merges = merges_.size();
+  status.deleted = retention_.counts();
   return status;
 }
 

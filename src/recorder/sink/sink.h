@@ -20,6 +20,7 @@
 #include "recorder/sink/log_state.h"
 #include "recorder/sink/part_folder.h"
 #include "recorder/sink/recording_manifest.h"
+#include "recorder/sink/retention.h"
 #include "recorder/sink/row_buffer.h"
 #include "recorder/sink/row_maker.h"
 #include "recorder/sink/sink_options.h"
@@ -41,6 +42,7 @@ struct SinkStatus {
   uint64_t kept_files = 0;       ///< replay: not replaced, because what was made is partial
   uint64_t set_aside_files = 0;  ///< published files that could not be read
   uint64_t evictions = 0;        ///< parts written early because memory was short
+  RetentionCounts deleted;       ///< published hours that retention took
 };
 
 /// The one consumer of a log: takes its records strictly in the order of their LSNs and makes the
@@ -73,6 +75,11 @@ class Sink final : private RowTarget {
   /// closed up to there is published.
   uint64_t releasable_lsn() const;
 
+  /// For the replay of a log whose beginning is gone: forgets what its own records have said, and
+  /// goes on from what all of them had left at the end of an hour. The next record is the first
+  /// behind it.
+  void adopt(LogState state);
+
   /// The next record. Those at or below the last one are ignored.
   Status consume(const LogRecord& record);
   /// Records that the log has lost, in their place.
@@ -81,6 +88,19 @@ class Sink final : private RowTarget {
   /// Does one step of what waits: joining parts, publishing, removing. False when nothing waits.
   /// Between calls of consume(), as time allows.
   Result<bool> work();
+
+  /// For a disk that is short: makes parts of all rows and writes a checkpoint, so that the log may
+  /// forget, and removes parts that are in published files without letting them linger. Changes no
+  /// byte of what is published.
+  Status save_space();
+
+  /// Deletes the oldest published hour if the limits say so; true when there may be more to do.
+  /// Never one that a record could still add to, or whose rows are not all published.
+  Result<bool> delete_old(const RetentionLimits& limits);
+
+  /// After kNoSpace, before the sink is destroyed: removes files that were begun. The log has all
+  /// that is in them.
+  Status discard_unfinished();
 
   /// Ends in order: does all that waits, makes all rows durable and writes the checkpoint. What the
   /// log has not closed stays open, unless this is a replay: then it is published as partial.
@@ -123,6 +143,7 @@ class Sink final : private RowTarget {
   // sink.cpp: records, rows and closing.
   Status take(TableKind table, const PartitionName& name, int64_t time_ns,
               std::span<const std::byte> row) override;
+  Status end_symbol(const PartitionName& name) override;
   Result<Partition*> partition_for(TableKind table, const PartitionName& name, int64_t time_ns);
   Result<Partition*> add_partition(OpenPartition open);
   void begin_late();
@@ -156,6 +177,7 @@ class Sink final : private RowTarget {
   Result<std::optional<Certificate>> published(const std::string& partition);
   Status note_published(const Certificate& certificate);
   Status remove_due_parts();
+  bool is_in_use(const std::string& partition) const;
   std::filesystem::path file_path(const std::string& partition) const;
   Status probe(std::string_view step) const {
     return options_.probe ? options_.probe(step) : Status();
@@ -168,6 +190,7 @@ class Sink final : private RowTarget {
   std::optional<LogLock> recorder_lock_;  ///< replay: keeps a recorder away meanwhile
   PartFolder parts_;
   RecordingManifest manifest_;
+  Retention retention_;
   LogState state_;
   RowMaker maker_;
   ChunkPool chunks_;

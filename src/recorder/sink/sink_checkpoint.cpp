@@ -9,9 +9,7 @@ namespace tapeworks::recorder {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kPartsName = ".parts";
 constexpr const char* kReplayPartsName = ".replay-parts";
-constexpr const char* kCheckpointName = "checkpoint";
 
 /// The checkpoint, if there is one that can be used; what cannot is set aside, because the log and
 /// the parts are enough to go on.
@@ -51,13 +49,14 @@ Status check_case(const fs::path& folder) {
 }  // namespace
 
 Result<std::unique_ptr<Sink>> Sink::open(SinkOptions options, arrow::MemoryPool* pool) {
-  const fs::path parts_dir = options.output_dir / (options.replay ? kReplayPartsName : kPartsName);
+  const fs::path parts_dir =
+      options.output_dir / (options.replay ? kReplayPartsName : kPartsFolder);
   TW_TRY(make_folders(parts_dir));
   TW_ASSIGN(LogLock lock, LogLock::acquire(parts_dir));
   std::optional<LogLock> recorder_lock;
   std::error_code error;
-  if (options.replay && fs::exists(options.output_dir / kPartsName, error)) {
-    TW_ASSIGN(recorder_lock, LogLock::acquire(options.output_dir / kPartsName));
+  if (options.replay && fs::exists(options.output_dir / kPartsFolder, error)) {
+    TW_ASSIGN(recorder_lock, LogLock::acquire(options.output_dir / kPartsFolder));
   }
   if (options.replay) {
     // What an interrupted replay left; the lock file goes too, but its lock stays ours.
@@ -70,7 +69,7 @@ Result<std::unique_ptr<Sink>> Sink::open(SinkOptions options, arrow::MemoryPool*
   TW_ASSIGN(PartFolder parts, PartFolder::open(parts_dir, options.probe));
   std::optional<Checkpoint> checkpoint;
   if (!options.replay) {
-    TW_ASSIGN(checkpoint, read_checkpoint(parts_dir / kCheckpointName, parts, options));
+    TW_ASSIGN(checkpoint, read_checkpoint(parts_dir / kCheckpointFile, parts, options));
   }
   LogState state = checkpoint ? std::move(checkpoint->state) : LogState(options.dedupe_window_rows);
   std::unique_ptr<Sink> sink(new Sink(std::move(options), parts_dir, std::move(lock),
@@ -167,7 +166,7 @@ uint64_t Sink::durable_rows_lsn() const {
 Status Sink::write_checkpoint(const Snapshot& snapshot) {
   TW_TRY(parts_.sync());
   TW_TRY(probe("write checkpoint"));
-  TW_TRY(replace_text_file(parts_dir_ / kCheckpointName, parts_.unfinished_path(kCheckpointName),
+  TW_TRY(replace_text_file(parts_dir_ / kCheckpointFile, parts_.unfinished_path(kCheckpointFile),
                            snapshot.bytes));
   checkpoint_lsn_ = snapshot.lsn;
   return probe("checkpoint written");

@@ -41,6 +41,9 @@ struct SinkOptions {
   /// Of a replay: rows of earlier records are left out, though the records count for what follows.
   uint64_t rows_from_lsn = 0;
 
+  /// Of a recorder: the log, which gets a state file at each hour (state_files.h). Empty: none.
+  std::filesystem::path log_dir;
+
   StepProbe probe;
 };
 

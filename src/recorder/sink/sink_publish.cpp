@@ -92,6 +92,7 @@ Status Sink::publish(const FileMerge::Outcome& outcome) {
   TW_TRY(probe("write manifest"));
   TW_TRY(manifest_.add(outcome.certificate, outcome.file, parts_.unfinished_path("manifest")));
   TW_TRY(probe("manifest written"));
+  retention_.forget(outcome.certificate.partition);
   if (options_.replay) made_[outcome.certificate.partition] = outcome.certificate;
   ++counts_.published_files;
   removals_.push_back({outcome.certificate.partition, outcome.certificate.last_lsn,

@@ -120,6 +120,123 @@ TEST_F(SinkTest, AStoppedHourBecomesCompleteWithoutNewRows) {
   EXPECT_EQ(ended->row_count, 1U);
 }
 
+TEST_F(SinkTest, ASymbolThatIsRemovedIsPublishedWithWhatItHad) {
+  trade(1);
+  log_.event(LogKind::kSymbol, {.cause = "removed", .symbols = {"BBB"}}, kSpot);
+  run();
+  EXPECT_FALSE(std::filesystem::exists(hour("22")));
+  log_.event(LogKind::kSymbol, {.cause = "removed", .symbols = {"AAA"}}, kSpot);
+  run();
+  const auto removed = certificate(hour("22"));
+  ASSERT_TRUE(removed);
+  EXPECT_FALSE(removed->complete);
+  EXPECT_EQ(removed->row_count, 1U);
+  next_hour();
+  run();
+  const auto ended = certificate(hour("22"));
+  EXPECT_TRUE(ended->complete);
+  EXPECT_EQ(ended->revision, 2U);
+  const auto events = table(options_.output_dir / "binance_spot/_events/2023-11-14.parquet");
+  EXPECT_EQ(text(*events, "event", 2), "symbol");
+  EXPECT_EQ(text(*events, "cause", 2), "removed");
+  EXPECT_EQ(text(*events, "symbol", 2), "AAA");
+}
+
+TEST_F(SinkTest, AConnectionWithoutSymbolsHasNoGapThatNeverEnds) {
+  log_.event(LogKind::kSubscription, {.symbols = {"AAA"}}, kSpot);
+  log_.event(LogKind::kConnect, {}, kSpot);
+  trade(1);
+  log_.advance(kSecondNs);
+  log_.event(LogKind::kDisconnect, {.cause = "timeout"}, kSpot);
+  log_.advance(kSecondNs);
+  log_.event(LogKind::kSymbol, {.cause = "removed", .symbols = {"AAA"}}, kSpot);
+  next_hour();
+  run();
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  ASSERT_EQ(gaps->num_rows(), 1);
+  EXPECT_EQ(text(*gaps, "cause", 0), "timeout");
+  // One that is closed because nobody wants it has none at all.
+  log_.event(LogKind::kSubscription, {.symbols = {"CCC"}}, kSpot, 2);
+  log_.event(LogKind::kConnect, {}, kSpot, 2);
+  log_.event(LogKind::kDisconnect, {.cause = "removed"}, kSpot, 2);
+  log_.event(LogKind::kSymbol, {.cause = "removed", .symbols = {"CCC"}}, kSpot, 2);
+  log_.stop();
+  run();
+  EXPECT_EQ(table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet")->num_rows(), 1);
+}
+
+/// Trades over two legs: which of them become rows, and which gaps there are.
+class TwoLegsTest : public SinkTest {
+ protected:
+  TwoLegsTest() {
+    for (const LogSource& leg : {kSpot, kSecond}) connect(leg);
+  }
+  void connect(const LogSource& leg) {
+    log_.event(LogKind::kSubscription, {.symbols = {"AAA"}}, leg);
+    log_.event(LogKind::kConnect, {}, leg);
+  }
+  void bring(const LogSource& leg, std::initializer_list<int64_t> numbers) {
+    for (const int64_t number : numbers) {
+      log_.append(LogKind::kFrame, binance_trade("AAA", number, SyntheticLog::kBeginNs), leg);
+    }
+  }
+  static constexpr LogSource kSecond{Venue::kBinanceSpot, 1};
+};
+
+TEST_F(TwoLegsTest, TheFirstCopyIsTaken) {
+  bring(kSpot, {1, 2, 3});
+  bring(kSecond, {1, 2, 3, 4});
+  bring(kSpot, {4, 5});
+  bring(kSecond, {5});
+  log_.stop();
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().rows, 5U);
+  EXPECT_EQ(sink->counts().repeats, 5U);
+  const auto& legs = sink->counts().legs[static_cast<size_t>(Venue::kBinanceSpot)];
+  EXPECT_EQ(legs[0].first_copies, 4U);
+  EXPECT_EQ(legs[1].second_copies, 4U);
+  EXPECT_EQ(legs[1].first_copies, 1U);
+  EXPECT_EQ(sink->counts().resets, 0U);
+}
+
+TEST_F(TwoLegsTest, WhatALegMissedWhileItWasCutIsNoHole) {
+  bring(kSpot, {1, 2});
+  bring(kSecond, {1});
+  log_.event(LogKind::kDisconnect, {.cause = "disconnect"}, kSpot);
+  connect(kSpot);
+  bring(kSpot, {6, 7});
+  bring(kSecond, {2, 3, 4, 5, 6, 7, 8});
+  log_.stop();
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().rows, 8U);
+  EXPECT_EQ(sink->counts().gaps, 0U);
+  EXPECT_EQ(sink->counts().holes, 0U);
+}
+
+TEST_F(TwoLegsTest, WhatNeitherLegBringsIsAHole) {
+  bring(kSpot, {1, 2});
+  bring(kSecond, {1, 2});
+  bring(kSpot, {5, 6});
+  run();
+  // In the middle of it the sink is made anew from its checkpoint.
+  bring(kSecond, {4, 5, 6});
+  log_.stop();
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().holes, 1U);
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  ASSERT_EQ(gaps->num_rows(), 1);
+  EXPECT_EQ(text(*gaps, "from_sequence", 0), "3");
+  EXPECT_EQ(text(*gaps, "to_sequence", 0), "3");
+}
+
+TEST_F(TwoLegsTest, AHoleThatNobodyFilledIsNamedAtTheStop) {
+  bring(kSpot, {1});
+  bring(kSecond, {1});
+  bring(kSpot, {5});
+  log_.stop();
+  EXPECT_EQ(run()->counts().holes, 1U);
+}
+
 TEST_F(SinkTest, RowsForAPublishedHourReplaceItsFile) {
   trade(1);
   next_hour();

@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+
+#include <sys/resource.h>
+
+#include "base/messages.h"
+#include "base/run_stats.h"
+#include "base/units.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/recording_query.h"
+#include "cli/work_options.h"
+#include "recorder/sink/recording_snapshot.h"
+#include "storage/scratch_folder.h"
+
+namespace tapeworks {
+namespace {
+
+constexpr const char* kLibraryVariable = "TAPEWORKS_DUCKDB_LIBRARY";
+constexpr const char* kLibraryDefault = "libduckdb.so";
+
+/// A part takes a descriptor, and thousands of them may be waiting.
+void allow_many_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  // Where that is refused the error of a file that cannot be opened says what to do.
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+class SqlCommand : public Command {
+ public:
+  void describe(CLI::App& app) override {
+    app.add_option("--recording", options_.output_dir, "Folder of the recording")
+        ->type_name("DIR")
+        ->required();
+    app.add_option("--wal", options_.log_dir,
+                   "Folder of its log (default: that of the recording with -wal behind)")
+        ->type_name("DIR");
+    app.add_flag(
+        "--without-log", without_log_,
+        "End at the recorder's last checkpoint instead of reading the log: less, and sooner");
+    app.add_option("query", query_, "A query, in DuckDB's SQL")->type_name("QUERY")->required();
+    work_.describe(app);
+  }
+
+  Status check() override {
+    if (without_log_ && !options_.log_dir.empty()) {
+      return invalid_argument("--without-log does not read the log; leave --wal away");
+    }
+    return work_.check();
+  }
+
+  Result<int> run() override {
+    TW_ASSIGN(const auto budget, work_.make_budget());
+    TW_TRY(find_log());
+    allow_many_files();
+    TW_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(work_.temp_dir));
+    options_.scratch_dir = scratch.path();
+    options_.buffer_bytes = budget->capacity_bytes() / 8;
+    TW_ASSIGN(const recorder::RecordingSnapshot snapshot,
+              recorder::take_recording_snapshot(options_, budget->pool()));
+    add_run_rows(snapshot.tail_rows);
+    if (snapshot.lost_records != 0) {
+      warn("the log has lost {} records behind the checkpoint; tapeworks wal verify {} says where",
+           snapshot.lost_records, options_.log_dir.string());
+    }
+    RecordingQueryOptions query;
+    const char* const library = std::getenv(kLibraryVariable);
+    query.library = library == nullptr || *library == '\0' ? kLibraryDefault : library;
+    query.scratch_dir = scratch.path();
+    // The rest is this program, and the answer.
+    query.memory_bytes = budget->capacity_bytes() / 2;
+    query.answer_bytes_max = budget->capacity_bytes() / 8;
+    query.thread_count = work_.thread_count();
+    TW_ASSIGN(const auto connection, RecordingQuery::open(snapshot, std::move(query)));
+    TW_ASSIGN(const auto answer, connection->run(query_));
+    TW_TRY(print_table(*answer));
+    return 0;
+  }
+
+ private:
+  /// Without a log named, that of the default configuration is used if a recorder works there.
+  Status find_log() {
+    std::error_code error;
+    if (without_log_) return {};
+    if (!options_.log_dir.empty()) {
+      if (std::filesystem::is_directory(options_.log_dir, error)) return {};
+      return invalid_argument("--wal {} is no folder; name that of the log",
+                              options_.log_dir.string());
+    }
+    const std::filesystem::path beside =
+        (options_.output_dir.lexically_normal() / ".").parent_path().string() + "-wal";
+    if (std::filesystem::is_directory(beside, error)) {
+      options_.log_dir = beside;
+    } else if (std::filesystem::is_directory(options_.output_dir / ".parts", error)) {
+      warn("{} is no folder, so what only the log has is left out; name it with --wal",
+           beside.string());
+    }
+    return {};
+  }
+
+  recorder::SnapshotOptions options_;
+  bool without_log_ = false;
+  std::string query_;
+  WorkOptions work_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_sql_command() { return std::make_unique<SqlCommand>(); }
+
+}  // namespace tapeworks

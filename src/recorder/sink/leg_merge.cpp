@@ -1,0 +1,100 @@
+#include "recorder/sink/leg_merge.h"
+
+#include <algorithm>
+
+namespace tapeworks::recorder {
+
+std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t sequence) const {
+  const Leg& own = legs_[session.leg];
+  const Leg& other = legs_[1 - session.leg];
+  if (other.session_lsn == 0) return std::nullopt;
+  const OtherCopy copy{other.first, other.last};
+  // The first row of a socket may also be the first one after a reset, unless the other leg has
+  // brought it.
+  const bool is_in_order = own.session_lsn == session.lsn && sequence > own.last;
+  if (is_in_order || copy.covers(sequence)) return copy;
+  return std::nullopt;
+}
+
+void LegMerge::note(const Session& session, int64_t sequence) {
+  Leg& leg = legs_[session.leg];
+  if (leg.session_lsn != session.lsn) leg = {session.lsn, sequence, sequence};
+  leg.last = std::max(leg.last, sequence);
+}
+
+bool LegMerge::await(const Session& session, uint64_t other_session_lsn,
+                     const SequenceFinding& hole) {
+  const Leg& other = legs_[1 - session.leg];
+  // A leg that has brought nothing yet begins somewhere; only one that has goes on from there.
+  if (other_session_lsn == 0 || other.session_lsn != other_session_lsn) return false;
+  if (holes_.size() == SequenceTracker::kHolesMax) return false;
+  holes_.push_back({hole.missing_from, hole.missing_to,
+                    Session{static_cast<uint8_t>(1 - session.leg), other_session_lsn},
+                    hole.across_connections});
+  return true;
+}
+
+bool LegMerge::fill(int64_t sequence) {
+  const auto found = std::ranges::find_if(
+      holes_, [&](const OpenHole& hole) { return hole.from <= sequence && sequence <= hole.to; });
+  if (found == holes_.end()) return false;
+  OpenHole before = *found;
+  OpenHole after = *found;
+  before.to = sequence - 1;
+  after.from = sequence + 1;
+  holes_.erase(found);
+  for (const OpenHole& rest : {before, after}) {
+    if (rest.from <= rest.to) holes_.push_back(rest);
+  }
+  return true;
+}
+
+std::vector<LegMerge::OpenHole> LegMerge::take_lost(const Session& session, int64_t sequence,
+                                                    const std::array<uint64_t, 2>& session_lsns) {
+  std::vector<OpenHole> lost;
+  std::erase_if(holes_, [&](const OpenHole& hole) {
+    const bool is_passed =
+        hole.awaited.leg == session.leg && hole.awaited.lsn == session.lsn && sequence > hole.to;
+    if (!is_passed && session_lsns[hole.awaited.leg] == hole.awaited.lsn) return false;
+    lost.push_back(hole);
+    return true;
+  });
+  return lost;
+}
+
+void LegMerge::save(ByteWriter& out) const {
+  for (const Leg& leg : legs_) {
+    out.put(leg.session_lsn);
+    out.put(leg.first);
+    out.put(leg.last);
+  }
+  out.put(static_cast<uint32_t>(holes_.size()));
+  for (const OpenHole& hole : holes_) {
+    out.put(hole.from);
+    out.put(hole.to);
+    out.put(hole.awaited.leg);
+    out.put(hole.awaited.lsn);
+    out.put(uint8_t{hole.across_connections});
+  }
+}
+
+LegMerge LegMerge::load(ByteReader& in) {
+  LegMerge merge;
+  for (Leg& leg : merge.legs_) {
+    leg.session_lsn = in.take<uint64_t>();
+    leg.first = in.take<int64_t>();
+    leg.last = in.take<int64_t>();
+  }
+  const size_t count = in.take_count(8 + 8 + 1 + 8 + 1);
+  for (size_t i = 0; i < count; ++i) {
+    OpenHole& hole = merge.holes_.emplace_back();
+    hole.from = in.take<int64_t>();
+    hole.to = in.take<int64_t>();
+    hole.awaited.leg = in.take_flag() ? 1 : 0;
+    hole.awaited.lsn = in.take<uint64_t>();
+    hole.across_connections = in.take_flag();
+  }
+  return merge;
+}
+
+}  // namespace tapeworks::recorder

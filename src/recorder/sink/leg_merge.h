@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/byte_codec.h"
+#include "recorder/protocol/sequence.h"
+
+namespace tapeworks::recorder {
+
+/// How far each leg of a stream has come, and which holes its other leg may still fill.
+///
+/// A connection brings a stream in order and whole, so what a leg has brought between the first and
+/// the last number of its session need not be taken from the other one again, however late that is.
+/// A function of the log's records. Memory: about 80 bytes, and 48 for each open hole, of which
+/// there are at most SequenceTracker::kHolesMax. Threads: one.
+class LegMerge {
+ public:
+  /// A leg's socket: its number, and the record that began it.
+  struct Session {
+    uint8_t leg = 0;
+    uint64_t lsn = 0;
+  };
+  struct OpenHole {
+    int64_t from = 0;
+    int64_t to = 0;
+    Session awaited;  ///< the one that may bring it
+    bool across_connections = false;
+  };
+
+  /// What to tell the tracker of a row of `session`; before note().
+  std::optional<OtherCopy> other_copy(const Session& session, int64_t sequence) const;
+  void note(const Session& session, int64_t sequence);
+  /// The numbers have begun again.
+  void clear() { legs_ = {}; }
+
+  /// Whether the other leg of `session` may fill a hole in front of what `session` brings; then it
+  /// is kept here. `other_session_lsn` is 0 when that leg is not connected.
+  bool await(const Session& session, uint64_t other_session_lsn, const SequenceFinding& hole);
+  /// A number has come late; true when it was awaited.
+  bool fill(int64_t sequence);
+  /// The holes that nobody will fill any more: `session` has come to `sequence`, and
+  /// `session_lsns` are the legs' present sessions, 0 for none.
+  std::vector<OpenHole> take_lost(const Session& session, int64_t sequence,
+                                  const std::array<uint64_t, 2>& session_lsns);
+  /// All of them.
+  std::vector<OpenHole> take_all() { return std::exchange(holes_, {}); }
+  bool has_holes() const { return !holes_.empty(); }
+
+  void save(ByteWriter& out) const;
+  static LegMerge load(ByteReader& in);
+  static constexpr size_t kBytesMin = 2 * 24 + 4;
+
+ private:
+  struct Leg {
+    uint64_t session_lsn = 0;  ///< 0: nothing of it has come
+    int64_t first = 0;
+    int64_t last = 0;
+  };
+
+  std::array<Leg, 2> legs_;
+  std::vector<OpenHole> holes_;
+};
+
+}  // namespace tapeworks::recorder

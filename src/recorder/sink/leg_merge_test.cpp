@@ -1,0 +1,123 @@
+#include "recorder/sink/leg_merge.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace tapeworks::recorder {
+namespace {
+
+using Kind = SequenceFinding::Kind;
+using Session = LegMerge::Session;
+
+TEST(LegMerge, ARowBehindTheOtherLegIsNoReset) {
+  LegMerge merge;
+  const Session fast{0, 10};
+  const Session slow{1, 11};
+  for (int64_t n = 1; n <= 5; ++n) merge.note(fast, n);
+  // The first row of a socket could also be the first one after a reset.
+  EXPECT_FALSE(merge.other_copy(slow, -7));
+  EXPECT_TRUE(merge.other_copy(slow, 2));
+  merge.note(slow, 2);
+  EXPECT_TRUE(merge.other_copy(slow, 3));
+  // Against its own order it is one.
+  EXPECT_FALSE(merge.other_copy(slow, 0));
+}
+
+TEST(LegMerge, AHoleWaitsForTheLegThatIsBehind) {
+  LegMerge merge;
+  const Session a{0, 10};
+  const Session b{1, 11};
+  merge.note(a, 1);
+  merge.note(b, 1);
+  ASSERT_TRUE(merge.await(a, b.lsn, {Kind::kHole, 2, 4, true}));
+  merge.note(a, 5);
+  EXPECT_TRUE(merge.fill(2));
+  EXPECT_TRUE(merge.fill(4));
+  EXPECT_FALSE(merge.fill(4));
+  EXPECT_TRUE(merge.take_lost(a, 6, {a.lsn, b.lsn}).empty());
+  const auto lost = merge.take_lost(b, 5, {a.lsn, b.lsn});
+  ASSERT_EQ(lost.size(), 1U);
+  EXPECT_EQ(lost[0].from, 3);
+  EXPECT_EQ(lost[0].to, 3);
+  EXPECT_TRUE(lost[0].across_connections);
+  EXPECT_FALSE(merge.has_holes());
+}
+
+TEST(LegMerge, ALegThatGoesFillsNothing) {
+  LegMerge merge;
+  merge.note({0, 10}, 1);
+  merge.note({1, 11}, 1);
+  ASSERT_TRUE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4}));
+  EXPECT_EQ(merge.take_lost({0, 10}, 6, {10, 0}).size(), 1U);
+}
+
+TEST(LegMerge, NothingIsAwaitedOfALegThatHasBroughtNothing) {
+  LegMerge merge;
+  merge.note({0, 10}, 1);
+  EXPECT_FALSE(merge.await({0, 10}, 0, {Kind::kHole, 2, 4}));
+  EXPECT_FALSE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4}));
+}
+
+TEST(LegMerge, SurvivesACheckpoint) {
+  LegMerge merge;
+  merge.note({0, 10}, 1);
+  merge.note({1, 11}, 7);
+  ASSERT_TRUE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4, true}));
+  ByteWriter out;
+  merge.save(out);
+  ByteReader in(out.bytes());
+  LegMerge again = LegMerge::load(in);
+  EXPECT_TRUE(in.ok() && in.at_end());
+  EXPECT_TRUE(again.other_copy({0, 10}, 2));
+  EXPECT_TRUE(again.fill(3));
+  EXPECT_EQ(again.take_all().size(), 2U);
+}
+
+/// Two legs of one stream, each in order and whole, one ahead of the other by ever other amounts,
+/// often beyond the window, and each made anew now and then.
+void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937_64 random(seed);
+  SequenceTracker tracker(sequence_class, 16);
+  LegMerge merge;
+  std::array<int64_t, 2> next{1, 1};
+  std::array<uint64_t, 2> sessions{1, 2};
+  uint64_t lsn = 3;
+  std::map<int64_t, int> taken;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto leg = static_cast<uint8_t>(random() % 2);
+    const auto other = static_cast<size_t>(1 - leg);
+    if (random() % 500 == 0 && next[other] > next[leg]) {
+      // Cut, and connected again: it goes on with what happens now, where the other one may not be.
+      sessions[leg] = lsn++;
+      next[leg] = next[other] + static_cast<int64_t>(random() % 3);
+    }
+    for (uint64_t burst = random() % 40; burst > 0; --burst) {
+      const int64_t sequence = next[leg]++ * step;
+      const Session session{leg, sessions[leg]};
+      const auto finding = tracker.observe(sequence, static_cast<uint64_t>(sequence) + 1,
+                                           merge.other_copy(session, sequence));
+      merge.note(session, sequence);
+      ASSERT_NE(finding.kind, Kind::kReset) << sequence;
+      if (finding.kind == Kind::kHole) merge.await(session, sessions[other], finding);
+      if (finding.kind == Kind::kLate) merge.fill(sequence);
+      if (finding.kind != Kind::kRepeat) ++taken[sequence];
+      EXPECT_TRUE(merge.take_lost(session, sequence, sessions).empty()) << sequence;
+    }
+  }
+  const int64_t last = std::min(next[0], next[1]);
+  for (int64_t n = 1; n < last; ++n) ASSERT_EQ(taken[n * step], 1) << n * step;
+}
+
+TEST(LegMerge, EachNumberIsTakenOnceHoweverFarTheLegsAreApart) {
+  const uint64_t seed = std::random_device()();
+  merge_two_legs(SequenceClass::kContiguous, 1, seed);
+  merge_two_legs(SequenceClass::kRising, 3, seed + 1);
+}
+
+}  // namespace
+}  // namespace tapeworks::recorder
