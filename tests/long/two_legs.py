@@ -8,6 +8,7 @@ gap, and a replay of the log must give the same bytes.
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -24,8 +25,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory() as name:
-        counts = record_with_cuts(Path(name), options.seconds, f"{options.rate}/s", options.seed)
+    folder = Path(tempfile.mkdtemp(prefix="two-legs-"))
+    print(f"what fails is left in {folder}", flush=True)
+    counts = record_with_cuts(folder, options.seconds, f"{options.rate}/s", options.seed)
+    shutil.rmtree(folder)
     print(f"{counts['cuts']} cuts, {counts['switches']} switches, {counts['rows']:,} rows, {counts['keyed']:,} copies with a number sent, "
           "none missing, none twice, no gap; the replay has the same bytes")
     return 0

@@ -3,18 +3,24 @@
 import asyncio
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(eq=False)
 class Tunnel:
     port: int  # of the server behind it
     writers: tuple = ()
-    began: float = field(default_factory=time.monotonic)
+    server_bytes: int = 0
+    spoke_at: float | None = None  # when the server had sent more than a handshake and answers
 
     @property
-    def age_seconds(self) -> float:
-        return time.monotonic() - self.began
+    def spoken_seconds(self) -> float:
+        return 0 if self.spoke_at is None else time.monotonic() - self.spoke_at
+
+    def count(self, size: int) -> None:
+        self.server_bytes += size
+        if self.spoke_at is None and self.server_bytes > 4096:
+            self.spoke_at = time.monotonic()
 
 
 class CuttingProxy:
@@ -46,13 +52,15 @@ class CuttingProxy:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         tunnel = Tunnel(int(port), (writer, upstream_writer))
         self.tunnels.append(tunnel)
-        await asyncio.gather(self._pass(reader, upstream_writer), self._pass(upstream_reader, writer))
+        await asyncio.gather(self._pass(reader, upstream_writer, None), self._pass(upstream_reader, writer, tunnel))
         self.tunnels.remove(tunnel)
 
     @staticmethod
-    async def _pass(reader, writer):
+    async def _pass(reader, writer, tunnel):
         try:
             while data := await reader.read(1 << 16):
+                if tunnel:
+                    tunnel.count(len(data))
                 writer.write(data)
                 await writer.drain()
         except OSError:

@@ -13,8 +13,8 @@ from recording import VENUES, Exchanges, Recording, judge_and_replay, read_ledge
 # Streams whose rows have a number that both copies share: nothing of them may be missing.
 KEYED = {"binance_spot": {"trade", "book"}, "binance_spot_sbe": {"trade", "book"}, "binance_usdm": {"trade", "book"},
          "kucoin_spot": {"trade"}, "kucoin_futures": {"trade"}, "gate_spot": {"trade", "book"}, "gate_futures": {"trade", "book"}}
-# So long a leg must have been there before its twin is cut: it has subscribed by then.
-COVERS_AFTER_SECONDS = 2.5
+# So long a leg must have spoken before its twin is cut: it has subscribed to everything by then (KuCoin's futures take 2 s).
+COVERS_AFTER_SECONDS = 3
 EDGE_NS = 2_000_000_000
 
 
@@ -26,7 +26,7 @@ def cut_at_random(proxy: CuttingProxy, seconds: float, moments: random.Random) -
         by_port = {}
         for tunnel in list(proxy.tunnels):
             by_port.setdefault(tunnel.port, []).append(tunnel)
-        ready = [legs for legs in by_port.values() if len(legs) == 2 and min(leg.age_seconds for leg in legs) > COVERS_AFTER_SECONDS]
+        ready = [legs for legs in by_port.values() if len(legs) == 2 and min(leg.spoken_seconds for leg in legs) > COVERS_AFTER_SECONDS]
         if ready:
             proxy.cut(moments.choice(moments.choice(ready)))
             cuts += 1
@@ -49,9 +49,9 @@ def record_with_cuts(folder: Path, seconds: float, rate: str, seed: int) -> Coun
     counts["cuts"] = cuts
     out = folder / "out"
     rows = read_rows(out)
+    check_gaps(out, counts)
     check_keyed(rows, exchanges.ledger, begin_ns, end_ns, counts)
     check_sampled(rows, out, counts)
-    check_gaps(out, counts)
     return counts
 
 

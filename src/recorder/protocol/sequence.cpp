@@ -82,18 +82,13 @@ bool SequenceTracker::was_seen(int64_t sequence, uint64_t fingerprint) const {
   });
 }
 
-/// Whether a row with this number would still be known, had it been there.
-bool SequenceTracker::window_reaches(int64_t sequence) const {
-  return window_.size() < window_rows_ ||
-         std::ranges::any_of(window_, [&](const Seen& seen) { return seen.sequence <= sequence; });
-}
-
 void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
   if (window_rows_ == 0 || fingerprint == 0) return;
   if (window_.size() < window_rows_) {
     window_.push_back({sequence, fingerprint});
     return;
   }
+  forgotten_to_ = std::max(forgotten_to_, window_[window_next_].sequence);
   window_[window_next_] = {sequence, fingerprint};
   window_next_ = (window_next_ + 1) % window_rows_;
 }
@@ -138,16 +133,25 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
     // A placeholder has no values to compare; its number again is no news.
     if (fingerprint == 0 && sequence == last_) return {Kind::kRepeat};
     if (other && other->covers(sequence)) return {Kind::kRepeat};
-  } else if (sequence == last_) {
-    return {};
-  } else if (other) {
-    // Beyond the window only what a whole connection has brought tells a copy.
-    const bool is_copy = other->covers(sequence) && !window_reaches(sequence);
-    return {is_copy ? Kind::kRepeat : Kind::kLate};
+  } else if (sequence == last_ || other) {
+    return judge_rising(sequence, other);
   }
   last_ = sequence;
   holes_.clear();
   return {Kind::kReset};
+}
+
+/// A number that is not above the last one, of a row that the window does not have.
+SequenceFinding SequenceTracker::judge_rising(int64_t sequence,
+                                              const std::optional<OtherCopy>& other) const {
+  using Kind = SequenceFinding::Kind;
+  const bool is_last = sequence == last_;
+  // Unchanged snapshots are pushed again, and each push counts.
+  if (is_last && window_rows_ == 0) return {};
+  // Where the window does not reach, only what a whole connection has brought tells a copy.
+  const bool window_knows = window_rows_ > 0 && sequence > forgotten_to_;
+  if (other && other->covers(sequence) && !window_knows) return {Kind::kRepeat};
+  return {is_last ? Kind::kInOrder : Kind::kLate};
 }
 
 SequenceTracker::Snapshot SequenceTracker::snapshot() const {

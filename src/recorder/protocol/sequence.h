@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -100,6 +101,10 @@ class SequenceTracker {
   /// Of a tracker with the same class and window.
   void restore(const Snapshot& snapshot);
 
+  /// The highest number that has left the window; whether a lower one was there, it cannot tell.
+  int64_t forgotten_to() const { return forgotten_to_; }
+  void set_forgotten_to(int64_t sequence) { forgotten_to_ = sequence; }
+
   /// What comes next comes from another connection.
   void connection_changed() { connection_changed_ = true; }
 
@@ -115,7 +120,7 @@ class SequenceTracker {
 
   SequenceFinding judge(int64_t sequence, uint64_t fingerprint,
                         const std::optional<OtherCopy>& other);
-  bool window_reaches(int64_t sequence) const;
+  SequenceFinding judge_rising(int64_t sequence, const std::optional<OtherCopy>& other) const;
   bool was_seen(int64_t sequence, uint64_t fingerprint) const;
   void remember(int64_t sequence, uint64_t fingerprint);
   bool fill_hole(int64_t sequence);
@@ -127,6 +132,7 @@ class SequenceTracker {
   int64_t last_ = 0;
   std::vector<Seen> window_;  // a ring once it is full
   size_t window_next_ = 0;
+  int64_t forgotten_to_ = std::numeric_limits<int64_t>::min();
   std::vector<Hole> holes_;
 };
 

@@ -144,6 +144,7 @@ void LogState::save_legs(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
+    out.put(stream.tracker.forgotten_to());
     stream.legs.save(out);
   }
 }
@@ -160,11 +161,14 @@ void LogState::load_legs(ByteReader& in) {
       for (size_t k = 0; k < symbol_count; ++k) connection.leg_symbols[leg].insert(in.take_text());
     }
   }
-  const size_t stream_count = in.take_count(4 + LegMerge::kBytesMin);
+  const size_t stream_count = in.take_count(4 + 8 + LegMerge::kBytesMin);
   for (size_t i = 0; i < stream_count; ++i) {
     const auto stream = streams_.find(in.take_text());
+    const auto forgotten_to = in.take<int64_t>();
     LegMerge legs = LegMerge::load(in);
-    if (stream != streams_.end()) stream->second.legs = std::move(legs);
+    if (stream == streams_.end()) continue;
+    stream->second.tracker.set_forgotten_to(forgotten_to);
+    stream->second.legs = std::move(legs);
   }
 }
 
