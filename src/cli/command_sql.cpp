@@ -61,7 +61,7 @@ class SqlCommand : public Command {
     allow_many_files();
     TW_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(work_.temp_dir));
     options_.scratch_dir = scratch.path();
-    options_.buffer_bytes = budget->capacity_bytes() / 8;
+    options_.buffer_bytes = budget->capacity_bytes() / 16;
     TW_ASSIGN(const recorder::RecordingSnapshot snapshot,
               recorder::take_recording_snapshot(options_, budget->pool()));
     add_run_rows(snapshot.tail_rows);
@@ -73,8 +73,8 @@ class SqlCommand : public Command {
     const char* const library = std::getenv(kLibraryVariable);
     query.library = library == nullptr || *library == '\0' ? kLibraryDefault : library;
     query.scratch_dir = scratch.path();
-    // The rest is this program, and the answer.
-    query.memory_bytes = budget->capacity_bytes() / 2;
+    // The rest is this program, DuckDB itself, and the answer.
+    query.memory_bytes = budget->capacity_bytes() / 4;
     query.answer_bytes_max = budget->capacity_bytes() / 8;
     query.thread_count = work_.thread_count();
     TW_ASSIGN(const auto connection, RecordingQuery::open(snapshot, std::move(query)));
