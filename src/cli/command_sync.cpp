@@ -11,8 +11,9 @@ namespace {
 class SyncCommand : public Command {
  public:
   void describe(CLI::App& app) override {
-    app.add_option("SOURCE", source_,
-                   "Close prices: a Parquet or CSV file, or adbc:DRIVER?uri=...&table=...")
+    app.add_option(
+           "SOURCE", source_,
+           "Close prices: a Parquet or CSV file, s3://BUCKET/KEY, or adbc:DRIVER?uri=...&table=...")
         ->required();
     prices_.describe(app, "--");
     job_.describe(app);

@@ -22,6 +22,7 @@
 #include "pipeline/price_quality.h"
 #include "pipeline/traded_symbols.h"
 #include "storage/arrow_status_internal.h"
+#include "storage/input_file.h"
 #include "storage/value_interner.h"
 
 namespace tapeworks {
@@ -361,14 +362,14 @@ AmountWidth width_of(const std::optional<Manifest>& base, AmountWidth otherwise)
 }
 
 nlohmann::ordered_json run_info(const std::string& source) {
-  std::error_code error;
   nlohmann::ordered_json input;
   if (is_database_address(source)) {
     // Neither options nor query: either may hold what is no one's business.
     input["database"] = price_source_name(source);
   } else {
-    input["path"] = std::filesystem::absolute(source, error).string();
-    input["bytes"] = std::filesystem::file_size(source, error);
+    const std::string name = price_source_name(source);
+    input["path"] = absolute_name(name);
+    if (const auto status = status_of_input(name)) input["bytes"] = status->byte_count;
   }
   nlohmann::ordered_json info;
   info["command"] = "sync";
