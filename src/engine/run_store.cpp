@@ -9,9 +9,9 @@
 namespace tapeworks {
 namespace {
 
-/// Small chunks of a partition are joined up to this size, so that a block is worth a read.
+/// Small chunks of a partition go into one block up to this size, so that it is worth a read.
 constexpr size_t kBlockBytes = size_t{1} << 20;
-/// A thread has the joined block and its compressed form, whether it writes or reads.
+/// A thread may have the block in one piece and its compressed form, whether it writes or reads.
 constexpr uint64_t kSpillBytesPerThread = 2 * (kBlockBytes + RunStore::kChunkBytesMax);
 
 }  // namespace
@@ -119,23 +119,22 @@ Result<std::vector<SpillBlock>> RunStore::write_or_explain(std::vector<Chunk> ch
 
 Result<std::vector<SpillBlock>> RunStore::write_blocks(std::vector<Chunk> chunks) {
   std::vector<SpillBlock> blocks;
-  std::vector<std::byte> joined;
+  std::vector<SpillFile::Bytes> parts;
+  size_t part_bytes = 0;
   SpillBuffer buffer;
-  const auto write_block = [&]() -> Status {
-    if (joined.empty()) return {};
-    TW_ASSIGN(const SpillBlock written, file_->append(joined, buffer));
+  size_t first = 0;  // chunk of the block
+  for (size_t next = 0; next < chunks.size();) {
+    parts.push_back(chunks[next].bytes());
+    part_bytes += chunks[next].size();
+    ++next;
+    if (part_bytes < kBlockBytes && next < chunks.size()) continue;
+    TW_ASSIGN(const SpillBlock written, file_->append(parts, buffer));
     blocks.push_back(written);
     add_spilled_bytes(written.stored_bytes);
-    joined.clear();
-    return {};
-  };
-  for (Chunk& chunk : chunks) {
-    const auto bytes = chunk.bytes();
-    joined.insert(joined.end(), bytes.begin(), bytes.end());
-    chunk = Chunk();
-    if (joined.size() >= kBlockBytes) TW_TRY(write_block());
+    for (; first < next; ++first) chunks[first] = Chunk();
+    parts.clear();
+    part_bytes = 0;
   }
-  TW_TRY(write_block());
   return blocks;
 }
 

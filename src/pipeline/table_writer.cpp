@@ -28,26 +28,19 @@ ParquetWriteOptions TableWriter::options_of(const Layout& layout) const {
   return options;
 }
 
-template <typename Encode>
-Status TableWriter::add_encoded(const std::string& table, const std::string& relative_path,
-                                int64_t row_count, Encode&& encode) const {
+Status TableWriter::add(const std::string& table, const std::string& relative_path,
+                        const arrow::Table& content, const Layout& layout) const {
   auto encoder = take_encoder();
   std::span<const std::byte> bytes;
   {
     const StageTimer timer(Stage::kEncode);
-    TW_ASSIGN(bytes, encode(*encoder));
+    TW_ASSIGN(bytes, encoder->encode(content, options_of(layout)));
   }
   const StageTimer timer(Stage::kWrite);
-  TW_TRY(generation_.add_file(table, relative_path, bytes, static_cast<uint64_t>(row_count)));
+  const auto row_count = static_cast<uint64_t>(content.num_rows());
+  TW_TRY(generation_.add_file(table, relative_path, bytes, row_count));
   return_encoder(std::move(encoder));
   return {};
-}
-
-Status TableWriter::add(const std::string& table, const std::string& relative_path,
-                        const arrow::Table& content, const Layout& layout) const {
-  return add_encoded(table, relative_path, content.num_rows(), [&](ParquetEncoder& encoder) {
-    return encoder.encode(content, options_of(layout));
-  });
 }
 
 Status TableWriter::add(const std::string& table, const std::string& relative_path,
@@ -58,9 +51,18 @@ Status TableWriter::add(const std::string& table, const std::string& relative_pa
     const int64_t begin = static_cast<int64_t>(index) * rows_max;
     return content.rows(begin, std::min(begin + rows_max, content.row_count));
   };
-  return add_encoded(table, relative_path, content.row_count, [&](ParquetEncoder& encoder) {
-    return encoder.encode(content.schema, row_groups, rows_of, options_of(layout));
-  });
+  auto encoder = take_encoder();
+  const auto write = [&](const ByteSink& file) {
+    const ByteSink timed = [&](std::span<const std::byte> bytes) {
+      const StageTimer timer(Stage::kWrite);
+      return file(bytes);
+    };
+    return encoder->encode_to(timed, content.schema, row_groups, rows_of, options_of(layout));
+  };
+  TW_TRY(generation_.stream_file(table, relative_path, static_cast<uint64_t>(content.row_count),
+                                 write));
+  return_encoder(std::move(encoder));
+  return {};
 }
 
 std::unique_ptr<ParquetEncoder> TableWriter::take_encoder() const {

@@ -64,9 +64,6 @@ class TableWriter {
 
  private:
   ParquetWriteOptions options_of(const Layout& layout) const;
-  template <typename Encode>
-  Status add_encoded(const std::string& table, const std::string& relative_path, int64_t row_count,
-                     Encode&& encode) const;
   std::unique_ptr<ParquetEncoder> take_encoder() const;
   void return_encoder(std::unique_ptr<ParquetEncoder> encoder) const;
 

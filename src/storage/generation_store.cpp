@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/interrupt.h"
@@ -88,8 +89,8 @@ struct GenerationWriter::State {
   Result<FileDescriptor> create_data_file(const std::string& path) const;
   void note_file(const std::string& table, TableFile file);
   Status note_outcome(Status status);
-  Status add_file(const std::string& table, const std::string& path,
-                  std::span<const std::byte> content, uint64_t row_count);
+  Status add_file(const std::string& table, const std::string& path, uint64_t row_count,
+                  const std::function<Status(const ByteSink&)>& write);
   Status keep_table(const Table& table);
   Status keep_file(const TableFile& file);
   Status add_checkpoint(const std::string& table, std::span<const std::byte> content);
@@ -176,13 +177,21 @@ Status GenerationWriter::State::note_outcome(Status status) {
 }
 
 Status GenerationWriter::State::add_file(const std::string& table, const std::string& path,
-                                         std::span<const std::byte> content, uint64_t row_count) {
+                                         uint64_t row_count,
+                                         const std::function<Status(const ByteSink&)>& write) {
   TW_TRY(check_file_path(path));
   TW_TRY(note_path(path));
   TW_ASSIGN(FileDescriptor file, create_data_file(path));
-  TW_TRY(write_all(file, content, folder / path));
+  XXH3_state_t hash;
+  XXH3_64bits_reset(&hash);
+  uint64_t byte_count = 0;
+  TW_TRY(write([&](std::span<const std::byte> part) {
+    XXH3_64bits_update(&hash, part.data(), part.size());
+    byte_count += part.size();
+    return write_all(file, part, folder / path);
+  }));
   TW_TRY(sync->add(std::move(file), folder / path));
-  note_file(table, {path, row_count, content.size(), XXH3_64bits(content.data(), content.size())});
+  note_file(table, {path, row_count, byte_count, XXH3_64bits_digest(&hash)});
   return {};
 }
 
@@ -350,7 +359,14 @@ Status GenerationWriter::check_free_space(uint64_t bytes) const {
 
 Status GenerationWriter::add_file(const std::string& table, const std::string& relative_path,
                                   std::span<const std::byte> content, uint64_t row_count) {
-  return state_->note_outcome(state_->add_file(table, relative_path, content, row_count));
+  return stream_file(table, relative_path, row_count,
+                     [&](const ByteSink& sink) { return sink(content); });
+}
+
+Status GenerationWriter::stream_file(const std::string& table, const std::string& relative_path,
+                                     uint64_t row_count,
+                                     const std::function<Status(const ByteSink&)>& write) {
+  return state_->note_outcome(state_->add_file(table, relative_path, row_count, write));
 }
 
 Status GenerationWriter::describe_table(const std::string& table,

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
+#include "storage/byte_sink.h"
 #include "storage/manifest.h"
 
 namespace tapeworks {
@@ -96,6 +98,10 @@ class GenerationWriter {
   /// paths that differ only in case are one to the file system.
   Status add_file(const std::string& table, const std::string& relative_path,
                   std::span<const std::byte> content, uint64_t row_count);
+  /// The same for content that is made part by part: `write` is called once, with where the parts
+  /// go.
+  Status stream_file(const std::string& table, const std::string& relative_path, uint64_t row_count,
+                     const std::function<Status(const ByteSink&)>& write);
 
   /// Sets the options, origins and counts of a table of this generation. Also makes a table that
   /// has no file exist.

@@ -1,7 +1,9 @@
 #include "storage/parquet_write.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -13,6 +15,7 @@
 #include <parquet/metadata.h>
 #include <parquet/properties.h>
 
+#include "base/run_stats.h"
 #include "base/thread_tasks.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/chunk_encoder.h"
@@ -25,39 +28,91 @@ constexpr std::string_view kWhere = "encoding Parquet";
 
 }  // namespace
 
-struct ParquetEncoder::State {
-  explicit State(arrow::MemoryPool* memory_pool) : pool(memory_pool), file(memory_pool) {}
+/// What one thread needs to encode row groups, kept from one to the next.
+struct ParquetEncoder::Worker {
+  explicit Worker(arrow::MemoryPool* pool) : encoder(pool), bytes(pool) {}
 
-  struct EncodedChunk {
-    explicit EncodedChunk(arrow::MemoryPool* memory_pool) : bytes(memory_pool) {}
-    GrowingBuffer bytes;
-    ChunkInfo info;
-  };
-  struct EncodedRowGroup {
-    int64_t row_count = 0;
-    std::vector<EncodedChunk> chunks;
-  };
+  ChunkEncoder encoder;
+  GrowingBuffer bytes;  ///< of all chunks
+  std::vector<ChunkInfo> chunks;
+  int64_t row_count = 0;
+
+  /// Appends the chunks to `bytes`.
+  Status encode(const arrow::Table& rows, const PreparedSchema& schema, arrow::MemoryPool* pool) {
+    row_count = rows.num_rows();
+    chunks.clear();
+    for (int column = 0; column < rows.num_columns(); ++column) {
+      TW_ASSIGN(const auto array, from_arrow(whole_column(rows, column, pool), kWhere));
+      TW_ASSIGN(chunks.emplace_back(),
+                from_arrow(encoder.encode(*array, *schema.parquet_schema->Column(column), bytes),
+                           kWhere));
+    }
+    return {};
+  }
+
+  /// What was encoded last lies at `offset` of the file. Returns where it ends.
+  int64_t describe(int64_t offset, size_t ordinal, parquet::FileMetaDataBuilder& metadata) const {
+    auto* const row_group = metadata.AppendRowGroup();
+    row_group->set_num_rows(row_count);
+    int64_t uncompressed_bytes = 0;
+    for (const ChunkInfo& chunk : chunks) {
+      describe_chunk(chunk, offset, *row_group->NextColumnChunk());
+      offset += chunk.byte_count;
+      uncompressed_bytes += chunk.uncompressed_bytes;
+    }
+    row_group->Finish(uncompressed_bytes, static_cast<int16_t>(ordinal));
+    return offset;
+  }
+};
+
+namespace {
+
+/// Lets threads hand on what they made in the order of its numbers.
+class Turns {
+ public:
+  /// Waits until all before `number` have had their turn; false when one of them failed.
+  bool wait(size_t number) {
+    std::unique_lock lock(mutex_);
+    moved_.wait(lock, [&] { return failed_ || next_ == number; });
+    return !failed_;
+  }
+  void end(bool ok) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (ok) {
+        ++next_;
+      } else {
+        failed_ = true;
+      }
+    }
+    moved_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable moved_;
+  size_t next_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+struct ParquetEncoder::State {
+  explicit State(arrow::MemoryPool* memory_pool) : pool(memory_pool) {}
 
   arrow::Result<const PreparedSchema*> prepared(const std::shared_ptr<arrow::Schema>& schema,
                                                 bool store_dictionary_types);
-  Status encode(const std::shared_ptr<arrow::Schema>& arrow_schema, size_t row_group_count,
-                const RowGroupSource& source, const ParquetWriteOptions& options);
-  /// Row groups one after the other, straight into the file.
-  Status append_row_group(const arrow::Table& rows, const PreparedSchema& schema, size_t ordinal,
-                          parquet::FileMetaDataBuilder& metadata);
-  /// Row groups side by side, and into the file when all are there.
-  Status encode_in_threads(size_t row_group_count, const RowGroupSource& source,
-                           const PreparedSchema& schema, size_t thread_count,
-                           parquet::FileMetaDataBuilder& metadata);
-  Result<EncodedRowGroup> encode_row_group(const arrow::Table& rows, const PreparedSchema& schema,
-                                           ChunkEncoder& encoder) const;
-  Result<ChunkInfo> encode_column(const arrow::Table& rows, int column,
-                                  const PreparedSchema& schema, ChunkEncoder& encoder,
-                                  GrowingBuffer& out) const;
+  void provide_workers(size_t count);
+  /// A whole file into the buffer of the first worker.
+  Status encode(const arrow::Table& table, const ParquetWriteOptions& options);
+  Status encode_to(const ByteSink& sink, const std::shared_ptr<arrow::Schema>& arrow_schema,
+                   size_t row_group_count, const RowGroupSource& source,
+                   const ParquetWriteOptions& options);
+  static void append_footer(parquet::FileMetaDataBuilder& metadata, const PreparedSchema& schema,
+                            const ParquetWriteOptions& options, GrowingBuffer& out);
 
   arrow::MemoryPool* pool;
-  GrowingBuffer file;
-  std::vector<std::unique_ptr<ChunkEncoder>> encoders;  // one a thread
+  std::vector<std::unique_ptr<Worker>> workers;  // one a thread
   std::vector<std::unique_ptr<PreparedSchema>> schemas;
 };
 
@@ -76,94 +131,76 @@ arrow::Result<const PreparedSchema*> ParquetEncoder::State::prepared(
   return schemas.back().get();
 }
 
-Status ParquetEncoder::State::encode(const std::shared_ptr<arrow::Schema>& arrow_schema,
-                                     size_t row_group_count, const RowGroupSource& source,
+void ParquetEncoder::State::provide_workers(size_t count) {
+  while (workers.size() < std::max<size_t>(count, 1)) {
+    workers.push_back(std::make_unique<Worker>(pool));
+  }
+}
+
+void ParquetEncoder::State::append_footer(parquet::FileMetaDataBuilder& metadata,
+                                          const PreparedSchema& schema,
+                                          const ParquetWriteOptions& options, GrowingBuffer& out) {
+  const auto key_values = std::make_shared<arrow::KeyValueMetadata>();
+  key_values->Append("ARROW:schema", schema.stored_schema);
+  for (const auto& [key, value] : options.metadata) key_values->Append(key, value);
+  FooterSink sink(out);
+  parquet::WriteFileMetaData(*metadata.Finish(key_values), &sink);
+}
+
+Status ParquetEncoder::State::encode(const arrow::Table& table,
                                      const ParquetWriteOptions& options) {
   TW_ASSIGN(const PreparedSchema* const schema,
-            from_arrow(prepared(arrow_schema, options.store_dictionary_types), kWhere));
-  while (encoders.size() < std::max<size_t>(options.thread_count, 1)) {
-    encoders.push_back(std::make_unique<ChunkEncoder>(pool));
-  }
-  file.clear();
-  TW_TRY(from_arrow(file.append(kParquetMagic.data(), kParquetMagic.size()), kWhere));
+            from_arrow(prepared(table.schema(), options.store_dictionary_types), kWhere));
+  provide_workers(1);
+  Worker& worker = *workers[0];
+  worker.bytes.clear();
+  TW_TRY(from_arrow(worker.bytes.append(kParquetMagic.data(), kParquetMagic.size()), kWhere));
   const auto metadata =
       parquet::FileMetaDataBuilder::Make(schema->parquet_schema.get(), schema->properties);
-  if (options.thread_count > 1 && row_group_count > 1) {
-    TW_TRY(encode_in_threads(row_group_count, source, *schema, options.thread_count, *metadata));
-  } else {
-    for (size_t ordinal = 0; ordinal < row_group_count; ++ordinal) {
-      TW_ASSIGN(const auto rows, source(ordinal));
-      TW_TRY(append_row_group(*rows, *schema, ordinal, *metadata));
-    }
+  size_t ordinal = 0;
+  const int64_t rows_max = options.row_group_rows_max;
+  for (int64_t row = 0; row < table.num_rows(); row += rows_max) {
+    const auto offset = static_cast<int64_t>(worker.bytes.size());
+    TW_TRY(worker.encode(*table.Slice(row, rows_max), *schema, pool));
+    worker.describe(offset, ordinal++, *metadata);
   }
-  const auto key_values = std::make_shared<arrow::KeyValueMetadata>();
-  key_values->Append("ARROW:schema", schema->stored_schema);
-  for (const auto& [key, value] : options.metadata) key_values->Append(key, value);
-  FooterSink sink(file);
-  parquet::WriteFileMetaData(*metadata->Finish(key_values), &sink);
+  append_footer(*metadata, *schema, options, worker.bytes);
   return {};
 }
 
-Result<ChunkInfo> ParquetEncoder::State::encode_column(const arrow::Table& rows, int column,
-                                                       const PreparedSchema& schema,
-                                                       ChunkEncoder& encoder,
-                                                       GrowingBuffer& out) const {
-  TW_ASSIGN(const auto array, from_arrow(whole_column(rows, column, pool), kWhere));
-  return from_arrow(encoder.encode(*array, *schema.parquet_schema->Column(column), out), kWhere);
-}
-
-Status ParquetEncoder::State::append_row_group(const arrow::Table& rows,
-                                               const PreparedSchema& schema, size_t ordinal,
-                                               parquet::FileMetaDataBuilder& metadata) {
-  auto* const row_group = metadata.AppendRowGroup();
-  row_group->set_num_rows(rows.num_rows());
-  int64_t uncompressed_bytes = 0;
-  for (int column = 0; column < rows.num_columns(); ++column) {
-    const auto offset = static_cast<int64_t>(file.size());
-    TW_ASSIGN(const ChunkInfo info, encode_column(rows, column, schema, *encoders[0], file));
-    describe_chunk(info, offset, *row_group->NextColumnChunk());
-    uncompressed_bytes += info.uncompressed_bytes;
-  }
-  row_group->Finish(uncompressed_bytes, static_cast<int16_t>(ordinal));
-  return {};
-}
-
-Result<ParquetEncoder::State::EncodedRowGroup> ParquetEncoder::State::encode_row_group(
-    const arrow::Table& rows, const PreparedSchema& schema, ChunkEncoder& encoder) const {
-  EncodedRowGroup row_group{.row_count = rows.num_rows(), .chunks = {}};
-  for (int column = 0; column < rows.num_columns(); ++column) {
-    EncodedChunk& chunk = row_group.chunks.emplace_back(pool);
-    TW_ASSIGN(chunk.info, encode_column(rows, column, schema, encoder, chunk.bytes));
-  }
-  return row_group;
-}
-
-Status ParquetEncoder::State::encode_in_threads(size_t row_group_count,
-                                                const RowGroupSource& source,
-                                                const PreparedSchema& schema, size_t thread_count,
-                                                parquet::FileMetaDataBuilder& metadata) {
-  std::vector<EncodedRowGroup> encoded(row_group_count);
-  TW_TRY(run_tasks(row_group_count, thread_count, [&](size_t index, size_t worker) -> Status {
-    return catch_parquet(kWhere, [&]() -> Status {
+Status ParquetEncoder::State::encode_to(const ByteSink& sink,
+                                        const std::shared_ptr<arrow::Schema>& arrow_schema,
+                                        size_t row_group_count, const RowGroupSource& source,
+                                        const ParquetWriteOptions& options) {
+  TW_ASSIGN(const PreparedSchema* const schema,
+            from_arrow(prepared(arrow_schema, options.store_dictionary_types), kWhere));
+  provide_workers(options.thread_count);
+  const auto metadata =
+      parquet::FileMetaDataBuilder::Make(schema->parquet_schema.get(), schema->properties);
+  auto offset = static_cast<int64_t>(kParquetMagic.size());
+  TW_TRY(sink(std::as_bytes(std::span(kParquetMagic))));
+  Turns turns;
+  const auto encode_one = [&](size_t index, Worker& worker) -> Status {
+    {
+      const StageTimer timer(Stage::kEncode);
       TW_ASSIGN(const auto rows, source(index));
-      TW_ASSIGN(encoded[index], encode_row_group(*rows, schema, *encoders[worker]));
-      return {};
-    });
-  }));
-  for (size_t ordinal = 0; ordinal < row_group_count; ++ordinal) {
-    EncodedRowGroup part = std::move(encoded[ordinal]);
-    auto* const row_group = metadata.AppendRowGroup();
-    row_group->set_num_rows(part.row_count);
-    int64_t uncompressed_bytes = 0;
-    for (EncodedChunk& chunk : part.chunks) {
-      const auto offset = static_cast<int64_t>(file.size());
-      TW_TRY(from_arrow(file.append(chunk.bytes.data(), chunk.bytes.size()), kWhere));
-      describe_chunk(chunk.info, offset, *row_group->NextColumnChunk());
-      uncompressed_bytes += chunk.info.uncompressed_bytes;
+      worker.bytes.clear();
+      TW_TRY(worker.encode(*rows, *schema, pool));
     }
-    row_group->Finish(uncompressed_bytes, static_cast<int16_t>(ordinal));
-  }
-  return {};
+    // Whoever failed reports it.
+    if (!turns.wait(index)) return {};
+    offset = worker.describe(offset, index, *metadata);
+    return sink(std::as_bytes(std::span(worker.bytes.data(), worker.bytes.size())));
+  };
+  TW_TRY(run_tasks(row_group_count, options.thread_count, [&](size_t index, size_t number) {
+    Status done = catch_parquet(kWhere, [&] { return encode_one(index, *workers[number]); });
+    turns.end(done.has_value());
+    return done;
+  }));
+  GrowingBuffer& footer = workers[0]->bytes;
+  footer.clear();
+  append_footer(*metadata, *schema, options, footer);
+  return sink(std::as_bytes(std::span(footer.data(), footer.size())));
 }
 
 ParquetEncoder::ParquetEncoder(arrow::MemoryPool* pool) : state_(std::make_unique<State>(pool)) {}
@@ -172,21 +209,18 @@ ParquetEncoder::~ParquetEncoder() = default;
 
 Result<std::span<const std::byte>> ParquetEncoder::encode(const arrow::Table& table,
                                                           const ParquetWriteOptions& options) {
-  const int64_t rows_max = options.row_group_rows_max;
-  const auto slice = [&](size_t index) -> Result<std::shared_ptr<arrow::Table>> {
-    return table.Slice(static_cast<int64_t>(index) * rows_max, rows_max);
-  };
-  const auto count = static_cast<size_t>((table.num_rows() + rows_max - 1) / rows_max);
-  return encode(table.schema(), count, slice, options);
+  return catch_parquet(kWhere, [&]() -> Result<std::span<const std::byte>> {
+    TW_TRY(state_->encode(table, options));
+    GrowingBuffer& bytes = state_->workers[0]->bytes;
+    return std::as_bytes(std::span(bytes.data(), bytes.size()));
+  });
 }
 
-Result<std::span<const std::byte>> ParquetEncoder::encode(
-    const std::shared_ptr<arrow::Schema>& schema, size_t row_group_count,
-    const RowGroupSource& source, const ParquetWriteOptions& options) {
-  return catch_parquet(kWhere, [&]() -> Result<std::span<const std::byte>> {
-    TW_TRY(state_->encode(schema, row_group_count, source, options));
-    return std::as_bytes(std::span(state_->file.data(), state_->file.size()));
-  });
+Status ParquetEncoder::encode_to(const ByteSink& sink, const std::shared_ptr<arrow::Schema>& schema,
+                                 size_t row_group_count, const RowGroupSource& source,
+                                 const ParquetWriteOptions& options) {
+  return catch_parquet(
+      kWhere, [&] { return state_->encode_to(sink, schema, row_group_count, source, options); });
 }
 
 Result<std::shared_ptr<arrow::Buffer>> encode_parquet(const arrow::Table& table,

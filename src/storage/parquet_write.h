@@ -11,6 +11,7 @@
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
+#include "storage/byte_sink.h"
 
 namespace tapeworks {
 
@@ -23,8 +24,7 @@ struct ParquetWriteOptions {
   int64_t row_group_rows_max = int64_t{4} * 1024 * 1024;
   /// Whether readers of Arrow get dictionary columns back as such, or as the texts they stand for.
   bool store_dictionary_types = true;
-  /// Threads that encode row groups; the bytes are the same for any number. With more than one
-  /// the file is in memory twice for a moment.
+  /// Threads that encode the row groups of encode_to(); the bytes are the same for any number.
   size_t thread_count = 1;
 };
 
@@ -55,13 +55,15 @@ class ParquetEncoder {
   /// Makes the rows of row group `index`, from any thread and in any order; each once.
   using RowGroupSource = std::function<Result<std::shared_ptr<arrow::Table>>(size_t index)>;
 
-  /// The same for rows that are made when they are needed: as many row groups are in memory as
-  /// there are threads. All have `schema`; row_group_rows_max is for the source to keep.
-  Result<std::span<const std::byte>> encode(const std::shared_ptr<arrow::Schema>& schema,
-                                            size_t row_group_count, const RowGroupSource& source,
-                                            const ParquetWriteOptions& options);
+  /// The same for rows that are made when they are needed, handed to `sink` in the order of the
+  /// file: a row group a thread is in memory, as rows and encoded. All rows have `schema`;
+  /// row_group_rows_max is for the source to keep.
+  Status encode_to(const ByteSink& sink, const std::shared_ptr<arrow::Schema>& schema,
+                   size_t row_group_count, const RowGroupSource& source,
+                   const ParquetWriteOptions& options);
 
  private:
+  struct Worker;
   struct State;
   std::unique_ptr<State> state_;
 };

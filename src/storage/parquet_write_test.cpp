@@ -149,8 +149,57 @@ TEST(ParquetEncoder, SeveralPagesAndRowGroupsAndChunksHoldTheSameRows) {
             5);
   // The bytes depend on the rows, not on how the table is cut or on threads.
   EXPECT_TRUE(bytes->Equals(*encode(*table, options)));
+}
+
+TEST(ParquetEncoder, RowsMadeAsTheyAreNeededGiveTheSameBytes) {
+  const auto table = random_table(6, 3'000, 10);
+  ParquetWriteOptions options;
+  options.row_group_rows_max = 70;
+  const auto expected = encode(*table, options)->ToString();
+  ParquetEncoder encoder(arrow::default_memory_pool());
+  for (const size_t threads : {1U, 2U, 5U}) {
+    options.thread_count = threads;
+    std::string bytes;
+    const auto take = [&](std::span<const std::byte> part) -> Status {
+      bytes.append(reinterpret_cast<const char*>(part.data()), part.size());
+      return {};
+    };
+    const auto rows = [&](size_t index) -> Result<std::shared_ptr<arrow::Table>> {
+      return table->Slice(static_cast<int64_t>(index) * 70, 70);
+    };
+    ASSERT_TRUE(encoder.encode_to(take, table->schema(), 43, rows, options));
+    EXPECT_TRUE(bytes == expected) << threads;
+  }
+}
+
+TEST(ParquetEncoder, AFailingSourceOrSinkEndsTheFile) {
+  const auto table = random_table(6, 3'000, 10);
+  ParquetEncoder encoder(arrow::default_memory_pool());
+  ParquetWriteOptions options;
   options.thread_count = 3;
-  EXPECT_TRUE(bytes->Equals(*encode(*table, options)));
+  for (const size_t bad : {0U, 20U, 42U}) {
+    const auto all = [](std::span<const std::byte>) -> Status { return {}; };
+    const auto rows_but_one = [&](size_t index) -> Result<std::shared_ptr<arrow::Table>> {
+      if (index == bad) return io_error("row group {} is not there", index);
+      return table->Slice(static_cast<int64_t>(index) * 70, 70);
+    };
+    const auto no_rows = encoder.encode_to(all, table->schema(), 43, rows_but_one, options);
+    ASSERT_FALSE(no_rows);
+    EXPECT_EQ(no_rows.error().message, "row group " + std::to_string(bad) + " is not there");
+
+    size_t parts = 0;
+    const auto some = [&](std::span<const std::byte>) -> Status {
+      if (parts++ == bad) return io_error("full");
+      return {};
+    };
+    const auto rows = [&](size_t index) -> Result<std::shared_ptr<arrow::Table>> {
+      return table->Slice(static_cast<int64_t>(index) * 70, 70);
+    };
+    const auto no_room = encoder.encode_to(some, table->schema(), 43, rows, options);
+    ASSERT_FALSE(no_room);
+    EXPECT_EQ(no_room.error().message, "full");
+    EXPECT_EQ(parts, bad + 1);
+  }
 }
 
 TEST(ParquetEncoder, DictionariesCanComeBackAsTexts) {

@@ -31,8 +31,10 @@ class SpillBuffer {
   std::unique_ptr<State> state_;
 };
 
-/// A temporary file of byte blocks, each checksummed (XXH3-64) and compressed (zstd, a fast level),
-/// unless that saves less than a sixteenth.
+/// A temporary file of byte blocks, each checksummed (XXH3-64), and compressed (zstd, a fast level)
+/// where that pays: a block that shrinks by less than a third stays as it is, and so do the next
+/// kUntriedBlocks without being tried. Dense records shrink by an eighth, which costs three times
+/// the CPU that writing and reading them takes (docs/benchmarks.md).
 ///
 ///   "TWSPILL2"
 ///   block := raw_bytes u32, stored_bytes u32, xxh3 of the stored bytes u64, stored bytes
@@ -46,6 +48,8 @@ class SpillBuffer {
 class SpillFile {
  public:
   static constexpr size_t kBlockBytesMax = size_t{64} * 1024 * 1024;
+  static constexpr uint32_t kUntriedBlocks = 31;
+  using Bytes = std::span<const std::byte>;
 
   static Result<SpillFile> create(const std::filesystem::path& path);
 
@@ -53,22 +57,27 @@ class SpillFile {
   SpillFile& operator=(SpillFile&& other) noexcept;
   ~SpillFile();
 
-  /// Appends one block of at most kBlockBytesMax bytes.
-  Result<SpillBlock> append(std::span<const std::byte> block, SpillBuffer& buffer);
+  /// Appends one block of at most kBlockBytesMax bytes, given in parts.
+  Result<SpillBlock> append(std::span<const Bytes> parts, SpillBuffer& buffer);
 
   /// Reads one block back into `block_bytes`, which gets its size.
   Status read(const SpillBlock& block, SpillBuffer& buffer,
               std::vector<std::byte>& block_bytes) const;
 
-  uint64_t file_bytes() const { return end_->load(std::memory_order_relaxed); }
+  uint64_t file_bytes() const { return shared_->end.load(std::memory_order_relaxed); }
 
  private:
   SpillFile(std::filesystem::path path, int descriptor);
   void close_and_remove();
+  bool should_try_to_compress();
 
   std::filesystem::path path_;
   int descriptor_ = -1;
-  std::unique_ptr<std::atomic<uint64_t>> end_;  // where the next block goes
+  struct Shared {
+    std::atomic<uint64_t> end{0};      // where the next block goes
+    std::atomic<uint32_t> untried{0};  // blocks that are still to be stored as they are
+  };
+  std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace tapeworks

@@ -18,6 +18,10 @@ std::vector<std::byte> random_block(std::mt19937& random, size_t size) {
 
 class SpillFileTest : public testing::Test {
  protected:
+  static Result<SpillBlock> append(SpillFile& file, SpillFile::Bytes block, SpillBuffer& buffer) {
+    return file.append(std::span(&block, 1), buffer);
+  }
+
   void SetUp() override {
     folder_ = std::filesystem::path(testing::TempDir()) /
               ("spill-" + std::to_string(::getpid()) + "-" +
@@ -39,7 +43,7 @@ TEST_F(SpillFileTest, GivesBackEveryBlockInAnyOrderToAnyThread) {
   SpillBuffer buffer;
   for (const size_t size : {size_t{1}, size_t{0}, size_t{100}, size_t{70000}, size_t{3000000}}) {
     auto bytes = random_block(random, size);
-    const auto written = file->append(bytes, buffer);
+    const auto written = append(*file, bytes, buffer);
     ASSERT_TRUE(written);
     blocks.emplace_back(*written, std::move(bytes));
   }
@@ -63,7 +67,7 @@ TEST_F(SpillFileTest, NoticesEveryChangedByte) {
   ASSERT_TRUE(file);
   SpillBuffer buffer;
   std::vector<std::byte> bytes;
-  const auto block = file->append(random_block(random, 200), buffer);
+  const auto block = append(*file, random_block(random, 200), buffer);
   ASSERT_TRUE(block);
   const auto size = static_cast<size_t>(file->file_bytes());
   for (size_t at = block->offset; at < size; ++at) {
@@ -84,6 +88,48 @@ TEST_F(SpillFileTest, NoticesEveryChangedByte) {
   EXPECT_TRUE(file->read(*block, buffer, bytes));
 }
 
+TEST_F(SpillFileTest, ABlockOfPartsIsTheirBytesOneAfterTheOther) {
+  std::mt19937 random(9);
+  auto file = SpillFile::create(path());
+  ASSERT_TRUE(file);
+  SpillBuffer buffer;
+  for (const uint32_t value_count : {5U, 256U}) {  // compressed and not
+    std::vector<std::vector<std::byte>> pieces;
+    std::vector<std::byte> expected;
+    for (size_t i = 0; i < 3'000; ++i) {  // more than the system takes at once
+      std::vector<std::byte>& piece = pieces.emplace_back(random() % 60);
+      for (std::byte& byte : piece) byte = static_cast<std::byte>(random() % value_count);
+      expected.insert(expected.end(), piece.begin(), piece.end());
+    }
+    const std::vector<SpillFile::Bytes> parts(pieces.begin(), pieces.end());
+    const auto block = file->append(parts, buffer);
+    ASSERT_TRUE(block) << block.error().message;
+    EXPECT_EQ(block->raw_bytes, expected.size());
+    EXPECT_EQ(block->stored_bytes < block->raw_bytes, value_count == 5);
+    std::vector<std::byte> bytes;
+    ASSERT_TRUE(file->read(*block, buffer, bytes));
+    EXPECT_EQ(bytes, expected);
+  }
+}
+
+TEST_F(SpillFileTest, AfterABlockThatHardlyShrinksTheNextAreNotTried) {
+  std::mt19937 random(10);
+  auto file = SpillFile::create(path());
+  ASSERT_TRUE(file);
+  SpillBuffer buffer;
+  std::vector<std::byte> noise(10'000);
+  for (std::byte& byte : noise) byte = static_cast<std::byte>(random());
+  const std::vector<std::byte> zeros(10'000);
+  const auto is_compressed = [&](const std::vector<std::byte>& bytes) {
+    const SpillBlock block = append(*file, bytes, buffer).value();
+    return block.stored_bytes < block.raw_bytes;
+  };
+  EXPECT_TRUE(is_compressed(zeros));
+  EXPECT_FALSE(is_compressed(noise));
+  for (uint32_t i = 0; i < SpillFile::kUntriedBlocks; ++i) EXPECT_FALSE(is_compressed(zeros));
+  EXPECT_TRUE(is_compressed(zeros));
+}
+
 TEST_F(SpillFileTest, ThreadsMayAppendAtOnce) {
   auto file = SpillFile::create(path());
   ASSERT_TRUE(file);
@@ -94,7 +140,7 @@ TEST_F(SpillFileTest, ThreadsMayAppendAtOnce) {
       SpillBuffer buffer;
       for (size_t i = 0; i < 50; ++i) {
         const std::vector<std::byte> block(1 + i * 997, static_cast<std::byte>(t * 50 + i));
-        written[t].push_back(file->append(block, buffer).value());
+        written[t].push_back(append(*file, block, buffer).value());
       }
     });
   }
