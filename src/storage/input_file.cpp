@@ -14,7 +14,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
+#include "base/interrupt.h"
 #include "storage/object_store.h"
 
 namespace tapeworks {
@@ -207,6 +209,49 @@ Result<std::shared_ptr<arrow::io::RandomAccessFile>> open_arrow_file(const fs::p
 Result<std::string> read_input_text(const fs::path& path) {
   if (is_object_address(path.native())) return read_object(path.string());
   return read_text_file(path);
+}
+
+Result<StreamedContent> hash_input(const fs::path& path) {
+  if (!is_object_address(path.native())) {
+    TW_ASSIGN(const FileDescriptor file, open_file(path, O_RDONLY));
+    return hash_content(file, path, nullptr, {});
+  }
+  constexpr int64_t kPieceBytes = int64_t{4} * 1024 * 1024;
+  TW_ASSIGN(const auto object, open_object(path.string()));
+  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state{XXH3_createState(),
+                                                                        XXH3_freeState};
+  XXH3_64bits_reset(state.get());
+  StreamedContent content;
+  while (true) {
+    TW_TRY(check_interrupt());
+    const auto piece = object->ReadAt(static_cast<int64_t>(content.byte_count), kPieceBytes);
+    if (!piece.ok()) return io_error("{}: {}", path.string(), piece.status().ToString());
+    if ((*piece)->size() == 0) break;
+    XXH3_64bits_update(state.get(), (*piece)->data(), static_cast<size_t>((*piece)->size()));
+    content.byte_count += static_cast<uint64_t>((*piece)->size());
+  }
+  content.xxh3 = XXH3_64bits_digest(state.get());
+  return content;
+}
+
+Result<std::vector<std::string>> list_files_below(const fs::path& folder) {
+  std::vector<std::string> names;
+  if (is_object_address(folder.native())) {
+    TW_ASSIGN(const auto objects, list_objects(folder.string(), ListDepth::kAllObjects));
+    for (const ObjectInfo& object : objects) {
+      names.push_back(object.address.substr(folder.string().size() + 1));
+    }
+    return names;
+  }
+  std::error_code error;
+  fs::recursive_directory_iterator entry(folder, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->is_directory(error) && !entry->is_symlink(error)) continue;
+    names.push_back(entry->path().lexically_relative(folder).generic_string());
+  }
+  if (error) return io_error("the folder cannot be read: {}", error.message());
+  std::ranges::sort(names);
+  return names;
 }
 
 std::string absolute_name(const fs::path& path) {

@@ -64,6 +64,13 @@ Result<std::shared_ptr<arrow::io::RandomAccessFile>> open_arrow_file(
 /// The whole content.
 Result<std::string> read_input_text(const std::filesystem::path& path);
 
+/// XXH3-64 and size of the whole content.
+Result<StreamedContent> hash_input(const std::filesystem::path& path);
+
+/// The files below a folder, or objects below a prefix, by their paths below it, sorted. A link to
+/// a folder counts as a file.
+Result<std::vector<std::string>> list_files_below(const std::filesystem::path& folder);
+
 /// The path as records name it: absolute, or the address as it is.
 std::string absolute_name(const std::filesystem::path& path);
 

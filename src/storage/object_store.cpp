@@ -47,6 +47,7 @@ Result<std::chrono::milliseconds> patience() {
 }
 
 std::atomic<bool> stores_are_closing{false};
+std::atomic<int> impatient_count{0};
 
 /// Each pause is twice as long as the one before, until the patience is used up.
 class GrowingPauses final : public arrow::fs::S3RetryStrategy {
@@ -54,7 +55,10 @@ class GrowingPauses final : public arrow::fs::S3RetryStrategy {
   explicit GrowingPauses(std::chrono::milliseconds patience) : patience_ms_(patience.count()) {}
 
   bool ShouldRetry(const AWSErrorDetail& error, int64_t attempted_retries) override {
-    if (!error.should_retry || interrupted() || stores_are_closing.load()) return false;
+    if (!error.should_retry || interrupted() || stores_are_closing.load() ||
+        impatient_count.load() > 0) {
+      return false;
+    }
     int64_t waited_ms = 0;
     for (int64_t i = 0; i <= attempted_retries; ++i) waited_ms += pause_ms(i);
     return waited_ms <= patience_ms_;
@@ -334,16 +338,35 @@ Result<std::string> read_object(const std::string& address) {
 }
 
 Status write_object(const std::string& address, std::span<const std::byte> content) {
+  TW_ASSIGN(const auto output, ObjectOutput::open(address));
+  TW_TRY(output->write(content));
+  return output->close();
+}
+
+ObjectOutput::ObjectOutput(std::string address, std::shared_ptr<arrow::io::OutputStream> stream)
+    : address_(std::move(address)), stream_(std::move(stream)) {}
+
+ObjectOutput::~ObjectOutput() {
+  if (stream_ != nullptr) static_cast<void>(stream_->Abort());
+}
+
+Result<std::unique_ptr<ObjectOutput>> ObjectOutput::open(const std::string& address) {
   TW_ASSIGN(const Located located, locate(address));
-  const auto stream = located.system->OpenOutputStream(located.address.path());
+  auto stream = located.system->OpenOutputStream(located.address.path());
   if (!stream.ok()) return store_error(address, stream.status());
-  auto status = (*stream)->Write(content.data(), static_cast<int64_t>(content.size()));
-  if (status.ok()) {
-    status = (*stream)->Close();
-  } else {
-    static_cast<void>((*stream)->Abort());
-  }
-  if (!status.ok()) return store_error(address, status);
+  return std::unique_ptr<ObjectOutput>(new ObjectOutput(address, *std::move(stream)));
+}
+
+Status ObjectOutput::write(std::span<const std::byte> part) {
+  const auto written = stream_->Write(part.data(), static_cast<int64_t>(part.size()));
+  if (!written.ok()) return store_error(address_, written);
+  return {};
+}
+
+Status ObjectOutput::close() {
+  const auto closed = stream_->Close();
+  if (!closed.ok()) return store_error(address_, closed);
+  stream_.reset();
   return {};
 }
 
@@ -365,18 +388,16 @@ Status remove_object(const std::string& address) {
 }
 
 Status remove_objects_below(const std::string& folder) {
+  TW_ASSIGN(const auto found, find_object(folder));
+  if (!found) return {};
   TW_ASSIGN(const Located located, locate(folder));
-  const auto removed =
-      located.system->DeleteDirContents(located.address.path(), /*missing_dir_ok=*/true);
+  const auto removed = located.system->DeleteDir(located.address.path());
   if (!removed.ok()) return store_error(folder, removed);
-  // Some stores have an object of its own for a folder.
-  const auto info = located.system->GetFileInfo(located.address.path());
-  if (info.ok() && info->type() == FileType::Directory) {
-    const auto folder_removed = located.system->DeleteDir(located.address.path());
-    if (!folder_removed.ok()) return store_error(folder, folder_removed);
-  }
   return {};
 }
+
+ImpatientRequests::ImpatientRequests() { ++impatient_count; }
+ImpatientRequests::~ImpatientRequests() { --impatient_count; }
 
 void close_object_stores() { stores().close(); }
 

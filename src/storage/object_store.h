@@ -61,6 +61,25 @@ Result<std::string> read_object(const std::string& address);
 /// Puts a whole object at the address: a reader sees the old one, if any, or this.
 Status write_object(const std::string& address, std::span<const std::byte> content);
 
+/// An object that is written part by part. It appears when close() has returned ok; without that
+/// there is none. Threads: one at a time.
+class ObjectOutput {
+ public:
+  static Result<std::unique_ptr<ObjectOutput>> open(const std::string& address);
+  ObjectOutput(const ObjectOutput&) = delete;
+  ObjectOutput& operator=(const ObjectOutput&) = delete;
+  ~ObjectOutput();
+
+  Status write(std::span<const std::byte> part);
+  Status close();
+
+ private:
+  ObjectOutput(std::string address, std::shared_ptr<arrow::io::OutputStream> stream);
+
+  std::string address_;
+  std::shared_ptr<arrow::io::OutputStream> stream_;  ///< null once closed
+};
+
 /// A copy made by the store itself. Both in one bucket.
 Status copy_object(const std::string& from, const std::string& to);
 
@@ -68,6 +87,16 @@ Status copy_object(const std::string& from, const std::string& to);
 Status remove_object(const std::string& address);
 /// Removes every object below the prefix.
 Status remove_objects_below(const std::string& folder);
+
+/// While one exists, requests of all threads that fail are not made again: for cleaning up behind a
+/// failure.
+class ImpatientRequests {
+ public:
+  ImpatientRequests();
+  ImpatientRequests(const ImpatientRequests&) = delete;
+  ImpatientRequests& operator=(const ImpatientRequests&) = delete;
+  ~ImpatientRequests();
+};
 
 /// Ends all connections; to be called once before the program ends, when nothing is in use.
 void close_object_stores();

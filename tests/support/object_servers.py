@@ -59,7 +59,8 @@ class Proxy:
         self.lock = threading.Lock()
         self.open = set()          # guarded by lock
         self.bytes_left = None     # guarded by lock; None: no cut is planned
-        self.marker = None         # guarded by lock; a request that has it is the last one
+        self.markers = ()          # guarded by lock; a request that has them all is the last one
+        self.call = None           # guarded by lock; (marker, what to call once, before such a request is passed on)
         self.is_cut = False        # guarded by lock
         self.requests = 0          # guarded by lock; reads from the program, about one a request
         threading.Thread(target=self._accept, daemon=True).start()
@@ -68,10 +69,15 @@ class Proxy:
         with self.lock:
             self.bytes_left = byte_count
 
-    def cut_at(self, marker: bytes) -> None:
-        """Cuts when a request has these bytes in its first part, before it is passed on."""
+    def cut_at(self, *markers: bytes) -> None:
+        """Cuts when a request has all these bytes in its first part, before it is passed on."""
         with self.lock:
-            self.marker = marker
+            self.markers = markers
+
+    def call_at(self, marker: bytes, function) -> None:
+        """Calls `function` with the request, once, before the first request that has these bytes is passed on."""
+        with self.lock:
+            self.call = (marker, function)
 
     def cut(self) -> None:
         with self.lock:
@@ -85,7 +91,8 @@ class Proxy:
     def mend(self) -> None:
         with self.lock:
             self.is_cut = False
-            self.bytes_left = self.marker = None
+            self.bytes_left = None
+            self.markers = ()
 
     def close(self) -> None:
         self.listener.close()
@@ -110,6 +117,8 @@ class Proxy:
     def _pass_on(self, source, target, is_request: bool) -> None:
         try:
             while content := source.recv(65536):
+                if is_request:
+                    self._call_for(content)
                 if self._ends_with(content, is_request):
                     self.cut()
                     break
@@ -124,10 +133,18 @@ class Proxy:
             except OSError:
                 pass
 
+    def _call_for(self, content: bytes) -> None:
+        with self.lock:
+            if self.call is None or self.call[0] not in content:
+                return
+            _, function = self.call
+            self.call = None
+        function(content)
+
     def _ends_with(self, content: bytes, is_request: bool) -> bool:
         with self.lock:
             self.requests += is_request
-            if is_request and self.marker is not None and self.marker in content:
+            if is_request and self.markers and all(marker in content for marker in self.markers):
                 return True
             if self.bytes_left is None:
                 return False
