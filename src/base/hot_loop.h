@@ -12,8 +12,14 @@
     !defined(TAPEWORKS_SANITIZED)
 #define TW_HOT_LOOP __attribute__((target_clones("avx2", "default")))
 /// Likewise for code whose fused multiply-adds (which are asked for one by one, and exact) are an
-/// instruction on newer machines and a call on older ones; with everything inlined that it calls.
-#define TW_HOT_FMA __attribute__((target_clones("arch=haswell", "default"), flatten))
+/// instruction on newer machines and a call on older ones; with everything inlined that it calls,
+/// where the compiler has both. The level is asked for, not a processor: clones for a processor are
+/// taken on that very one only.
+#if defined(__clang__)
+#define TW_HOT_FMA __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define TW_HOT_FMA __attribute__((target_clones("arch=x86-64-v3", "default"), flatten))
+#endif
 #else
 #define TW_HOT_LOOP
 #define TW_HOT_FMA

@@ -1,6 +1,8 @@
 #include "pipeline/daily_summary_file.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include <arrow/array.h>
@@ -8,10 +10,13 @@
 #include <arrow/builder.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+#include <parquet/schema.h>
+#include <parquet/types.h>
 
 #include "base/hot_loop.h"
 #include "storage/arrow_status_internal.h"
-#include "storage/parquet_read.h"
+#include "storage/column_reader.h"
+#include "storage/parquet_input.h"
 
 namespace tapeworks {
 namespace {
@@ -116,46 +121,111 @@ arrow::Result<std::shared_ptr<arrow::Table>> make_table(const DailySummary& summ
        view_of<arrow::Int32Type>(summary.sell_shares), buy_amount, sell_amount});
 }
 
-/// Reads columns back; every row group is a chunk, with a dictionary of its own.
+/// Reads the columns of a file back, row group by row group, page by page into the arrays of the
+/// summary.
 class SummaryReader {
  public:
-  SummaryReader(DailySummary& summary, const arrow::Table& table, std::string where)
-      : summary_(summary), table_(table), where_(std::move(where)) {}
+  SummaryReader(DailySummary& summary, const ParquetInput& file)
+      : summary_(summary), file_(file), where_(file.path().string()) {}
 
   Status read() {
-    TW_TRY(read_brokers());
-    TW_TRY(read_dates());
-    TW_TRY(read_numbers<arrow::Int32Array>("buy_shares", summary_.buy_shares));
-    TW_TRY(read_numbers<arrow::Int32Array>("sell_shares", summary_.sell_shares));
-    TW_TRY(read_amounts("buy_amount", summary_.buy_amount));
-    TW_TRY(read_amounts("sell_amount", summary_.sell_amount));
+    for (size_t i = 0; i < kColumns.size(); ++i) {
+      TW_ASSIGN(columns_[i], file_.find_column(kColumns[i]));
+    }
+    TW_TRY(check_types());
+    make_room();
+    for (int row_group = 0; row_group < file_.row_group_count(); ++row_group) {
+      TW_TRY(read_row_group(row_group));
+    }
     return check_order();
   }
 
  private:
-  const arrow::ChunkedArray& column(const char* name) const {
-    return *table_.GetColumnByName(name);
+  enum Column { kBroker, kDate, kBuyShares, kSellShares, kBuyAmount, kSellAmount };
+  static constexpr std::array kColumns{"broker",      "date",       "buy_shares",
+                                       "sell_shares", "buy_amount", "sell_amount"};
+
+  const parquet::ColumnDescriptor& descriptor(Column column) const {
+    return file_.column(columns_[column]);
   }
 
-  Status wrong_type(const char* name) const {
-    return corrupt("{}: column '{}' has the type {}, which no daily summary has", where_, name,
-                   column(name).type()->ToString());
-  }
-
-  Status read_brokers() {
-    if (column("broker").type()->id() != arrow::Type::DICTIONARY) return wrong_type("broker");
-    summary_.broker_index.reserve(static_cast<size_t>(table_.num_rows()));
-    for (const auto& chunk : column("broker").chunks()) {
-      const auto& array = static_cast<const arrow::DictionaryArray&>(*chunk);
-      if (array.dictionary()->type_id() != arrow::Type::STRING) return wrong_type("broker");
-      const auto& texts = static_cast<const arrow::StringArray&>(*array.dictionary());
-      for (int64_t row = 0; row < array.length(); ++row) {
-        TW_TRY(add_broker(array.IsNull(row)
-                              ? std::nullopt
-                              : std::optional(texts.GetView(array.GetValueIndex(row)))));
-      }
+  Status check_types() const {
+    using parquet::Type;
+    const auto expect = [&](Column column, bool is_as_expected) -> Status {
+      if (is_as_expected) return {};
+      return corrupt("{}: column '{}' has the type {}, which no daily summary has", where_,
+                     kColumns[column], parquet::TypeToString(descriptor(column).physical_type()));
+    };
+    const auto has = [&](Column column, Type::type type) {
+      return descriptor(column).physical_type() == type;
+    };
+    const auto logical = [&](Column column) { return descriptor(column).logical_type(); };
+    const auto is_count = [&](Column column) {
+      const auto meaning = logical(column);
+      const bool plain = meaning == nullptr || meaning->is_none();
+      return has(column, Type::INT32) &&
+             (plain || (meaning->is_int() &&
+                        static_cast<const parquet::IntLogicalType&>(*meaning).is_signed()));
+    };
+    TW_TRY(expect(kBroker, has(kBroker, Type::BYTE_ARRAY) && logical(kBroker) != nullptr &&
+                               logical(kBroker)->is_string()));
+    TW_TRY(expect(
+        kDate, has(kDate, Type::INT32) && logical(kDate) != nullptr && logical(kDate)->is_date()));
+    for (const Column column : {kBuyShares, kSellShares}) TW_TRY(expect(column, is_count(column)));
+    for (const Column column : {kBuyAmount, kSellAmount}) {
+      TW_TRY(expect(column, has(column, Type::FLOAT) || has(column, Type::DOUBLE)));
     }
     return {};
+  }
+
+  void make_room() {
+    const auto rows = static_cast<size_t>(file_.row_count());
+    summary_.broker_index.resize(rows);
+    summary_.date.resize(rows);
+    summary_.buy_shares.resize(rows);
+    summary_.sell_shares.resize(rows);
+    summary_.buy_amount.resize(rows);
+    summary_.sell_amount.resize(rows);
+  }
+
+  Status read_row_group(int row_group) {
+    TW_ASSIGN(const auto input, RowGroupInput::open(file_, row_group, columns_));
+    const auto rows = static_cast<size_t>(input->row_count());
+    nulls_.resize(rows);
+    TW_TRY(read_brokers(*input, part_of(summary_.broker_index, rows)));
+    TW_TRY(read_dates(*input, part_of(summary_.date, rows)));
+    TW_TRY(
+        read_numbers<parquet::Int32Type>(*input, kBuyShares, part_of(summary_.buy_shares, rows)));
+    TW_TRY(
+        read_numbers<parquet::Int32Type>(*input, kSellShares, part_of(summary_.sell_shares, rows)));
+    TW_TRY(read_amounts(*input, kBuyAmount, part_of(summary_.buy_amount, rows)));
+    TW_TRY(read_amounts(*input, kSellAmount, part_of(summary_.sell_amount, rows)));
+    next_row_ += rows;
+    return {};
+  }
+
+  template <typename Value>
+  std::span<Value> part_of(std::vector<Value>& values, size_t rows) const {
+    return std::span(values).subspan(next_row_, rows);
+  }
+
+  Status read_brokers(RowGroupInput& input, std::span<uint32_t> indices) {
+    TW_ASSIGN(const auto reader, CodedColumnReader::open(input, columns_[kBroker]));
+    codes_.resize(indices.size());
+    TW_TRY(reader->read(codes_));
+    // A broker's rows stand together, so that most codes are those of the row before.
+    int32_t code = 0;
+    bool has_code = false;
+    for (size_t row = 0; row < indices.size(); ++row) {
+      if (!has_code || codes_[row] != code) {
+        code = codes_[row];
+        has_code = true;
+        TW_TRY(add_broker(code < 0 ? std::nullopt
+                                   : std::optional(reader->values()[static_cast<size_t>(code)])));
+      }
+      indices[row] = static_cast<uint32_t>(summary_.brokers.size() - 1);
+    }
+    return reader->expect_end();
   }
 
   Status add_broker(std::optional<std::string_view> text) {
@@ -170,39 +240,38 @@ class SummaryReader {
       }
       brokers.emplace_back(*text);
     }
-    summary_.broker_index.push_back(static_cast<uint32_t>(brokers.size() - 1));
     return {};
   }
 
-  Status read_dates() {
-    if (column("date").type()->id() != arrow::Type::DATE32) return wrong_type("date");
-    summary_.date.reserve(static_cast<size_t>(table_.num_rows()));
-    for (const auto& chunk : column("date").chunks()) {
-      const auto& array = static_cast<const arrow::Date32Array&>(*chunk);
-      for (int64_t row = 0; row < array.length(); ++row) {
-        summary_.date.push_back(array.IsNull(row) ? kNullDay : Day{array.Value(row)});
-      }
+  Status read_dates(RowGroupInput& input, std::span<Day> days) {
+    TW_ASSIGN(const auto reader,
+              NumberColumnReader<parquet::Int32Type>::open(input, columns_[kDate]));
+    numbers_.resize(days.size());
+    TW_ASSIGN(const bool any_null, reader->read(numbers_, nulls_));
+    std::ranges::transform(numbers_, days.begin(), [](int32_t number) { return Day{number}; });
+    for (size_t row = 0; any_null && row < days.size(); ++row) {
+      if (nulls_[row] != 0) days[row] = kNullDay;
     }
-    return {};
+    return reader->expect_end();
   }
 
-  template <typename Array, typename Value>
-  Status read_numbers(const char* name, std::vector<Value>& values) {
-    values.reserve(static_cast<size_t>(table_.num_rows()));
-    for (const auto& chunk : column(name).chunks()) {
-      if (chunk->type_id() != Array::TypeClass::type_id) return wrong_type(name);
-      if (chunk->null_count() != 0) return corrupt("{}: column '{}' has nulls", where_, name);
-      const auto* first = static_cast<const Array&>(*chunk).raw_values();
-      values.insert(values.end(), first, first + chunk->length());
-    }
-    return {};
+  template <typename DType>
+  Status read_numbers(RowGroupInput& input, Column column,
+                      std::span<typename DType::c_type> values) {
+    TW_ASSIGN(const auto reader, NumberColumnReader<DType>::open(input, columns_[column]));
+    TW_ASSIGN(const bool any_null, reader->read(values, nulls_));
+    if (any_null) return corrupt("{}: column '{}' has nulls", where_, kColumns[column]);
+    return reader->expect_end();
   }
 
-  Status read_amounts(const char* name, std::vector<double>& values) {
-    if (column(name).type()->id() == arrow::Type::FLOAT) {
-      return read_numbers<arrow::FloatArray>(name, values);
+  Status read_amounts(RowGroupInput& input, Column column, std::span<double> values) {
+    if (descriptor(column).physical_type() == parquet::Type::DOUBLE) {
+      return read_numbers<parquet::DoubleType>(input, column, values);
     }
-    return read_numbers<arrow::DoubleArray>(name, values);
+    narrow_.resize(values.size());
+    TW_TRY(read_numbers<parquet::FloatType>(input, column, narrow_));
+    std::ranges::copy(narrow_, values.begin());
+    return {};
   }
 
   Status check_order() const {
@@ -216,8 +285,15 @@ class SummaryReader {
   }
 
   DailySummary& summary_;
-  const arrow::Table& table_;
+  const ParquetInput& file_;
   std::string where_;
+  std::array<int, kColumns.size()> columns_{};
+  size_t next_row_ = 0;  // where the row group begins
+  // Of one row group.
+  std::vector<uint8_t> nulls_;
+  std::vector<int32_t> codes_;
+  std::vector<int32_t> numbers_;
+  std::vector<float> narrow_;
 };
 
 }  // namespace
@@ -242,12 +318,10 @@ std::string symbol_of_file(const std::filesystem::path& path) {
 
 Result<DailySummary> read_daily_summary(const std::filesystem::path& path,
                                         arrow::MemoryPool* pool) {
-  static const std::vector<std::string> kColumns{"broker",      "date",       "buy_shares",
-                                                 "sell_shares", "buy_amount", "sell_amount"};
-  TW_ASSIGN(const auto table, read_parquet(path, kColumns, pool));
+  TW_ASSIGN(const ParquetInput file, ParquetInput::open(path, pool));
   DailySummary summary;
   summary.symbol = symbol_of_file(path);
-  TW_TRY(SummaryReader(summary, *table, path.string()).read());
+  TW_TRY(catch_parquet(path.string(), [&] { return SummaryReader(summary, file).read(); }));
   return summary;
 }
 

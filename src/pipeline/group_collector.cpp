@@ -71,13 +71,13 @@ void GroupCollector::add_apart(const GroupRecord& record) { evict(record); }
 void GroupCollector::add_wide(const GroupRecord& record, const WideRow& wide) {
   const size_t partition = partition_of_symbol_[record.symbol];
   ++records_by_symbol_[record.symbol];
-  // A packer of its own: the chunk's learns of the day only if the record ends up in the chunk.
+  // A packer of its own: the chunk's learns of symbol and day only if the record ends up in the chunk.
   std::vector<std::byte> packed;
   RecordPacker().pack_wide(packed, record, wide);
   if (packed.size() > runs_.chunk_bytes()) return note(runs_.append(partition, packed));
   Chunk* const chunk = room_for(partition, packed.size());
   if (chunk == nullptr) return;
-  chunks_[partition].packer.start_from(record.day);
+  chunks_[partition].packer.start_from(record.symbol, record.day);
   std::ranges::copy(packed, chunk->data() + chunk->size());
   chunk->set_size(chunk->size() + packed.size());
 }

@@ -12,6 +12,7 @@ constexpr uint8_t kWideNumbers = 1;
 constexpr uint8_t kAbsoluteDay = 2;
 constexpr uint8_t kHasSpecials = 4;
 constexpr uint8_t kHasWideRow = 8;
+constexpr uint8_t kSameSymbolAndDay = 16;
 
 /// In the lower half of a side's sizes: the amount has 16 bytes.
 constexpr unsigned kLargeAmount = 15;
@@ -102,24 +103,20 @@ void take_side(const uint8_t*& at, unsigned sizes, DecodedSide& side) {
   }
 }
 
-/// Reads one record, all of it but a wide row. `at` must have kPackedRecordBytesMax readable bytes.
-const uint8_t* unpack_group(const uint8_t* at, int32_t& previous_day, DecodedRecord& record) {
+/// Reads one record, all of it but a wide row. `record` holds symbol and day of the one before;
+/// `at` must have kPackedRecordBytesMax readable bytes.
+const uint8_t* unpack_group(const uint8_t* at, DecodedRecord& record) {
   const uint8_t flags = *at++;
   const unsigned buy_sizes = *at++;
   const unsigned sell_sizes = *at++;
-  if ((flags & kWideNumbers) != 0) [[unlikely]] {
-    record.symbol = take<uint32_t>(at);
-    record.broker = take<uint32_t>(at);
-  } else {
-    record.symbol = take<uint16_t>(at);
-    record.broker = take<uint16_t>(at);
+  const bool wide_numbers = (flags & kWideNumbers) != 0;
+  record.broker = wide_numbers ? take<uint32_t>(at) : take<uint16_t>(at);
+  if ((flags & kSameSymbolAndDay) == 0) {
+    record.symbol = wide_numbers ? take<uint32_t>(at) : take<uint16_t>(at);
+    record.day.days_since_epoch = (flags & kAbsoluteDay) != 0
+                                      ? take<int32_t>(at)
+                                      : record.day.days_since_epoch + take<int8_t>(at);
   }
-  if ((flags & kAbsoluteDay) != 0) [[unlikely]] {
-    previous_day = take<int32_t>(at);
-  } else {
-    previous_day += take<int8_t>(at);
-  }
-  record.day = Day{previous_day};
   take_side(at, buy_sizes, record.buy);
   take_side(at, sell_sizes, record.sell);
   record.specials = (flags & kHasSpecials) != 0 ? *at++ : uint8_t{0};
@@ -133,20 +130,22 @@ uint8_t* RecordPacker::pack_group(uint8_t* at, const GroupRecord& group, bool is
                                   bool has_wide_row) {
   const bool wide_numbers = (group.symbol | group.broker) > 0xffff;
   const int64_t day_difference = int64_t{group.day.days_since_epoch} - previous_day_;
+  // Input comes a symbol and day at a time.
+  const bool same = !is_first && day_difference == 0 && group.symbol == previous_symbol_;
   const bool absolute_day = is_first || day_difference != static_cast<int8_t>(day_difference);
-  previous_day_ = group.day.days_since_epoch;
-  *at++ = static_cast<uint8_t>(
-      (wide_numbers ? kWideNumbers : 0) | (absolute_day ? kAbsoluteDay : 0) |
-      (group.specials != 0 ? kHasSpecials : 0) | (has_wide_row ? kHasWideRow : 0));
+  start_from(group.symbol, group.day);
+  *at++ =
+      static_cast<uint8_t>((wide_numbers ? kWideNumbers : 0) | (absolute_day ? kAbsoluteDay : 0) |
+                           (group.specials != 0 ? kHasSpecials : 0) |
+                           (has_wide_row ? kHasWideRow : 0) | (same ? kSameSymbolAndDay : 0));
   uint8_t* const sizes = at;
   at += 2;
-  if (wide_numbers) {
-    at = put(put(at, group.symbol), group.broker);
-  } else {
-    at = put(put(at, static_cast<uint16_t>(group.symbol)), static_cast<uint16_t>(group.broker));
+  at = wide_numbers ? put(at, group.broker) : put(at, static_cast<uint16_t>(group.broker));
+  if (!same) {
+    at = wide_numbers ? put(at, group.symbol) : put(at, static_cast<uint16_t>(group.symbol));
+    at = absolute_day ? put(at, group.day.days_since_epoch)
+                      : put(at, static_cast<int8_t>(day_difference));
   }
-  at = absolute_day ? put(at, group.day.days_since_epoch)
-                    : put(at, static_cast<int8_t>(day_difference));
   at = put_side(at, sizes[0], group.buy_shares, group.buy_units);
   at = put_side(at, sizes[1], group.sell_shares, group.sell_units);
   if (group.specials != 0) *at++ = group.specials;
@@ -171,14 +170,18 @@ void RecordPacker::pack_wide(std::vector<std::byte>& out, const GroupRecord& gro
 }
 
 void RecordUnpacker::next(DecodedRecord& record) {
+  record.symbol = previous_symbol_;
+  record.day = Day{previous_day_};
   const auto left = static_cast<size_t>(end_ - at_);
   if (left >= kPackedRecordBytesMax + kLoadBytesMax) [[likely]] {
-    at_ = unpack_group(at_, previous_day_, record);
+    at_ = unpack_group(at_, record);
   } else {
     std::array<uint8_t, kPackedRecordBytesMax + kLoadBytesMax> copy{};
     std::copy(at_, end_, copy.begin());
-    at_ += unpack_group(copy.data(), previous_day_, record) - copy.data();
+    at_ += unpack_group(copy.data(), record) - copy.data();
   }
+  previous_symbol_ = record.symbol;
+  previous_day_ = record.day.days_since_epoch;
   if (!record.has_wide_row) return;
   record.wide.buy_shares = take<int64_t>(at_);
   record.wide.sell_shares = take<int64_t>(at_);

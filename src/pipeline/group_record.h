@@ -69,11 +69,13 @@ struct DecodedRecord {
 
 // The packed form, in the order of its fields (docs/formats/runs.md). Numbers are little-endian.
 //
-//   flags u8              1: numbers of 32 bits, 2: the day itself, 4: specials, 8: a wide row
+//   flags u8              1: numbers of 32 bits, 2: the day itself, 4: specials, 8: a wide row,
+//                         16: symbol and day of the record before
 //   sizes                 u8 for the buy side and u8 for the sell side: bytes of the shares << 4 |
 //                         bytes of the amount, where 15 means 16 bytes; 0: the side is empty
-//   symbol, broker        u16 each (flag 1: u32)
-//   day                   i8, the difference to the record before (flag 2: i32, the day)
+//   broker, symbol        u16 each (flag 1: u32); with flag 16 without the symbol
+//   day                   i8, the difference to the record before (flag 2: i32, the day; flag 16:
+//                         nothing)
 //   per side not empty    trailing zero bits of the amount u8; the shares; the amount without those
 //                         zeros; both zigzag, but not an amount of 16 bytes
 //   specials              u8
@@ -89,14 +91,18 @@ class RecordPacker {
  public:
   /// Writes at most kPackedRecordBytesMax bytes to `at` and returns the end. `is_first` in a chunk.
   std::byte* pack(std::byte* at, const GroupRecord& group, bool is_first);
-  /// The record before the next one, made by another packer, has this day.
-  void start_from(Day day) { previous_day_ = day.days_since_epoch; }
+  /// The record before the next one, made by another packer, was of this symbol and day.
+  void start_from(uint32_t symbol, Day day) {
+    previous_symbol_ = symbol;
+    previous_day_ = day.days_since_epoch;
+  }
   /// Appends a record with a wide row, which may stand anywhere in a chunk.
   void pack_wide(std::vector<std::byte>& out, const GroupRecord& group, const WideRow& wide);
 
  private:
   uint8_t* pack_group(uint8_t* at, const GroupRecord& group, bool is_first, bool has_wide_row);
 
+  uint32_t previous_symbol_ = 0;
   int32_t previous_day_ = 0;
 };
 
@@ -113,6 +119,7 @@ class RecordUnpacker {
  private:
   const uint8_t* at_;
   const uint8_t* end_;
+  uint32_t previous_symbol_ = 0;
   int32_t previous_day_ = 0;
 };
 

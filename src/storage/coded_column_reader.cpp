@@ -116,9 +116,9 @@ class CodedColumnReader::PlainValues {
 };
 
 CodedColumnReader::CodedColumnReader(RowGroupInput& row_group, int column)
-    : ColumnChunkReader(row_group, column),
-      plain_(std::make_unique<PlainValues>()),
-      values_memory_(budget()) {}
+    : ColumnChunkReader(row_group, column), plain_(std::make_unique<PlainValues>()) {
+  if (budget() != nullptr) values_memory_ = Reservation(*budget());
+}
 
 CodedColumnReader::~CodedColumnReader() = default;
 
@@ -202,7 +202,7 @@ Status CodedColumnReader::intern_values(std::span<int32_t> codes) {
 Status CodedColumnReader::reserve_values() {
   const uint64_t bytes =
       interner_.allocated_bytes() + values_.capacity() * sizeof(std::string_view);
-  if (values_memory_.resize(bytes)) return {};
+  if (budget() == nullptr || values_memory_.resize(bytes)) return {};
   return over_budget("{}: its {} distinct values need {} of memory; give more --memory", where(),
                      values_.size(), format_byte_size(bytes));
 }

@@ -28,8 +28,8 @@ std::string ColumnChunkReader::place_of(const RowGroupInput& row_group, int colu
 Status ColumnChunkReader::provide_page() {
   auto status = catch_parquet(where(), [&] { return load_page(); });
   if (status) return {};
-  return std::unexpected(
-      explain_page_budget(std::move(status).error(), row_group_.file().budget()));
+  if (budget() == nullptr) return status;
+  return std::unexpected(explain_page_budget(std::move(status).error(), *budget()));
 }
 
 std::unexpected<Error> ColumnChunkReader::ends_early() const {
@@ -186,6 +186,8 @@ Status ColumnChunkReader::read_levels(std::span<const uint8_t> encoded, int32_t 
   if (std::ranges::any_of(page_levels_, [](int32_t level) { return level < 0 || level > 1; })) {
     return corrupt("{}: the levels of a page are out of range", where());
   }
+  // Few rows may come as bits although none of them is null.
+  if (std::ranges::find(page_levels_, 0) == page_levels_.end()) page_levels_.clear();
   return {};
 }
 

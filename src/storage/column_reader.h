@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include <arrow/type_fwd.h>
+#include <parquet/encoding.h>
 #include <parquet/types.h>
 
 #include "base/result.h"
@@ -17,7 +19,7 @@
 
 namespace tapeworks {
 
-/// Walks over the data pages of one column chunk. The base of the two readers below.
+/// Walks over the data pages of one column chunk. The base of the readers below.
 ///
 /// Sizes that the file claims are checked before they are used: a page may not be larger than its
 /// chunk, an index not beyond its dictionary, a run not beyond its page.
@@ -47,10 +49,16 @@ class ColumnChunkReader {
   /// Moves the cursor; loads the next page when the current one is used up.
   Result<PageSlice> next_slice(size_t row_count);
   bool page_is_dictionary_encoded() const { return dictionary_encoded_; }
+  /// Fills `values`, one a row, with what `decode_dense` gives for the rows that are not null and
+  /// Value{} for the others, and `nulls` with 1 where null. Returns whether any row was null; when
+  /// not, `nulls` is not touched.
+  template <typename Value, typename DecodeDense>
+  Result<bool> read_rows(std::span<Value> values, std::span<uint8_t> nulls,
+                         DecodeDense&& decode_dense);
   /// The next indices of a dictionary-encoded page, each below `dictionary_size`.
   Status decode_indices(std::span<int32_t> indices, size_t dictionary_size);
-  /// What the chunk's tables take is asked for here.
-  MemoryBudget& budget() const { return row_group_.file().budget(); }
+  /// What the chunk's tables take is asked for here; null where nobody is to be asked.
+  MemoryBudget* budget() const { return row_group_.file().budget(); }
   /// Where a failure happened: file, row group and column.
   std::string where() const { return place_of(row_group_, column_); }
   static std::string place_of(const RowGroupInput& row_group, int column);
@@ -122,6 +130,60 @@ class CodedColumnReader : public ColumnChunkReader {
   ValueInterner interner_;
   Reservation values_memory_;  // of interner_ and values_
 };
+
+template <typename Value, typename DecodeDense>
+Result<bool> ColumnChunkReader::read_rows(std::span<Value> values, std::span<uint8_t> nulls,
+                                          DecodeDense&& decode_dense) {
+  bool any_null = false;
+  const std::span<uint8_t> all_nulls = nulls;
+  while (!values.empty()) {
+    TW_ASSIGN(const PageSlice slice, next_slice(values.size()));
+    TW_TRY(decode_dense(values.first(slice.value_count)));
+    if (!slice.levels.empty()) {
+      if (!any_null) std::ranges::fill(all_nulls, uint8_t{0});
+      any_null = true;
+      size_t value = slice.value_count;
+      for (size_t row = slice.row_count; row-- > 0;) {
+        const bool present = slice.levels[row] == 1;
+        values[row] = present ? values[--value] : Value{};
+        nulls[row] = present ? 0 : 1;
+      }
+    }
+    values = values.subspan(slice.row_count);
+    nulls = nulls.subspan(slice.row_count);
+  }
+  return any_null;
+}
+
+/// Reads a column of numbers of one physical type (Int32Type, FloatType, DoubleType of the
+/// library) as they are.
+template <typename DType>
+class NumberColumnReader : public ColumnChunkReader {
+ public:
+  using Value = typename DType::c_type;
+
+  /// kCorrupt for a column of another type.
+  static Result<std::unique_ptr<NumberColumnReader>> open(RowGroupInput& row_group, int column);
+  ~NumberColumnReader() override;
+
+  /// As Int64ColumnReader::read().
+  Result<bool> read(std::span<Value> values, std::span<uint8_t> nulls);
+
+ private:
+  NumberColumnReader(RowGroupInput& row_group, int column);
+  Status set_dictionary(std::span<const uint8_t> bytes, int32_t value_count) override;
+  Status set_values(std::span<const uint8_t> bytes, int32_t value_count,
+                    parquet::Encoding::type encoding) override;
+  Status discard(size_t row_count) override;
+
+  std::unique_ptr<typename parquet::EncodingTraits<DType>::Decoder> decoder_;
+  std::vector<Value> dictionary_;
+  std::vector<int32_t> indices_;
+};
+
+extern template class NumberColumnReader<parquet::Int32Type>;
+extern template class NumberColumnReader<parquet::FloatType>;
+extern template class NumberColumnReader<parquet::DoubleType>;
 
 /// Reads an INT32 or INT64 column as 64-bit integers.
 class Int64ColumnReader : public ColumnChunkReader {

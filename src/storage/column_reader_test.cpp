@@ -40,25 +40,33 @@ std::shared_ptr<arrow::Table> to_table(const Rows& rows) {
   arrow::Int64Builder wide;
   arrow::Int32Builder narrow;
   arrow::UInt32Builder unsigned_narrow;
+  arrow::FloatBuilder single;
+  arrow::DoubleBuilder real;
   for (size_t i = 0; i < rows.text.size(); ++i) {
     if (rows.text[i]) {
       EXPECT_TRUE(text.Append(*rows.text[i]).ok());
       EXPECT_TRUE(wide.Append(*rows.number[i]).ok());
       EXPECT_TRUE(narrow.Append(static_cast<int32_t>(*rows.number[i])).ok());
       EXPECT_TRUE(unsigned_narrow.Append(static_cast<uint32_t>(*rows.number[i])).ok());
+      EXPECT_TRUE(single.Append(static_cast<float>(*rows.number[i])).ok());
+      EXPECT_TRUE(real.Append(static_cast<double>(*rows.number[i])).ok());
     } else {
       EXPECT_TRUE(text.AppendNull().ok());
       EXPECT_TRUE(wide.AppendNull().ok());
       EXPECT_TRUE(narrow.AppendNull().ok());
       EXPECT_TRUE(unsigned_narrow.AppendNull().ok());
+      EXPECT_TRUE(single.AppendNull().ok());
+      EXPECT_TRUE(real.AppendNull().ok());
     }
   }
   return arrow::Table::Make(
-      arrow::schema({arrow::field("text", arrow::utf8()), arrow::field("wide", arrow::int64()),
-                     arrow::field("narrow", arrow::int32()),
-                     arrow::field("unsigned", arrow::uint32())}),
+      arrow::schema(
+          {arrow::field("text", arrow::utf8()), arrow::field("wide", arrow::int64()),
+           arrow::field("narrow", arrow::int32()), arrow::field("unsigned", arrow::uint32()),
+           arrow::field("single", arrow::float32()), arrow::field("real", arrow::float64())}),
       {text.Finish().ValueOrDie(), wide.Finish().ValueOrDie(), narrow.Finish().ValueOrDie(),
-       unsigned_narrow.Finish().ValueOrDie()});
+       unsigned_narrow.Finish().ValueOrDie(), single.Finish().ValueOrDie(),
+       real.Finish().ValueOrDie()});
 }
 
 class ColumnReaderTest : public testing::Test {
@@ -85,9 +93,12 @@ class ColumnReaderTest : public testing::Test {
     ASSERT_TRUE(input) << input.error().message;
     size_t row = 0;
     for (int group = 0; group < input->row_group_count(); ++group) {
-      const std::vector<int> columns{0, 1, 2, 3};
+      const std::vector<int> columns{0, 1, 2, 3, 4, 5};
       const auto row_group = RowGroupInput::open(*input, group, columns);
       ASSERT_TRUE(row_group) << row_group.error().message;
+      expect_numbers<parquet::Int32Type>(**row_group, 2, std::span(expected.number).subspan(row));
+      expect_numbers<parquet::FloatType>(**row_group, 4, std::span(expected.number).subspan(row));
+      expect_numbers<parquet::DoubleType>(**row_group, 5, std::span(expected.number).subspan(row));
       auto text = CodedColumnReader::open(**row_group, 0);
       auto coded_number = CodedColumnReader::open(**row_group, 1);
       auto wide = Int64ColumnReader::open(**row_group, 1);
@@ -130,6 +141,27 @@ class ColumnReaderTest : public testing::Test {
       EXPECT_TRUE((*wide)->expect_end());
     }
     EXPECT_EQ(row, expected.text.size());
+  }
+
+  /// The column as it is, of one row group whose rows come first in `expected`.
+  template <typename DType>
+  static void expect_numbers(RowGroupInput& row_group, int column,
+                             std::span<const std::optional<int64_t>> expected) {
+    using Value = typename DType::c_type;
+    const auto reader = NumberColumnReader<DType>::open(row_group, column);
+    ASSERT_TRUE(reader) << reader.error().message;
+    std::vector<Value> values(static_cast<size_t>(row_group.row_count()));
+    std::vector<uint8_t> nulls(values.size(), 2);
+    const auto any_null = (*reader)->read(values, nulls);
+    ASSERT_TRUE(any_null) << any_null.error().message;
+    const auto rows = expected.first(values.size());
+    ASSERT_EQ(*any_null,
+              !std::ranges::all_of(rows, [](const auto& number) { return number.has_value(); }));
+    for (size_t row = 0; row < rows.size(); ++row) {
+      ASSERT_EQ(values[row], static_cast<Value>(rows[row].value_or(0))) << "row " << row;
+      ASSERT_EQ(*any_null && nulls[row] == 1, !rows[row].has_value()) << "row " << row;
+    }
+    EXPECT_TRUE((*reader)->expect_end());
   }
 
   std::filesystem::path path_;
@@ -205,7 +237,9 @@ TEST_F(ColumnReaderTest, ReadsTheDeltaAndSplitEncodings) {
       ->encoding("text", parquet::Encoding::DELTA_BYTE_ARRAY)
       ->encoding("wide", parquet::Encoding::DELTA_BINARY_PACKED)
       ->encoding("narrow", parquet::Encoding::DELTA_BINARY_PACKED)
-      ->encoding("unsigned", parquet::Encoding::BYTE_STREAM_SPLIT);
+      ->encoding("unsigned", parquet::Encoding::BYTE_STREAM_SPLIT)
+      ->encoding("single", parquet::Encoding::BYTE_STREAM_SPLIT)
+      ->encoding("real", parquet::Encoding::BYTE_STREAM_SPLIT);
   write(rows, properties, 2'000);
   expect_rows(rows);
 }
@@ -314,12 +348,22 @@ TEST_F(ColumnReaderTest, AFileThatIsNoParquetFileIsCorruptAndAMissingOneIsNot) {
   EXPECT_EQ(missing.error().kind, ErrorKind::kIo);
 }
 
+template <typename Reader, typename Value>
+void read_numbers_that_are_there(RowGroupInput& row_group, int column) {
+  std::vector<Value> values(512);
+  std::vector<uint8_t> nulls(512);
+  if (auto reader = Reader::open(row_group, column)) {
+    for (int i = 0; i < 100 && (*reader)->read(values, nulls); ++i) {
+    }
+  }
+}
+
 /// Reads all columns to the end; every failure must be an Error with a message.
 void read_whatever_is_there(const std::filesystem::path& path, MemoryBudget& budget) {
   const auto input = ParquetInput::open(path, budget);
   if (!input) return;
   for (int group = 0; group < input->row_group_count(); ++group) {
-    const std::vector<int> columns{0, 1, 2, 3};
+    const std::vector<int> columns{0, 1, 2, 3, 4, 5};
     const auto row_group = RowGroupInput::open(*input, group, columns);
     if (!row_group) continue;
     for (const int column : columns) {
@@ -336,12 +380,13 @@ void read_whatever_is_there(const std::filesystem::path& path, MemoryBudget& bud
           }
         }
       }
-      std::vector<int64_t> values(512);
-      std::vector<uint8_t> nulls(512);
-      if (auto reader = Int64ColumnReader::open(**row_group, column)) {
-        for (int i = 0; i < 100 && (*reader)->read(values, nulls); ++i) {
-        }
-      }
+      read_numbers_that_are_there<Int64ColumnReader, int64_t>(**row_group, column);
+      read_numbers_that_are_there<NumberColumnReader<parquet::Int32Type>, int32_t>(**row_group,
+                                                                                   column);
+      read_numbers_that_are_there<NumberColumnReader<parquet::FloatType>, float>(**row_group,
+                                                                                 column);
+      read_numbers_that_are_there<NumberColumnReader<parquet::DoubleType>, double>(**row_group,
+                                                                                   column);
     }
   }
 }
@@ -355,12 +400,15 @@ TEST_F(ColumnReaderTest, EveryFlippedByteOfASmallFileEndsInDataOrAnError) {
     write(random_rows(5, 300, 20, true), properties, 200);
     std::ifstream stream(path_, std::ios::binary);
     const std::string original{std::istreambuf_iterator<char>(stream), {}};
+    std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
+    const auto put = [&](size_t at, char byte) {
+      file.seekp(static_cast<std::streamoff>(at)).put(byte).flush();
+    };
     for (size_t at = 0; at < original.size(); ++at) {
-      std::string damaged = original;
-      damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at % 8)));
-      std::ofstream(path_, std::ios::binary | std::ios::trunc) << damaged;
+      put(at, static_cast<char>(original[at] ^ (1 << (at % 8))));
       SCOPED_TRACE(fmt::format("byte {} of {}", at, original.size()));
       read_whatever_is_there(path_, *budget_);
+      put(at, original[at]);
     }
   }
 }

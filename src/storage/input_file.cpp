@@ -153,7 +153,7 @@ arrow::Result<int64_t> InputFile::read_at(int64_t offset, int64_t byte_count, vo
   }
 }
 
-void InputFile::announce(int64_t offset, int64_t byte_count, MemoryBudget& budget) {
+void InputFile::announce(int64_t offset, int64_t byte_count, MemoryBudget* budget) {
   if (offset < 0 || byte_count <= 0) return;
   if (object_ != nullptr) {
     const auto object_bytes = object_->GetSize();

@@ -36,8 +36,8 @@ class InputFile {
   arrow::Result<int64_t> read_at(int64_t offset, int64_t byte_count, void* out) const;
 
   /// Says that these bytes will be read from front to back, beside other announced ones: the system
-  /// or read-ahead in memory of `budget` fetches them early.
-  void announce(int64_t offset, int64_t byte_count, MemoryBudget& budget);
+  /// or read-ahead in memory of `budget` fetches them early; without a budget a little of it.
+  void announce(int64_t offset, int64_t byte_count, MemoryBudget* budget);
 
  private:
   FileDescriptor descriptor_;

@@ -134,25 +134,7 @@ Status Int64ColumnReader::discard(size_t row_count) {
 }
 
 Result<bool> Int64ColumnReader::read(std::span<int64_t> values, std::span<uint8_t> nulls) {
-  bool any_null = false;
-  const std::span<uint8_t> all_nulls = nulls;
-  while (!values.empty()) {
-    TW_ASSIGN(const PageSlice slice, next_slice(values.size()));
-    TW_TRY(decode_dense(values.first(slice.value_count)));
-    if (!slice.levels.empty()) {
-      if (!any_null) std::ranges::fill(all_nulls, uint8_t{0});
-      any_null = true;
-      size_t value = slice.value_count;
-      for (size_t row = slice.row_count; row-- > 0;) {
-        const bool present = slice.levels[row] == 1;
-        values[row] = present ? values[--value] : 0;
-        nulls[row] = present ? 0 : 1;
-      }
-    }
-    values = values.subspan(slice.row_count);
-    nulls = nulls.subspan(slice.row_count);
-  }
-  return any_null;
+  return read_rows(values, nulls, [&](std::span<int64_t> dense) { return decode_dense(dense); });
 }
 
 }  // namespace tapeworks

@@ -55,7 +55,7 @@ class ChunkPool final : public arrow::MemoryPool {
   int64_t allocation_bytes_max_;
 };
 
-void announce(InputFile& file, const parquet::ColumnChunkMetaData& chunk, MemoryBudget& budget) {
+void announce(InputFile& file, const parquet::ColumnChunkMetaData& chunk, MemoryBudget* budget) {
   const int64_t start = chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0
                             ? chunk.dictionary_page_offset()
                             : chunk.data_page_offset();
@@ -73,7 +73,14 @@ Error explain_page_budget(Error error, const MemoryBudget& budget) {
 }
 
 Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path, MemoryBudget& budget) {
-  TW_ASSIGN(auto file, open_arrow_file(path, budget.pool()));
+  TW_ASSIGN(ParquetInput input, open(path, budget.pool()));
+  input.budget_ = &budget;
+  return input;
+}
+
+Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path,
+                                        arrow::MemoryPool* pool) {
+  TW_ASSIGN(auto file, open_arrow_file(path, pool));
   InputFile source;
   // Of thousands of files on the disk none stays open; an object is found once.
   if (is_object_address(path.native())) {
@@ -83,9 +90,8 @@ Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path, Memor
     ParquetInput input;
     input.path_ = path;
     input.source_ = std::move(source);
-    input.budget_ = &budget;
-    const auto reader =
-        parquet::ParquetFileReader::Open(file, parquet::ReaderProperties(budget.pool()));
+    input.pool_ = pool;
+    const auto reader = parquet::ParquetFileReader::Open(file, parquet::ReaderProperties(pool));
     input.metadata_ = reader->metadata();
     for (int i = 0; i < input.row_group_count(); ++i) {
       if (input.row_group_rows(i) < 0) {
@@ -155,10 +161,10 @@ Result<std::unique_ptr<RowGroupInput>> RowGroupInput::open(const ParquetInput& f
       const auto chunk = metadata->ColumnChunk(column);
       chunk_bytes_max = std::max(
           {chunk_bytes_max, chunk->total_compressed_size(), chunk->total_uncompressed_size()});
-      announce(input->source_, *chunk, *file.budget_);
+      announce(input->source_, *chunk, file.budget_);
     }
     input->pool_ = std::make_unique<ChunkPool>(
-        file.budget_->pool(),
+        file.pool_,
         std::min(chunk_bytes_max, INT64_MAX - kAllocationSlackBytes) + kAllocationSlackBytes);
     return input;
   });

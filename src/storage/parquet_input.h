@@ -29,15 +29,20 @@ class ParquetInput {
  public:
   /// kIo when the file cannot be opened, kCorrupt when it is no Parquet file.
   static Result<ParquetInput> open(const std::filesystem::path& path, MemoryBudget& budget);
+  /// The same for a file of our own: pages come from `pool`, and the distinct values of its columns
+  /// are for the caller to reserve.
+  static Result<ParquetInput> open(const std::filesystem::path& path, arrow::MemoryPool* pool);
 
   const std::filesystem::path& path() const { return path_; }
   int row_group_count() const;
   int64_t row_group_rows(int row_group) const;
   int64_t row_count() const;
   const parquet::FileMetaData& metadata() const { return *metadata_; }
-  MemoryBudget& budget() const { return *budget_; }
   /// The bytes of the file, for a reader of its own.
   Result<InputFile> bytes() const { return source_.share(path_); }
+  arrow::MemoryPool* pool() const { return pool_; }
+  /// Null when it was opened without one.
+  MemoryBudget* budget() const { return budget_; }
 
   /// The index of a top-level column that holds plain values; kCorrupt naming the columns that
   /// there are when it is missing, or when it is nested or repeated.
@@ -54,6 +59,7 @@ class ParquetInput {
   std::filesystem::path path_;
   InputFile source_;  ///< of an object
   std::shared_ptr<parquet::FileMetaData> metadata_;
+  arrow::MemoryPool* pool_ = nullptr;
   MemoryBudget* budget_ = nullptr;
 };
 

@@ -9,13 +9,15 @@
 namespace tapeworks {
 
 ReadAhead::ReadAhead(std::shared_ptr<arrow::io::RandomAccessFile> file, int64_t offset,
-                     int64_t byte_count, MemoryBudget& budget)
+                     int64_t byte_count, MemoryBudget* budget)
     : file_(std::move(file)), begin_(offset), end_(offset + byte_count), next_(offset) {
   const int64_t wanted =
       std::min<int64_t>(kBlocksMax, (byte_count + kBlockBytes - 1) / kBlockBytes);
+  if (budget == nullptr) blocks_max_ = 1;
   // Reading ahead is a comfort: nobody else is made to spill for it.
-  for (int64_t blocks = wanted; blocks > 0; blocks /= 2) {
-    if (!budget.try_reserve_at_once(static_cast<uint64_t>(blocks * kBlockBytes), memory_)) continue;
+  for (int64_t blocks = wanted; budget != nullptr && blocks > 0; blocks /= 2) {
+    if (!budget->try_reserve_at_once(static_cast<uint64_t>(blocks * kBlockBytes), memory_))
+      continue;
     blocks_max_ = static_cast<size_t>(blocks);
     break;
   }

@@ -17,7 +17,8 @@ namespace tapeworks {
 /// so that the time of a request is not waited for again and again.
 ///
 /// Memory: as many blocks as the budget grants, at most kBlocksMax of kBlockBytes; with none of
-/// them it reads what is asked for and nothing ahead. Ownership: keeps the file. Threads: one.
+/// them it reads what is asked for and nothing ahead. Without a budget, one block. Ownership: keeps
+/// the file. Threads: one.
 class ReadAhead {
  public:
   static constexpr int64_t kBlockBytes = int64_t{1024} * 1024;
@@ -25,7 +26,7 @@ class ReadAhead {
 
   /// Asks for the first blocks at once.
   ReadAhead(std::shared_ptr<arrow::io::RandomAccessFile> file, int64_t offset, int64_t byte_count,
-            MemoryBudget& budget);
+            MemoryBudget* budget);
 
   bool covers(int64_t offset) const { return offset >= begin_ && offset < end_; }
 

@@ -61,7 +61,7 @@ TEST(ReadAhead, GivesTheBytesOfItsRange) {
   const int64_t begin = 1000;
   const int64_t end = 5 * kBlock + 500;
   for (const int64_t step : {int64_t{100'003}, kBlock, 3 * kBlock}) {
-    ReadAhead range(std::make_shared<CountingFile>(text), begin, end - begin, *budget);
+    ReadAhead range(std::make_shared<CountingFile>(text), begin, end - begin, budget.get());
     const auto read = read_all(range, begin, end, step);
     ASSERT_TRUE(read.ok());
     EXPECT_TRUE(*read == text.substr(begin, end - begin)) << step;
@@ -72,7 +72,7 @@ TEST(ReadAhead, AsksForBlocksBeforeTheyAreWantedAndForNothingBeyondItsRange) {
   const auto file = std::make_shared<CountingFile>(numbered_text(9 * kBlock));
   const auto budget = MemoryBudget::create(uint64_t{512} << 20).value();
   const uint64_t used_before = budget->used_bytes();
-  ReadAhead range(file, 0, 6 * kBlock, *budget);
+  ReadAhead range(file, 0, 6 * kBlock, budget.get());
   EXPECT_EQ(file->asked_to, 4 * kBlock);
   EXPECT_EQ(budget->used_bytes() - used_before, static_cast<uint64_t>(4 * kBlock));
   ASSERT_TRUE(read_all(range, 0, kBlock + 1, kBlock).ok());
@@ -87,7 +87,7 @@ TEST(ReadAhead, WorksWithoutMemoryForIt) {
   const auto budget = MemoryBudget::create(uint64_t{512} << 20).value();
   Reservation everything;
   ASSERT_TRUE(budget->try_reserve(budget->available_bytes(), everything));
-  ReadAhead range(file, 0, 3 * kBlock, *budget);
+  ReadAhead range(file, 0, 3 * kBlock, budget.get());
   EXPECT_EQ(file->asked_to, 0);
   const auto read = read_all(range, 0, 3 * kBlock, 5000);
   ASSERT_TRUE(read.ok());
@@ -98,7 +98,7 @@ TEST(ReadAhead, ReportsAFailureWhereItsBytesAreWanted) {
   const auto file = std::make_shared<CountingFile>(numbered_text(3 * kBlock));
   file->fails_from = kBlock;
   const auto budget = MemoryBudget::create(uint64_t{512} << 20).value();
-  ReadAhead range(file, 0, 3 * kBlock, *budget);
+  ReadAhead range(file, 0, 3 * kBlock, budget.get());
   EXPECT_TRUE(read_all(range, 0, kBlock, 4096).ok());
   const auto read = read_all(range, kBlock, kBlock + 1, 1);
   ASSERT_FALSE(read.ok());
