@@ -6,6 +6,7 @@
 #include "base/calendar_day.h"
 #include "base/double_double.h"
 #include "base/printable_text.h"
+#include "base/row_progress.h"
 #include "base/thread_tasks.h"
 #include "base/units.h"
 
@@ -103,6 +104,16 @@ TEST(RunTasks, AnExceptionBecomesAnError) {
       run_tasks(3, 2, [](size_t, size_t) -> Status { throw std::runtime_error("lost"); });
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().kind, ErrorKind::kInternal);
+}
+
+TEST(RowProgress, SaysHowManyOfHowManyAndHowFast) {
+  EXPECT_EQ(RowProgress::text("reading closes", 1'200'000, 3'400'000, 3),
+            "reading closes: 1,200,000 of about 3,400,000 rows, 400,000 a second");
+  EXPECT_EQ(RowProgress::text("reading closes", 999, 0, 0.5),
+            "reading closes: 999 rows, 1,998 a second");
+  // A guess that was too low is no longer told.
+  EXPECT_EQ(RowProgress::text("reading closes", 1000, 10, 0),
+            "reading closes: 1,000 rows, 0 a second");
 }
 
 }  // namespace

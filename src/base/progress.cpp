@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/row_progress.h"
+
 namespace tapeworks {
 namespace {
 
@@ -17,6 +19,13 @@ std::atomic<bool> g_shown{false};
 void write_stderr(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
+}
+
+/// 1234567 is 1,234,567.
+std::string with_commas(uint64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t place = text.size(); place > 3; place -= 3) text.insert(place - 3, ",");
+  return text;
 }
 
 }  // namespace
@@ -49,6 +58,32 @@ void Progress::draw(uint64_t done) {
   const double percent =
       total_ == 0 ? 100.0 : 100.0 * static_cast<double>(done) / static_cast<double>(total_);
   write_stderr(fmt::format("{}{} {:.0f} %", kEraseLine, label_, percent));
+}
+
+RowProgress::RowProgress(std::string label)
+    : label_(std::move(label)),
+      begin_(std::chrono::steady_clock::now()),
+      next_draw_(begin_ + kDelay) {}
+
+RowProgress::~RowProgress() {
+  if (drawn_) write_stderr(kEraseLine);
+}
+
+void RowProgress::set(uint64_t rows, uint64_t expected) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!g_shown.load(std::memory_order_relaxed) || now < next_draw_) return;
+  next_draw_ = now + kInterval;
+  drawn_ = true;
+  const std::chrono::duration<double> elapsed = now - begin_;
+  write_stderr(kEraseLine + text(label_, rows, expected, elapsed.count()));
+}
+
+std::string RowProgress::text(const std::string& label, uint64_t rows, uint64_t expected,
+                              double seconds) {
+  const std::string total = expected > rows ? " of about " + with_commas(expected) : "";
+  const double rate = seconds > 0 ? static_cast<double>(rows) / seconds : 0;
+  return fmt::format("{}: {}{} rows, {} a second", label, with_commas(rows), total,
+                     with_commas(static_cast<uint64_t>(rate)));
 }
 
 }  // namespace tapeworks

@@ -91,7 +91,7 @@ void describe_columns(CLI::App& app, TransactionColumnNames& columns) {
 }
 
 void EtlArguments::describe(CLI::App& app) {
-  app.add_option("INPUT", inputs, "Parquet files, folders of them, or patterns");
+  app.add_option("INPUT", inputs, "Parquet files, folders of them, patterns, or s3://BUCKET/KEY");
   app.add_option(
          "--on-bad-row", on_bad_row,
          "fail: publish nothing when there is a bad row; skip: leave bad rows out and count "

@@ -23,6 +23,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/version.h"
+#include "storage/object_store.h"
 
 namespace tapeworks {
 namespace {
@@ -223,6 +224,7 @@ int run_program(int argc, const char* const* argv) {
                subcommand.config_to_str(true, false));
   }
   const int code = run_command(subcommand.get_name(), *program.commands[*chosen]);
+  close_object_stores();
   if (program.common.verbose) {
     fmt::print(stderr, "peak memory {}\n", format_byte_size(peak_resident_bytes()));
   }

@@ -72,7 +72,8 @@ size_t WorkOptions::thread_count() const {
 }
 
 void DataOption::describe(CLI::App& app) {
-  app.add_option("--data", data_dir, "Data directory: the link to its current generation")
+  app.add_option("--data", data_dir,
+                 "Data directory: the link to its current generation, or s3://BUCKET/KEY")
       ->type_name("DIR")
       ->capture_default_str();
 }

@@ -15,21 +15,22 @@
 
 #include "base/interrupt.h"
 #include "base/messages.h"
+#include "base/row_progress.h"
 #include "base/run_stats.h"
 #include "base/utf8.h"
+#include "pipeline/close_prices_sync_internal.h"
 #include "pipeline/database_address.h"
 #include "pipeline/price_columns.h"
 #include "pipeline/price_quality.h"
 #include "pipeline/refresh_history.h"
 #include "pipeline/traded_symbols.h"
 #include "storage/arrow_status_internal.h"
+#include "storage/input_file.h"
 #include "storage/value_interner.h"
 
 namespace tapeworks {
 namespace {
 
-constexpr const char* kPriceTable = "price";
-constexpr const char* kPriceFile = "price/close_prices.parquet";
 constexpr double kNoClose = std::numeric_limits<double>::quiet_NaN();
 
 /// One row of the source that passed the checks.
@@ -51,11 +52,14 @@ class RowChecker {
       : options_(options), source_(source), budget_(budget) {}
 
   Status read_all() {
+    RowProgress progress("reading closes");
     while (true) {
       TW_TRY(check_interrupt());
       TW_ASSIGN(const auto part, source_.next());
       if (!part) return {};
       TW_TRY(add(*part));
+      const int64_t expected = source_.expected_row_count();
+      progress.set(rows_read_, static_cast<uint64_t>(std::max<int64_t>(expected, 0)));
     }
   }
 
@@ -339,58 +343,6 @@ Result<PriceReadResult> read_table(const PriceReadOptions& options, MemoryBudget
   return result;
 }
 
-/// Exit 2 when a table that stays was made in another mode.
-Status check_mode(const std::optional<Manifest>& base, Mode mode) {
-  if (!base || base->mode == to_string(mode)) return {};
-  for (const auto& [name, table] : base->tables) {
-    if (name == kPriceTable) continue;
-    return invalid_argument(
-        "the table {} was made in mode '{}' and this run is in mode '{}'; use the same --compat or "
-        "another --data",
-        name, base->mode, to_string(mode));
-  }
-  return {};
-}
-
-/// Closes are as wide as the amounts that they will be compared with.
-AmountWidth width_of(const std::optional<Manifest>& base, AmountWidth otherwise) {
-  const Table* summary = base ? base->find("daily_summary") : nullptr;
-  if (summary == nullptr) return otherwise;
-  const auto width = summary->options.find("amounts");
-  const bool wide = width != summary->options.end() && width->second == "float64";
-  return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
-}
-
-nlohmann::ordered_json run_info(const std::string& source) {
-  std::error_code error;
-  nlohmann::ordered_json input;
-  if (is_database_address(source)) {
-    // Neither options nor query: either may hold what is no one's business.
-    input["database"] = price_source_name(source);
-  } else {
-    input["path"] = std::filesystem::absolute(source, error).string();
-    input["bytes"] = std::filesystem::file_size(source, error);
-  }
-  nlohmann::ordered_json info;
-  info["command"] = "sync";
-  info["inputs"] = nlohmann::ordered_json::array({std::move(input)});
-  return info;
-}
-
-/// A table of a database may hold far more than is traded here: it is read for the symbols of
-/// daily_summary from the first trade on. What a query or a file holds was chosen on purpose.
-Status apply_table_defaults(PriceReadOptions& options, const GenerationWriter& generation,
-                            MemoryBudget& budget) {
-  if (!generation.base() || !is_database_address(options.source)) return {};
-  TW_ASSIGN(const DatabaseAddress address, DatabaseAddress::parse(options.source));
-  if (address.table.empty()) return {};
-  TW_ASSIGN(TradedSymbols traded,
-            traded_symbols(generation.base_path(), *generation.base(), budget));
-  options.symbols = std::move(traded.symbols);
-  if (!options.since) options.since = traded.first_day;
-  return {};
-}
-
 }  // namespace
 
 Result<PriceReadResult> read_close_prices_source(const PriceReadOptions& options,
@@ -410,25 +362,77 @@ Status write_price_table(const TableWriter& writer, const PriceReadResult& price
   return writer.generation().describe_table(kPriceTable, std::move(options), {}, prices.counts);
 }
 
+Status check_price_mode(const std::optional<Manifest>& base, Mode mode) {
+  if (!base || base->mode == to_string(mode)) return {};
+  for (const auto& [name, table] : base->tables) {
+    if (name == kPriceTable) continue;
+    return invalid_argument(
+        "the table {} was made in mode '{}' and this run is in mode '{}'; use the same --compat or "
+        "another --data",
+        name, base->mode, to_string(mode));
+  }
+  return {};
+}
+
+AmountWidth close_width_of(const std::optional<Manifest>& base, AmountWidth otherwise) {
+  const Table* summary = base ? base->find("daily_summary") : nullptr;
+  if (summary == nullptr) return otherwise;
+  const auto width = summary->options.find("amounts");
+  const bool wide = width != summary->options.end() && width->second == "float64";
+  return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
+}
+
+nlohmann::ordered_json sync_run_info(const std::string& source) {
+  nlohmann::ordered_json input;
+  if (is_database_address(source)) {
+    // Neither options nor query: either may hold what is no one's business.
+    input["database"] = price_source_name(source);
+  } else {
+    const std::string name = price_source_name(source);
+    input["path"] = absolute_name(name);
+    if (const auto status = status_of_input(name)) input["bytes"] = status->byte_count;
+  }
+  nlohmann::ordered_json info;
+  info["command"] = "sync";
+  info["inputs"] = nlohmann::ordered_json::array({std::move(input)});
+  return info;
+}
+
+Status apply_table_defaults(PriceReadOptions& options, const GenerationWriter& generation,
+                            MemoryBudget& budget) {
+  if (!generation.base() || !is_database_address(options.source)) return {};
+  TW_ASSIGN(const DatabaseAddress address, DatabaseAddress::parse(options.source));
+  if (address.table.empty()) return {};
+  TW_ASSIGN(TradedSymbols traded,
+            traded_symbols(generation.base_path(), *generation.base(), budget));
+  options.symbols = std::move(traded.symbols);
+  if (!options.since) options.since = traded.first_day;
+  return {};
+}
+
+Status keep_all_but_prices(GenerationWriter& generation) {
+  if (!generation.base()) return {};
+  for (const auto& [name, table] : generation.base()->tables) {
+    if (name != kPriceTable) TW_TRY(generation.keep_table(name));
+  }
+  return {};
+}
+
 Status sync_prices(const SyncOptions& options, MemoryBudget& budget) {
   PriceReadOptions read_options = options.prices;
   TW_TRY(check_price_source(read_options.source));
   TW_ASSIGN(GenerationWriter generation,
             GenerationWriter::begin(options.data_dir, {options.keep_generations_for}));
-  TW_TRY(check_mode(generation.base(), read_options.mode));
-  read_options.amounts = width_of(generation.base(), read_options.amounts);
+  TW_TRY(check_price_mode(generation.base(), read_options.mode));
+  read_options.amounts = close_width_of(generation.base(), read_options.amounts);
   TW_TRY(apply_table_defaults(read_options, generation, budget));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(read_options, budget));
   add_run_rows(prices.counts.at("rows_read"));
 
   TW_TRY(write_price_table(TableWriter(generation, read_options.mode, budget), prices));
-  if (generation.base()) {
-    for (const auto& [name, table] : generation.base()->tables) {
-      if (name != kPriceTable) TW_TRY(generation.keep_table(name));
-    }
-  }
+  TW_TRY(keep_all_but_prices(generation));
   const uint64_t number = generation.number();
-  nlohmann::ordered_json info = run_info(read_options.source);
+  nlohmann::ordered_json info = sync_run_info(read_options.source);
   add_refresh_history(read_refresh_history(generation.base_path()), info);
   TW_TRY(generation.publish(std::string(to_string(read_options.mode)), info));
   note("{} closes of {} symbols, {} to {}, in generation {}", prices.table->num_rows(),

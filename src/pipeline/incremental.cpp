@@ -15,7 +15,8 @@
 #include "pipeline/daily_summary_file.h"
 #include "pipeline/input_files.h"
 #include "pipeline/table_writer.h"
-#include "storage/posix_file.h"
+#include "storage/input_file.h"
+#include "storage/object_store.h"
 #include "storage/row_group_hash.h"
 
 namespace tapeworks {
@@ -28,6 +29,7 @@ constexpr size_t kMissingNamedMax = 5;
 constexpr uint64_t kRowBytes = 64;
 
 std::string canonical_text(const fs::path& path) {
+  if (is_object_address(path.native())) return path.string();
   std::error_code error;
   const fs::path canonical = fs::canonical(path, error);
   return error ? path.string() : canonical.string();
@@ -35,6 +37,11 @@ std::string canonical_text(const fs::path& path) {
 
 /// Size and times; the rest stays 0.
 FileStamp stat_stamp(const fs::path& path) {
+  if (is_object_address(path.native())) {
+    const auto object = find_object(path.string());
+    if (!object || !*object) return {};
+    return {(*object)->byte_count, (*object)->modified_ns, 0, 0};
+  }
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return {};
   const auto ns = [](const timespec& time) {
@@ -48,14 +55,20 @@ struct OpenedInput {
   std::optional<ParquetInput> input;
 };
 
-/// A file that is no good has no footer here; the scan will say what is wrong with it.
-OpenedInput open_input(const fs::path& path, MemoryBudget& budget) {
+/// A file that is no good has no footer here; the scan will say what is wrong with it. A store that
+/// does not answer would be waited for again with each of its objects, so that is the end.
+Result<OpenedInput> open_input(const fs::path& path, MemoryBudget& budget) {
   OpenedInput opened{stat_stamp(path), std::nullopt};
-  if (auto input = ParquetInput::open(path, budget)) {
-    if (const auto footer = footer_hash(*input)) {
-      opened.stamp.footer_xxh3 = *footer;
-      opened.input = std::move(*input);
-    }
+  auto input = ParquetInput::open(path, budget);
+  if (!input) {
+    const bool is_lost =
+        is_object_address(path.native()) && input.error().kind != ErrorKind::kCorrupt;
+    if (is_lost) return std::unexpected(std::move(input).error());
+    return opened;
+  }
+  if (const auto footer = footer_hash(*input)) {
+    opened.stamp.footer_xxh3 = *footer;
+    opened.input = std::move(*input);
   }
   return opened;
 }
@@ -65,12 +78,15 @@ Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOpti
   constexpr const char* kRemedy = "run `tapeworks etl` over all inputs once without --incremental";
   const Table* const summary = generation.base() ? generation.base()->find(kSummary) : nullptr;
   const fs::path path = generation.base_path() / checkpoint_path(kSummary);
-  std::error_code error;
-  if (summary == nullptr || !fs::exists(path, error)) {
+  if (summary == nullptr) {
     return invalid_argument("there is no record of the inputs of the summary; {}", kRemedy);
   }
-  const uint64_t byte_count = fs::file_size(path, error);
-  if (error || byte_count > kIndexBytesMax) {
+  TW_ASSIGN(const InputStatus status, status_of_input(path));
+  if (status.type == InputType::kNothing) {
+    return invalid_argument("there is no record of the inputs of the summary; {}", kRemedy);
+  }
+  const uint64_t byte_count = status.byte_count;
+  if (status.type != InputType::kFile || byte_count > kIndexBytesMax) {
     return corrupt("{}: the record of the inputs is damaged; {}", path.string(), kRemedy);
   }
   Reservation text_memory;
@@ -78,7 +94,7 @@ Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOpti
     return over_budget("the record of the inputs needs {}; give more --memory",
                        format_byte_size(byte_count));
   }
-  TW_ASSIGN(const std::string text, read_text_file(path));
+  TW_ASSIGN(const std::string text, read_input_text(path));
   TW_ASSIGN(InputIndex index, decode_index(text, path.string()));
   if (index.summary_fingerprint != summary->fingerprint()) {
     return corrupt("{}: the record of the inputs belongs to another summary; {}", path.string(),
@@ -108,9 +124,10 @@ Result<std::vector<fs::path>> complete_inputs(const IncrementOptions& options,
   TW_ASSIGN(std::vector<fs::path> paths, expand_inputs(options.added));
   std::set<std::string> present;
   for (const fs::path& path : paths) present.insert(canonical_text(path));
-  std::error_code error;
   for (const IndexedFile& file : index.files) {
-    if (!present.contains(file.path) && fs::exists(file.path, error)) paths.emplace_back(file.path);
+    if (present.contains(file.path)) continue;
+    TW_ASSIGN(const InputStatus status, status_of_input(file.path));
+    if (status.type != InputType::kNothing) paths.emplace_back(file.path);
   }
   std::ranges::sort(paths, {}, [](const fs::path& path) { return path.native(); });
   return paths;
@@ -293,12 +310,15 @@ class SymbolReplacer {
 
 }  // namespace
 
-InputPlan plan_full_scan(std::vector<fs::path> paths, MemoryBudget& budget) {
+Result<InputPlan> plan_full_scan(std::vector<fs::path> paths, MemoryBudget& budget) {
   InputPlan plan;
-  for (const fs::path& path : paths) {
-    plan.canonical.push_back(canonical_text(path));
-    plan.stamps.push_back(open_input(path, budget).stamp);
-  }
+  plan.stamps.resize(paths.size());
+  TW_TRY(run_tasks(paths.size(), opening_thread_count(paths), [&](size_t index, size_t) -> Status {
+    TW_ASSIGN(const OpenedInput opened, open_input(paths[index], budget));
+    plan.stamps[index] = opened.stamp;
+    return {};
+  }));
+  for (const fs::path& path : paths) plan.canonical.push_back(canonical_text(path));
   plan.paths = std::move(paths);
   return plan;
 }
@@ -323,7 +343,7 @@ Result<InputPlan> plan_increment(const IncrementOptions& options, const ScanOpti
   plan.facts.files.resize(plan.paths.size());
   for (size_t i = 0; i < plan.paths.size(); ++i) {
     TW_TRY(check_interrupt());
-    const OpenedInput now = open_input(plan.paths[i], budget);
+    TW_ASSIGN(const OpenedInput now, open_input(plan.paths[i], budget));
     plan.canonical.push_back(canonical_text(plan.paths[i]));
     plan.stamps.push_back(now.stamp);
     const auto found = known.find(plan.canonical.back());

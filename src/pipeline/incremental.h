@@ -25,8 +25,8 @@ struct InputPlan {
   bool is_nothing_new = false;  ///< the old summary is what a rebuild would give
 };
 
-/// Everything is read.
-InputPlan plan_full_scan(std::vector<std::filesystem::path> paths, MemoryBudget& budget);
+/// Everything is read. Errors: kIo for an object store that does not answer, kCancelled.
+Result<InputPlan> plan_full_scan(std::vector<std::filesystem::path> paths, MemoryBudget& budget);
 
 struct IncrementOptions {
   std::vector<std::string> inputs;  ///< the complete set; empty when `added` says what is new

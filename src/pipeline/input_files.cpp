@@ -5,9 +5,11 @@
 #include <system_error>
 #include <utility>
 
+#include <fnmatch.h>
 #include <glob.h>
 
 #include "base/messages.h"
+#include "storage/object_store.h"
 
 namespace tapeworks {
 namespace {
@@ -58,6 +60,7 @@ class InputCollector {
   explicit InputCollector(InputKind kind) : kind_(kind) {}
 
   Status add_argument(const std::string& argument) {
+    if (is_object_address(argument)) return add_objects(argument);
     std::error_code error;
     const fs::file_status status = fs::status(argument, error);
     if (fs::exists(status)) return add_path(argument, status);
@@ -89,6 +92,59 @@ class InputCollector {
     for (const fs::path& path : paths) {
       std::error_code error;
       TW_TRY(add_path(path, fs::status(path, error)));
+    }
+    return {};
+  }
+
+  Status add_objects(const std::string& argument) {
+    TW_ASSIGN(const std::string address, use_object_address(argument));
+    if (is_pattern(address)) return add_matching_objects(address);
+    TW_ASSIGN(const auto object, find_object(address));
+    if (!object) {
+      return invalid_argument("input {} does not exist; check bucket and key", address);
+    }
+    if (!object->is_folder) return add_object(address);
+    TW_ASSIGN(const size_t found, add_objects_below(address));
+    if (found != 0) return {};
+    return corrupt("input {} has no {} object below it; an empty folder is no data set", address,
+                   name_pattern(kind_));
+  }
+
+  Result<size_t> add_objects_below(const std::string& folder) {
+    TW_ASSIGN(const auto objects, list_objects(folder, ListDepth::kAllObjects));
+    size_t found = 0;
+    for (const ObjectInfo& object : objects) {
+      const fs::path below = object.address.substr(folder.size());
+      const bool is_skipped = std::ranges::any_of(
+          below, [](const fs::path& name) { return is_skipped_name(name.string()); });
+      if (is_skipped || !is_of_kind(below, kind_)) continue;
+      TW_TRY(add_object(object.address));
+      ++found;
+    }
+    return found;
+  }
+
+  /// As in a shell, a star stops at a slash.
+  Status add_matching_objects(const std::string& pattern) {
+    const std::string above = pattern.substr(0, pattern.rfind('/', pattern.find_first_of("*[")));
+    TW_ASSIGN(const auto objects, list_objects(above, ListDepth::kAllObjects));
+    bool is_matched = false;
+    for (const ObjectInfo& object : objects) {
+      if (::fnmatch(pattern.c_str(), object.address.c_str(), FNM_PATHNAME | FNM_PERIOD) != 0) {
+        continue;
+      }
+      is_matched = true;
+      TW_TRY(add_object(object.address));
+    }
+    if (is_matched) return {};
+    return invalid_argument("input {} matches no object; check the pattern", pattern);
+  }
+
+  Status add_object(const std::string& address) {
+    if (seen_.insert(address).second) {
+      files_.emplace_back(address);
+    } else {
+      warn("input {} was given twice; it is read once", address);
     }
     return {};
   }

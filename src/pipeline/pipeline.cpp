@@ -23,6 +23,7 @@
 #include "pipeline/summary_writer.h"
 #include "pipeline/table_writer.h"
 #include "storage/generation_store.h"
+#include "storage/input_file.h"
 
 namespace tapeworks {
 namespace {
@@ -38,11 +39,10 @@ ordered_json run_info(std::string_view command, const std::vector<std::filesyste
   info["command"] = command;
   ordered_json files = ordered_json::array();
   for (const auto& path : inputs) {
-    std::error_code error;
-    const auto absolute = std::filesystem::absolute(path, error);
     ordered_json file;
-    file["path"] = absolute.string();
-    file["bytes"] = std::filesystem::file_size(path, error);
+    file["path"] = absolute_name(path);
+    const auto status = status_of_input(path);
+    if (status) file["bytes"] = status->byte_count;
     files.push_back(std::move(file));
   }
   info["inputs"] = std::move(files);
@@ -110,9 +110,8 @@ Status check_room(const GenerationWriter& generation,
                   const MemoryBudget& budget) {
   uint64_t input_bytes = 0;
   for (const auto& path : inputs) {
-    std::error_code error;
-    const auto bytes = std::filesystem::file_size(path, error);
-    if (!error) input_bytes += bytes;
+    TW_ASSIGN(const InputStatus status, status_of_input(path));
+    input_bytes += status.byte_count;
   }
   const uint64_t output_bytes = input_bytes * 6 / 10;
   const uint64_t run_bytes = input_bytes;
@@ -253,7 +252,7 @@ Result<EtlPhase> scan_phase(const EtlOptions& etl, const WorkPlace& place, Memor
   EtlPhase phase;
   TW_ASSIGN(auto paths, expand_inputs(etl.inputs));
   TW_TRY(check_room(generation, paths, place, budget));
-  phase.input = plan_full_scan(std::move(paths), budget);
+  TW_ASSIGN(phase.input, plan_full_scan(std::move(paths), budget));
   TW_TRY(scan_input(phase, etl, place, budget, generation));
   return phase;
 }

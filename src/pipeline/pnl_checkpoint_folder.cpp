@@ -2,12 +2,11 @@
 
 #include <filesystem>
 #include <span>
-#include <system_error>
 #include <utility>
 
 #include "base/messages.h"
 #include "pipeline/table_writer.h"
-#include "storage/posix_file.h"
+#include "storage/input_file.h"
 
 namespace tapeworks {
 namespace fs = std::filesystem;
@@ -17,12 +16,12 @@ std::optional<PnlCheckpointFolder::Loaded> PnlCheckpointFolder::load(const std::
   const Table* const table = generation_.base()->find(table_);
   if (table == nullptr || !table->file(symbol_file_path(table_, symbol))) return std::nullopt;
   const fs::path path = generation_.base_path() / checkpoint_path(name_of(symbol));
-  std::error_code error;
-  const uint64_t byte_count = fs::file_size(path, error);
-  if (error) {
+  const auto status = status_of_input(path);
+  if (!status || status->type != InputType::kFile) {
     reject(symbol, "it is missing");
     return std::nullopt;
   }
+  const uint64_t byte_count = status->byte_count;
   if (byte_count > kPnlCheckpointBytesMax) {
     reject(symbol, "it is too long");
     return std::nullopt;
@@ -31,7 +30,7 @@ std::optional<PnlCheckpointFolder::Loaded> PnlCheckpointFolder::load(const std::
   if (!budget_.try_reserve(pnl_checkpoint_memory_bytes(byte_count), loaded.memory)) {
     return std::nullopt;
   }
-  const auto bytes = read_text_file(path);
+  const auto bytes = read_input_text(path);
   if (!bytes) {
     reject(symbol, bytes.error().message);
     return std::nullopt;

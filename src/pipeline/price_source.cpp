@@ -10,7 +10,7 @@
 #include <arrow/buffer.h>
 #include <arrow/csv/options.h>
 #include <arrow/csv/reader.h>
-#include <arrow/io/file.h>
+#include <arrow/io/interfaces.h>
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
@@ -19,6 +19,8 @@
 #include "pipeline/database_address.h"
 #include "pipeline/database_price_source.h"
 #include "storage/arrow_status_internal.h"
+#include "storage/input_file.h"
+#include "storage/object_store.h"
 #include "storage/parquet_input.h"
 #include "storage/parquet_read.h"
 
@@ -130,8 +132,7 @@ class CsvPriceSource final : public PriceSource {
     if (!budget.try_reserve(kCsvReaderBytes, reservation)) {
       return over_budget("{}: no memory is left to read it; give a larger --memory", where);
     }
-    const auto file = arrow::io::ReadableFile::Open(where);
-    if (!file.ok()) return io_error("{}", file.status().message());
+    TW_ASSIGN(const auto file, open_arrow_file(where, arrow::default_memory_pool()));
     auto read_options = arrow::csv::ReadOptions::Defaults();
     read_options.use_threads = false;
     read_options.block_size = kCsvBlockBytes;
@@ -141,12 +142,12 @@ class CsvPriceSource final : public PriceSource {
     auto convert_options = arrow::csv::ConvertOptions::Defaults();
     convert_options.default_column_type = arrow::binary();
     TW_ASSIGN(auto reader, from_arrow(arrow::csv::StreamingReader::Make(
-                                          arrow::io::default_io_context(), *file, read_options,
+                                          arrow::io::default_io_context(), file, read_options,
                                           parse_options, convert_options),
                                       where));
     TW_ASSIGN(const PriceColumnIndices found,
               find_price_columns(reader->schema()->field_names(), wanted, where));
-    TW_ASSIGN(const int64_t file_bytes, from_arrow((*file)->GetSize(), where));
+    TW_ASSIGN(const int64_t file_bytes, from_arrow(file->GetSize(), where));
     return std::make_unique<CsvPriceSource>(where, std::move(reader), found, file_bytes,
                                             std::move(reservation));
   }
@@ -193,6 +194,11 @@ Status check_price_source(const std::string& source) {
     if (!address) return std::unexpected(address.error());
     return {};
   }
+  if (is_object_address(source)) {
+    const auto address = use_object_address(source);
+    if (!address) return std::unexpected(address.error());
+    return {};
+  }
   std::error_code error;
   const auto status = std::filesystem::status(source, error);
   if (!std::filesystem::exists(status)) {
@@ -205,7 +211,10 @@ Status check_price_source(const std::string& source) {
 }
 
 std::string price_source_name(const std::string& source) {
-  return is_database_address(source) ? database_name(source) : source;
+  if (is_database_address(source)) return database_name(source);
+  if (!is_object_address(source)) return source;
+  const auto address = ObjectAddress::parse(source);
+  return address ? address->text() : "an address that cannot be read";
 }
 
 Result<std::unique_ptr<PriceSource>> PriceSource::open(const std::string& source,
@@ -215,7 +224,7 @@ Result<std::unique_ptr<PriceSource>> PriceSource::open(const std::string& source
   if (is_database_address(source)) {
     return open_database_price_source(source, columns, since, budget);
   }
-  return open_file(source, columns, budget);
+  return open_file(price_source_name(source), columns, budget);
 }
 
 Result<std::unique_ptr<PriceSource>> PriceSource::open_file(const std::string& where,
@@ -223,9 +232,13 @@ Result<std::unique_ptr<PriceSource>> PriceSource::open_file(const std::string& w
                                                             MemoryBudget& budget) {
   const std::filesystem::path path = where;
   TW_TRY(check_price_source(where));
-  const auto opened = arrow::io::ReadableFile::Open(where, budget.pool());
-  if (!opened.ok()) return io_error("{}", opened.status().message());
-  TW_ASSIGN(const auto begin, from_arrow((*opened)->ReadAt(0, kSniffBytes), where));
+  TW_ASSIGN(const InputStatus status, status_of_input(path));
+  if (status.type != InputType::kFile) {
+    return invalid_argument("source {} does not exist or is no file; name one Parquet or CSV file",
+                            where);
+  }
+  TW_ASSIGN(const auto opened, open_arrow_file(path, budget.pool()));
+  TW_ASSIGN(const auto begin, from_arrow(opened->ReadAt(0, kSniffBytes), where));
   const std::string_view text(*begin);
   if (text.empty()) return corrupt("{}: the file is empty", where);
   if (text.starts_with(kParquetMagic) || path.extension() == ".parquet") {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "storage/posix_file.h"
+#include "storage/input_file.h"
 
 namespace tapeworks {
 namespace {
@@ -19,10 +19,8 @@ constexpr double kVerifiedUpToSeconds = 24 * 3600;
 
 /// run.json of a generation; an empty object when it cannot be read.
 json read_run_info(const std::filesystem::path& generation) {
-  std::error_code error;
-  const std::filesystem::path path = generation / "run.json";
-  if (generation.empty() || !std::filesystem::exists(path, error)) return json::object();
-  const auto text = read_text_file(path);
+  if (generation.empty()) return json::object();
+  const auto text = read_input_text(generation / "run.json");
   if (!text) return json::object();
   json run = json::parse(*text, nullptr, /*allow_exceptions=*/false);
   return run.is_object() ? run : json::object();

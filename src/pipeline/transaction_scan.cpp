@@ -69,19 +69,22 @@ std::vector<RowGroupScanner::RowRange> cut_into_ranges(const std::vector<Transac
 
 Result<std::vector<TransactionFile>> open_files(const std::vector<std::filesystem::path>& paths,
                                                 const ScanOptions& options, MemoryBudget& budget) {
+  std::vector<std::optional<TransactionFile>> opened(paths.size());
+  TW_TRY(run_tasks(paths.size(), opening_thread_count(paths), [&](size_t index, size_t) -> Status {
+    TW_ASSIGN(opened[index], TransactionFile::open(paths[index], options.columns, options.mode,
+                                                   options.amounts, options.days, budget));
+    return {};
+  }));
   std::vector<TransactionFile> files;
-  for (const auto& path : paths) {
-    TW_TRY(check_interrupt());
-    TW_ASSIGN(TransactionFile file, TransactionFile::open(path, options.columns, options.mode,
-                                                          options.amounts, options.days, budget));
-    if (!files.empty() && files[0].price_reader.unit() != file.price_reader.unit()) {
+  for (auto& file : opened) {
+    if (!files.empty() && files[0].price_reader.unit() != file->price_reader.unit()) {
       return corrupt(
           "{}: its prices are of another kind (text or binary floating point) than those of {}; "
           "with "
           "--amounts float64 all inputs must agree",
-          path.string(), files[0].input.path().string());
+          file->input.path().string(), files[0].input.path().string());
     }
-    files.push_back(std::move(file));
+    files.push_back(*std::move(file));
   }
   return files;
 }

@@ -4,16 +4,14 @@
 #include <system_error>
 #include <utility>
 
-#include <fcntl.h>
-
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "base/run_stats.h"
 #include "base/thread_tasks.h"
 #include "base/units.h"
 #include "pipeline/verify_context_internal.h"
+#include "storage/input_file.h"
 #include "storage/parquet_read.h"
-#include "storage/posix_file.h"
 
 namespace tapeworks {
 namespace {
@@ -34,12 +32,12 @@ std::vector<const TableFile*> all_files(const Manifest& manifest) {
 /// What is wrong with the bytes of a file; empty when nothing is.
 std::string damage_of(const fs::path& path, const TableFile& file) {
   std::error_code error;
-  const fs::file_status status = fs::symlink_status(path, error);
-  if (!fs::exists(status)) return "is missing";
-  if (!fs::is_regular_file(status)) return "is no file";
-  const auto opened = open_file(path, O_RDONLY);
-  if (!opened) return "cannot be read: " + opened.error().message;
-  const auto content = hash_content(*opened, path, nullptr, {});
+  if (fs::is_symlink(path, error)) return "is no file";
+  const auto status = status_of_input(path);
+  if (!status) return "cannot be read: " + status.error().message;
+  if (status->type == InputType::kNothing) return "is missing";
+  if (status->type != InputType::kFile) return "is no file";
+  const auto content = hash_input(path);
   if (!content) return "cannot be read: " + content.error().message;
   if (content->byte_count != file.byte_count) {
     return fmt::format("has {} bytes and its manifest says {}", content->byte_count,
@@ -73,18 +71,15 @@ Result<CheckResult> check_files(VerifyContext& context) {
 CheckResult check_unlisted_files(const VerifyContext& context) {
   std::set<std::string> listed(std::begin(kRecordNames), std::end(kRecordNames));
   for (const TableFile* file : all_files(context.manifest())) listed.insert(file->path);
-  std::set<std::string> unlisted;
-  std::error_code error;
-  fs::recursive_directory_iterator entry(context.generation.path(), error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (entry->is_directory(error) && !entry->is_symlink(error)) continue;
-    std::string name = entry->path().lexically_relative(context.generation.path()).generic_string();
-    if (!listed.contains(name) && !is_checkpoint(name)) unlisted.insert(std::move(name));
-  }
   Findings findings;
-  if (error) findings.add(0, "the folder cannot be read: " + error.message());
-  for (const std::string& name : unlisted) {
-    findings.add(1, name + " is not in the manifest; who put it there?");
+  const auto present = list_files_below(context.generation.path());
+  if (!present) {
+    findings.add(0, present.error().message);
+  } else {
+    for (const std::string& name : *present) {
+      if (listed.contains(name) || is_checkpoint(name)) continue;
+      findings.add(1, name + " is not in the manifest; who put it there?");
+    }
   }
   return findings.result("unlisted_files", "no file that the manifest does not know");
 }

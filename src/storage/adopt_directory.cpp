@@ -13,6 +13,7 @@
 #include "storage/bulk_sync.h"
 #include "storage/generation_store.h"
 #include "storage/generation_tree_internal.h"
+#include "storage/object_address.h"
 #include "storage/parquet_read.h"
 
 namespace tapeworks {
@@ -189,6 +190,9 @@ Status finish_adoption(const DataDirectory& directory, const std::optional<Manif
 }  // namespace
 
 Status adopt_directory(const fs::path& data_dir) {
+  if (is_object_address(data_dir.native())) {
+    return invalid_argument("only a folder of the disk can be adopted; copy the objects to one");
+  }
   TW_ASSIGN(const DataDirectory seen, locate_data_directory(data_dir));
   TW_TRY(folder_to_adopt(seen));
   TW_ASSIGN(const WriterLock lock, WriterLock::acquire(seen));

@@ -15,7 +15,7 @@ ColumnChunkReader::ColumnChunkReader(RowGroupInput& row_group, int column)
     : descriptor_(row_group.file().column(column)),
       row_group_(row_group),
       column_(column),
-      pages_({row_group.descriptor_, row_group.file().metadata(), row_group.row_group(), column,
+      pages_({row_group.source_, row_group.file().metadata(), row_group.row_group(), column,
               row_group.pool_.get(), &row_group.decompressor_}) {}
 
 ColumnChunkReader::~ColumnChunkReader() = default;

@@ -1,7 +1,6 @@
 #include "storage/column_pages.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <map>
 #include <string_view>
@@ -11,14 +10,11 @@
 #include <arrow/io/interfaces.h>
 #include <arrow/memory_pool.h>
 #include <arrow/util/compression.h>
-#include <arrow/util/io_util.h>
 #include <parquet/column_page.h>
 #include <parquet/column_reader.h>
 #include <parquet/exception.h>
 #include <parquet/metadata.h>
 #include <parquet/properties.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "base/run_stats.h"
@@ -42,14 +38,6 @@ template <typename T>
 T checked(arrow::Result<T> result) {
   check(result.status());
   return std::move(result).ValueUnsafe();
-}
-
-int64_t file_bytes(const FileDescriptor& file) {
-  struct stat info{};
-  if (::fstat(file.get(), &info) != 0) {
-    check(arrow::internal::IOErrorFromErrno(errno, "cannot find out the size"));
-  }
-  return info.st_size;
 }
 
 struct ByteRange {
@@ -120,7 +108,7 @@ void PageDecompressor::decompress(Compression::type codec, std::span<const uint8
 /// stays until the next call.
 class ColumnPages::ChunkStream final : public arrow::io::InputStream {
  public:
-  ChunkStream(const FileDescriptor& file, ByteRange range, arrow::MemoryPool* pool)
+  ChunkStream(const InputFile& file, ByteRange range, arrow::MemoryPool* pool)
       : file_(file),
         next_offset_(range.offset),
         unread_bytes_(range.length),
@@ -178,10 +166,8 @@ class ColumnPages::ChunkStream final : public arrow::io::InputStream {
   arrow::Status read_more() {
     const StageTimer timer(Stage::kRead);
     const int64_t room = std::min(window_->size() - end_, unread_bytes_);
-    const ssize_t count = ::pread(file_.get(), window_->mutable_data() + end_,
-                                  static_cast<size_t>(room), next_offset_);
-    if (count < 0 && errno == EINTR) return arrow::Status::OK();
-    if (count < 0) return arrow::internal::IOErrorFromErrno(errno, "cannot read");
+    ARROW_ASSIGN_OR_RAISE(const int64_t count,
+                          file_.read_at(next_offset_, room, window_->mutable_data() + end_));
     if (count == 0) return arrow::Status::Invalid("the file ends within a column chunk");
     end_ += count;
     next_offset_ += count;
@@ -189,7 +175,7 @@ class ColumnPages::ChunkStream final : public arrow::io::InputStream {
     return arrow::Status::OK();
   }
 
-  const FileDescriptor& file_;
+  const InputFile& file_;
   int64_t next_offset_;
   int64_t unread_bytes_;
   arrow::MemoryPool* pool_;
@@ -209,7 +195,7 @@ ColumnPages::ColumnPages(const Source& source)
       codec_ != Compression::UNCOMPRESSED &&
       writer.VersionLt(parquet::ApplicationVersion::PARQUET_CPP_10353_FIXED_VERSION());
   auto stream = std::make_shared<ChunkStream>(
-      source.file, range_of(*chunk, writer, file_bytes(source.file)), pool_);
+      source.file, range_of(*chunk, writer, checked(source.file.size())), pool_);
   // To the library the pages are not compressed: it hands them on as they are.
   pages_ = parquet::PageReader::Open(std::move(stream), chunk->num_values(),
                                      Compression::UNCOMPRESSED, parquet::ReaderProperties(pool_),

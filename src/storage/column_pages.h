@@ -9,7 +9,7 @@
 #include <parquet/types.h>
 
 #include "base/result.h"
-#include "storage/posix_file.h"
+#include "storage/input_file.h"
 
 namespace parquet {
 class ColumnDescriptor;
@@ -48,7 +48,7 @@ class PageDecompressor {
 class ColumnPages {
  public:
   struct Source {
-    const FileDescriptor& file;
+    const InputFile& file;
     const parquet::FileMetaData& metadata;
     int row_group = 0;
     int column = 0;

@@ -6,6 +6,7 @@
 
 #include "storage/generation_store.h"
 #include "storage/generation_tree_internal.h"
+#include "storage/object_generation_internal.h"
 
 namespace tapeworks {
 namespace fs = std::filesystem;
@@ -54,26 +55,28 @@ GenerationInfo describe_generation(const DataDirectory& directory, uint64_t numb
     info.consistent = manifest->consistent();
     info.byte_count = manifest->byte_count();
   }
-  const auto text = read_text_file(info.path / kRunInfoName);
-  const auto run = nlohmann::json::parse(text ? *text : std::string(), nullptr, false);
-  if (run.is_object()) {
-    const auto text_of = [&](const char* name) {
-      const auto field = run.find(name);
-      return field != run.end() && field->is_string() ? field->get<std::string>() : std::string();
-    };
-    info.created = text_of("created");
-    info.command = text_of("command");
-  }
+  if (const auto text = read_text_file(info.path / kRunInfoName)) take_run_info(*text, info);
   return info;
 }
 
 }  // namespace
 
+void take_run_info(const std::string& text, GenerationInfo& info) {
+  const auto run = nlohmann::json::parse(text, nullptr, false);
+  if (!run.is_object()) return;
+  const auto text_of = [&](const char* name) {
+    const auto field = run.find(name);
+    return field != run.end() && field->is_string() ? field->get<std::string>() : std::string();
+  };
+  info.created = text_of("created");
+  info.command = text_of("command");
+}
+
 struct GenerationReader::State {
   fs::path path;
   uint64_t number = 0;
   Manifest manifest;
-  FileDescriptor manifest_file;  ///< holds the shared lock
+  FileDescriptor manifest_file;  ///< holds the shared lock; none in object storage
 };
 
 GenerationReader::GenerationReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -86,6 +89,14 @@ uint64_t GenerationReader::number() const { return state_->number; }
 const Manifest& GenerationReader::manifest() const { return state_->manifest; }
 
 Result<GenerationReader> GenerationReader::open(const fs::path& data_dir) {
+  if (is_object_address(data_dir.native())) {
+    TW_ASSIGN(ObjectGeneration generation, open_object_generation(data_dir.string()));
+    auto state = std::make_unique<State>();
+    state->path = std::move(generation.address);
+    state->number = generation.number;
+    state->manifest = std::move(generation.manifest);
+    return GenerationReader(std::move(state));
+  }
   fs::path last_missing;
   for (int attempt = 0; attempt < kOpenAttemptsMax; ++attempt) {
     TW_ASSIGN(const DataDirectory directory, locate_data_directory(data_dir));
@@ -120,6 +131,7 @@ Result<GenerationReader> GenerationReader::open(const fs::path& data_dir) {
 }
 
 Result<std::vector<GenerationInfo>> list_generations(const fs::path& data_dir) {
+  if (is_object_address(data_dir.native())) return list_object_generations(data_dir.string());
   TW_ASSIGN(const DataDirectory directory, locate_data_directory(data_dir));
   TW_TRY(require_link_or_nothing(directory));
   TW_ASSIGN(const std::vector<uint64_t> numbers, generation_numbers(directory));

@@ -59,6 +59,8 @@ struct GenerationWriterOptions {
   std::chrono::milliseconds keep_generations_for{std::chrono::hours{1}};
 };
 
+class GenerationDraft;
+
 /// Builds the next generation and publishes it as a whole, or leaves no trace.
 ///
 /// Durability: files are synced in the background while others are being made; when publish() has
@@ -101,7 +103,7 @@ class GenerationWriter {
   /// The same for content that is made part by part: `write` is called once, with where the parts
   /// go.
   Status stream_file(const std::string& table, const std::string& relative_path, uint64_t row_count,
-                     const std::function<Status(const ByteSink&)>& write);
+                     const FileContent& write);
 
   /// Sets the options, origins and counts of a table of this generation. Also makes a table that
   /// has no file exist.
@@ -144,9 +146,8 @@ class GenerationWriter {
   Status publish(const std::string& mode, const nlohmann::ordered_json& run_info);
 
  private:
-  struct State;
-  explicit GenerationWriter(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit GenerationWriter(std::unique_ptr<GenerationDraft> draft);
+  std::unique_ptr<GenerationDraft> draft_;
 };
 
 struct GenerationInfo {

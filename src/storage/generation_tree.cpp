@@ -92,8 +92,7 @@ Status check_files_present(const Manifest& manifest, const fs::path& generation)
   return {};
 }
 
-Status write_generation_records(const fs::path& generation, const Manifest& manifest,
-                                const nlohmann::ordered_json& run_info) {
+std::string run_info_text(const nlohmann::ordered_json& run_info) {
   nlohmann::ordered_json run;
   run["format"] = 1;
   run["command"] = "";
@@ -102,12 +101,17 @@ Status write_generation_records(const fs::path& generation, const Manifest& mani
   for (const auto& [name, value] : run_info.items()) run[name] = value;
   // Names of inputs may be any bytes; what is no UTF-8 in them is replaced.
   constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+  return run.dump(2, ' ', false, kReplace) + "\n";
+}
+
+Status write_generation_records(const fs::path& generation, const Manifest& manifest,
+                                const nlohmann::ordered_json& run_info) {
   const fs::path run_info_path = generation / kRunInfoName;
   const fs::path new_manifest = generation / kNewManifestName;
   // An interrupted adopt may have left both.
   TW_TRY(remove_tree(run_info_path));
   TW_TRY(remove_tree(new_manifest));
-  TW_TRY(write_synced_file(run_info_path, run.dump(2, ' ', false, kReplace) + "\n"));
+  TW_TRY(write_synced_file(run_info_path, run_info_text(run_info)));
   TW_TRY(write_synced_file(new_manifest, manifest.to_text()));
   if (::rename(new_manifest.c_str(), (generation / kManifestName).c_str()) != 0) {
     return system_error("rename", new_manifest, errno);

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include <arrow/io/file.h>
-#include <fcntl.h>
+#include <arrow/io/interfaces.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/schema.h>
 
 #include "base/units.h"
 #include "storage/arrow_status_internal.h"
+#include "storage/object_address.h"
 
 namespace tapeworks {
 namespace {
@@ -55,18 +55,11 @@ class ChunkPool final : public arrow::MemoryPool {
   int64_t allocation_bytes_max_;
 };
 
-/// Tells the system that a chunk will be read. A hint only: where it fails, reading will say why.
-void announce(const FileDescriptor& file, const parquet::ColumnChunkMetaData& chunk) {
-#ifdef POSIX_FADV_WILLNEED
+void announce(InputFile& file, const parquet::ColumnChunkMetaData& chunk, MemoryBudget* budget) {
   const int64_t start = chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0
                             ? chunk.dictionary_page_offset()
                             : chunk.data_page_offset();
-  if (start < 0 || chunk.total_compressed_size() <= 0) return;
-  (void)::posix_fadvise(file.get(), start, chunk.total_compressed_size(), POSIX_FADV_WILLNEED);
-#else
-  (void)file;
-  (void)chunk;
-#endif
+  file.announce(start, chunk.total_compressed_size(), budget);
 }
 
 }  // namespace
@@ -87,13 +80,18 @@ Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path, Memor
 
 Result<ParquetInput> ParquetInput::open(const std::filesystem::path& path,
                                         arrow::MemoryPool* pool) {
-  const auto file = arrow::io::ReadableFile::Open(path.string(), pool);
-  if (!file.ok()) return io_error("{}", file.status().message());
+  TW_ASSIGN(auto file, open_arrow_file(path, pool));
+  InputFile source;
+  // Of thousands of files on the disk none stays open; an object is found once.
+  if (is_object_address(path.native())) {
+    TW_ASSIGN(source, InputFile::open(path));
+  }
   return catch_parquet(path.string(), [&]() -> Result<ParquetInput> {
     ParquetInput input;
     input.path_ = path;
+    input.source_ = std::move(source);
     input.pool_ = pool;
-    const auto reader = parquet::ParquetFileReader::Open(*file, parquet::ReaderProperties(pool));
+    const auto reader = parquet::ParquetFileReader::Open(file, parquet::ReaderProperties(pool));
     input.metadata_ = reader->metadata();
     for (int i = 0; i < input.row_group_count(); ++i) {
       if (input.row_group_rows(i) < 0) {
@@ -153,17 +151,17 @@ int64_t RowGroupInput::row_count() const { return file_.row_group_rows(row_group
 Result<std::unique_ptr<RowGroupInput>> RowGroupInput::open(const ParquetInput& file, int row_group,
                                                            std::span<const int> columns) {
   const std::string where = fmt::format("{}: row group {}", file.path().string(), row_group);
-  TW_ASSIGN(FileDescriptor descriptor, open_file(file.path(), O_RDONLY));
+  TW_ASSIGN(InputFile source, file.bytes());
   return catch_parquet(where, [&]() -> Result<std::unique_ptr<RowGroupInput>> {
     std::unique_ptr<RowGroupInput> input(new RowGroupInput(file, row_group));
-    input->descriptor_ = std::move(descriptor);
+    input->source_ = std::move(source);
     const auto metadata = file.metadata().RowGroup(row_group);
     int64_t chunk_bytes_max = kReadBufferBytes;
     for (const int column : columns) {
       const auto chunk = metadata->ColumnChunk(column);
       chunk_bytes_max = std::max(
           {chunk_bytes_max, chunk->total_compressed_size(), chunk->total_uncompressed_size()});
-      announce(input->descriptor_, *chunk);
+      announce(input->source_, *chunk, file.budget_);
     }
     input->pool_ = std::make_unique<ChunkPool>(
         file.pool_,

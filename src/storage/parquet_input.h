@@ -10,8 +10,8 @@
 
 #include "base/result.h"
 #include "storage/column_pages.h"
+#include "storage/input_file.h"
 #include "storage/memory_budget.h"
-#include "storage/posix_file.h"
 
 namespace parquet {
 class ColumnDescriptor;
@@ -20,10 +20,11 @@ class FileMetaData;
 
 namespace tapeworks {
 
-/// A Parquet file whose flat columns are read page by page, in the encoding they are stored in.
+/// A Parquet file, or object of a store, whose flat columns are read page by page, in the encoding
+/// they are stored in.
 ///
-/// Ownership: keeps the footer, opens the file again for each row group, so that row groups can be
-/// read by several threads at once. Threads: const members from any.
+/// Ownership: keeps the footer; each row group has the file for itself, so that several threads can
+/// read at once. Threads: const members from any.
 class ParquetInput {
  public:
   /// kIo when the file cannot be opened, kCorrupt when it is no Parquet file.
@@ -37,6 +38,8 @@ class ParquetInput {
   int64_t row_group_rows(int row_group) const;
   int64_t row_count() const;
   const parquet::FileMetaData& metadata() const { return *metadata_; }
+  /// The bytes of the file, for a reader of its own.
+  Result<InputFile> bytes() const { return source_.share(path_); }
   arrow::MemoryPool* pool() const { return pool_; }
   /// Null when it was opened without one.
   MemoryBudget* budget() const { return budget_; }
@@ -54,6 +57,7 @@ class ParquetInput {
   ParquetInput() = default;
 
   std::filesystem::path path_;
+  InputFile source_;  ///< of an object
   std::shared_ptr<parquet::FileMetaData> metadata_;
   arrow::MemoryPool* pool_ = nullptr;
   MemoryBudget* budget_ = nullptr;
@@ -80,7 +84,7 @@ class RowGroupInput {
   const ParquetInput& file_;
   int row_group_;
   std::unique_ptr<arrow::MemoryPool> pool_;
-  FileDescriptor descriptor_;
+  InputFile source_;
   PageDecompressor decompressor_;
 };
 

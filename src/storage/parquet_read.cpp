@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include <arrow/io/file.h>
+#include <arrow/io/interfaces.h>
 #include <arrow/table.h>
 #include <arrow/util/key_value_metadata.h>
 #include <parquet/arrow/reader.h>
@@ -10,6 +10,7 @@
 #include <parquet/properties.h>
 
 #include "storage/arrow_status_internal.h"
+#include "storage/input_file.h"
 
 namespace tapeworks {
 namespace {
@@ -21,14 +22,13 @@ template <typename Body>
 auto with_reader(const std::filesystem::path& path, arrow::MemoryPool* pool, Body&& body)
     -> std::invoke_result_t<Body, FileReader&> {
   const std::string where = path.string();
-  const auto opened = arrow::io::ReadableFile::Open(where, pool);
-  if (!opened.ok()) return io_error("{}", opened.status().message());
+  TW_ASSIGN(const auto opened, open_arrow_file(path, pool));
   using Answer = std::invoke_result_t<Body, FileReader&>;
   return catch_parquet(where, [&]() -> Answer {
     parquet::ReaderProperties properties(pool);
     properties.enable_buffered_stream();
     parquet::arrow::FileReaderBuilder builder;
-    TW_TRY(from_arrow(builder.Open(*opened, properties), where));
+    TW_TRY(from_arrow(builder.Open(opened, properties), where));
     // Reading ahead would leave buffers to Arrow's threads, which may free them when the pool is
     // gone.
     auto arrow_properties = parquet::default_arrow_reader_properties();

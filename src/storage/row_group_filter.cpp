@@ -2,12 +2,13 @@
 
 #include <memory>
 
-#include <arrow/io/file.h>
+#include <arrow/io/interfaces.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 #include <parquet/statistics.h>
 
 #include "storage/arrow_status_internal.h"
+#include "storage/input_file.h"
 
 namespace tapeworks {
 namespace {
@@ -28,10 +29,9 @@ Result<std::vector<int>> row_groups_with_text(const std::filesystem::path& path,
                                               const std::string& column, std::string_view text,
                                               arrow::MemoryPool* pool) {
   const std::string where = path.string();
-  const auto opened = arrow::io::ReadableFile::Open(where, pool);
-  if (!opened.ok()) return io_error("{}", opened.status().message());
+  TW_ASSIGN(const auto opened, open_arrow_file(path, pool));
   return catch_parquet(where, [&]() -> Result<std::vector<int>> {
-    const auto reader = parquet::ParquetFileReader::Open(*opened, parquet::ReaderProperties(pool));
+    const auto reader = parquet::ParquetFileReader::Open(opened, parquet::ReaderProperties(pool));
     const auto metadata = reader->metadata();
     const int index = metadata->schema()->ColumnIndex(column);
     if (index < 0) return corrupt("{}: column '{}' is missing", where, column);

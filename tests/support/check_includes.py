@@ -25,6 +25,7 @@ MAY_INCLUDE = {
 
 # Third-party headers that stop at a folder: prefix -> the folders that may include it.
 THIRD_PARTY = {
+    "arrow/filesystem/": {"storage"},
     "arrow/": {"storage", "engine", "pipeline", "recorder", "recorder/sink", "cli"},
     "parquet/": {"storage", "pipeline"},
     "arrow-adbc/": {"storage"},
