@@ -294,7 +294,7 @@ def test_damage_in_a_bucket_is_found(server, env, remote):
     data, prefix = remote
     run_remote(data, env)
     generation = prefix + server.get(prefix + "current").decode().strip()
-    victim = next(key for key in server.keys(generation) if "/pnl/" in key)
+    victim = next(key for key in server.keys(generation) if "/pnl/" in key and "/checkpoint/" not in key)
     content = bytearray(server.get(victim))
     content[len(content) // 2] ^= 1
     server.put(victim, bytes(content))

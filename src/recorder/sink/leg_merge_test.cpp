@@ -85,16 +85,19 @@ void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
   SequenceTracker tracker(sequence_class, 16);
   LegMerge merge;
   std::array<int64_t, 2> next{1, 1};
+  // What the other leg has missed, this one must bring before it is cut.
+  std::array<int64_t, 2> owed_up_to{1, 1};
   std::array<uint64_t, 2> sessions{1, 2};
   uint64_t lsn = 3;
   std::map<int64_t, int> taken;
   for (int i = 0; i < 20'000; ++i) {
     const auto leg = static_cast<uint8_t>(random() % 2);
     const auto other = static_cast<size_t>(1 - leg);
-    if (random() % 500 == 0 && next[other] > next[leg]) {
+    if (random() % 500 == 0 && next[other] > next[leg] && next[leg] >= owed_up_to[leg]) {
       // Cut, and connected again: it goes on with what happens now, where the other one may not be.
       sessions[leg] = lsn++;
       next[leg] = next[other] + static_cast<int64_t>(random() % 3);
+      owed_up_to[other] = next[leg];
     }
     for (uint64_t burst = random() % 40; burst > 0; --burst) {
       const int64_t sequence = next[leg]++ * step;
