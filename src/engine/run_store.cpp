@@ -162,11 +162,11 @@ Status RunStore::for_each_chunk(size_t partition,
   }
   TW_TRY(status);
   SpillBuffer buffer;
-  std::vector<std::byte> bytes;
   for (const SpillBlock& block : blocks) {
+    SpillFile::Bytes bytes;
     {
       const StageTimer timer(Stage::kSpill);
-      TW_TRY(file_->read(block, buffer, bytes));
+      TW_ASSIGN(bytes, file_->read(block, buffer));
     }
     TW_TRY(visit(bytes));
   }

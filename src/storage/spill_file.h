@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "storage/posix_file.h"
 
 namespace tapeworks {
 
@@ -36,8 +37,12 @@ class SpillBuffer {
 /// kUntriedBlocks without being tried. Dense records shrink by an eighth, which costs three times
 /// the CPU that writing and reading them takes (docs/benchmarks.md).
 ///
-///   "TWSPILL2"
-///   block := raw_bytes u32, stored_bytes u32, xxh3 of the stored bytes u64, stored bytes
+/// The first kCachedBytesMax go through the page cache, what follows past it where the file system
+/// can (O_DIRECT): pages that are touched once and thrown away cost more CPU than they save time.
+///
+///   "TWSPILL3", zeros up to kBlockAlignmentBytes
+///   block := raw_bytes u32, stored_bytes u32, xxh3 of the stored bytes u64, stored bytes,
+///            zeros up to a multiple of kBlockAlignmentBytes
 ///
 /// Numbers are in the machine's byte order: the file does not outlive the process.
 ///
@@ -48,10 +53,13 @@ class SpillBuffer {
 class SpillFile {
  public:
   static constexpr size_t kBlockBytesMax = size_t{64} * 1024 * 1024;
+  static constexpr size_t kBlockAlignmentBytes = 4096;
+  static constexpr uint64_t kCachedBytesMax = uint64_t{1} << 30;
   static constexpr uint32_t kUntriedBlocks = 31;
   using Bytes = std::span<const std::byte>;
 
-  static Result<SpillFile> create(const std::filesystem::path& path);
+  static Result<SpillFile> create(const std::filesystem::path& path,
+                                  uint64_t cached_bytes_max = kCachedBytesMax);
 
   SpillFile(SpillFile&& other) noexcept;
   SpillFile& operator=(SpillFile&& other) noexcept;
@@ -60,19 +68,23 @@ class SpillFile {
   /// Appends one block of at most kBlockBytesMax bytes, given in parts.
   Result<SpillBlock> append(std::span<const Bytes> parts, SpillBuffer& buffer);
 
-  /// Reads one block back into `block_bytes`, which gets its size.
-  Status read(const SpillBlock& block, SpillBuffer& buffer,
-              std::vector<std::byte>& block_bytes) const;
+  /// Reads one block back. The bytes are the buffer's, until it is used again.
+  Result<Bytes> read(const SpillBlock& block, SpillBuffer& buffer) const;
 
   uint64_t file_bytes() const { return shared_->end.load(std::memory_order_relaxed); }
 
  private:
-  SpillFile(std::filesystem::path path, int descriptor);
+  SpillFile(std::filesystem::path path, FileDescriptor file);
+  const FileDescriptor& file_at(uint64_t offset) const {
+    return offset < cached_bytes_max_ ? cached_ : direct_;
+  }
   void close_and_remove();
   bool should_try_to_compress();
 
-  std::filesystem::path path_;
-  int descriptor_ = -1;
+  std::filesystem::path path_;  // empty when moved from
+  FileDescriptor cached_;
+  FileDescriptor direct_;  // the same file
+  uint64_t cached_bytes_max_ = kCachedBytesMax;
   struct Shared {
     std::atomic<uint64_t> end{0};      // where the next block goes
     std::atomic<uint32_t> untried{0};  // blocks that are still to be stored as they are
