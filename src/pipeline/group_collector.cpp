@@ -71,7 +71,8 @@ void GroupCollector::add_apart(const GroupRecord& record) { evict(record); }
 void GroupCollector::add_wide(const GroupRecord& record, const WideRow& wide) {
   const size_t partition = partition_of_symbol_[record.symbol];
   ++records_by_symbol_[record.symbol];
-  // A packer of its own: the chunk's learns of symbol and day only if the record ends up in the chunk.
+  // A packer of its own: the chunk's learns of symbol and day only if the record ends up in the
+  // chunk.
   std::vector<std::byte> packed;
   RecordPacker().pack_wide(packed, record, wide);
   if (packed.size() > runs_.chunk_bytes()) return note(runs_.append(partition, packed));
