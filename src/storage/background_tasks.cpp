@@ -24,7 +24,7 @@ BackgroundTasks::~BackgroundTasks() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-Status BackgroundTasks::add(uint64_t bytes, std::function<Status()> task) {
+Status BackgroundTasks::add(uint64_t bytes, std::move_only_function<Status()> task) {
   std::unique_lock lock(mutex_);
   const auto has_room = [&] {
     const bool is_alone = waiting_.empty() && running_count_ == 0;

@@ -24,14 +24,14 @@ class BackgroundTasks {
   static constexpr size_t kWaitingMax = 64;
 
   /// `bytes_max` is how much memory the tasks that are not done may hold together.
-  explicit BackgroundTasks(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit BackgroundTasks(uint64_t bytes_max = UINT64_MAX) : bytes_max_(bytes_max) {}
   BackgroundTasks(const BackgroundTasks&) = delete;
   BackgroundTasks& operator=(const BackgroundTasks&) = delete;
   /// Gives up what has not begun and waits for the rest.
   ~BackgroundTasks();
 
   /// Waits until there is room for a task that holds `bytes`. kCancelled after a signal.
-  Status add(uint64_t bytes, std::function<Status()> task);
+  Status add(uint64_t bytes, std::move_only_function<Status()> task);
 
   /// Waits until everything is done. kCancelled after a signal.
   Status finish();
@@ -39,7 +39,7 @@ class BackgroundTasks {
  private:
   struct Task {
     uint64_t bytes = 0;
-    std::function<Status()> run;
+    std::move_only_function<Status()> run;
   };
   void work();
 
