@@ -6,19 +6,17 @@
 #include <vector>
 
 #include <arrow/table.h>
-#include <fcntl.h>
 
 #include "pipeline/account_rows_internal.h"
 #include "pipeline/pnl_tables.h"
+#include "storage/input_file.h"
 #include "storage/parquet_read.h"
-#include "storage/posix_file.h"
 
 namespace tapeworks {
 namespace {
 
 Status check_bytes(const std::filesystem::path& path, const TableFile& file) {
-  TW_ASSIGN(const FileDescriptor descriptor, open_file(path, O_RDONLY));
-  TW_ASSIGN(const StreamedContent content, hash_content(descriptor, path, nullptr, {}));
+  TW_ASSIGN(const StreamedContent content, hash_input(path));
   if (content.byte_count == file.byte_count && content.xxh3 == file.xxh3) return {};
   return corrupt("{} does not have the checksum of its manifest", path.string());
 }

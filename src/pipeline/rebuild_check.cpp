@@ -5,11 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <fcntl.h>
-
 #include "base/messages.h"
 #include "base/thread_tasks.h"
-#include "storage/posix_file.h"
+#include "storage/input_file.h"
 
 namespace tapeworks {
 namespace {
@@ -17,8 +15,9 @@ namespace {
 constexpr size_t kNamedMax = 5;
 
 /// The names of tables, and of files whose bytes are others than the manifest of `rebuilt` says.
-Result<std::vector<std::string>> different_names(const GenerationWriter& generation,
+Result<std::vector<std::string>> different_names(GenerationWriter& generation,
                                                  const Manifest& rebuilt, size_t thread_count) {
+  TW_TRY(generation.wait_until_readable());
   std::set<std::string> names;
   const auto tables = generation.manifest().to_json().at("tables");
   const auto rebuilt_tables = rebuilt.to_json().at("tables");
@@ -36,8 +35,7 @@ Result<std::vector<std::string>> different_names(const GenerationWriter& generat
   std::vector<char> is_different(files.size());  // each is set by one thread
   TW_TRY(run_tasks(files.size(), thread_count, [&](size_t index, size_t) -> Status {
     const auto path = generation.directory() / files[index]->path;
-    TW_ASSIGN(const FileDescriptor file, open_file(path, O_RDONLY));
-    TW_ASSIGN(const StreamedContent content, hash_content(file, path, nullptr, {}));
+    TW_ASSIGN(const StreamedContent content, hash_input(path));
     is_different[index] = content.xxh3 != files[index]->xxh3 ? 1 : 0;
     return {};
   }));
@@ -49,7 +47,7 @@ Result<std::vector<std::string>> different_names(const GenerationWriter& generat
 
 }  // namespace
 
-Result<bool> equals_generation(const GenerationWriter& generation, const Manifest& rebuilt,
+Result<bool> equals_generation(GenerationWriter& generation, const Manifest& rebuilt,
                                size_t thread_count) {
   TW_ASSIGN(const auto names, different_names(generation, rebuilt, thread_count));
   if (names.empty()) return true;

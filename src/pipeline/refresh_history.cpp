@@ -1,11 +1,15 @@
 #include "pipeline/refresh_history.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "base/thread_tasks.h"
 #include "storage/input_file.h"
+#include "storage/object_store.h"
 
 namespace tapeworks {
 namespace {
@@ -66,14 +70,24 @@ uint64_t listed_input_bytes(const std::filesystem::path& generation) {
       !inputs->is_array()) {
     return 0;
   }
-  uint64_t bytes = 0;
+  std::vector<std::filesystem::path> paths;
+  std::vector<uint64_t> sizes;  // as noted, until they are known as they are now
   for (const json& input : *inputs) {
     if (!input.is_object() || !input.contains("path") || !input["path"].is_string()) continue;
-    std::error_code error;
-    const auto size = std::filesystem::file_size(input["path"].get<std::string>(), error);
-    if (!error) bytes += size;
+    paths.emplace_back(input["path"].get<std::string>());
+    const auto noted = input.find("bytes");
+    const bool is_noted = noted != input.end() && noted->is_number_unsigned();
+    sizes.push_back(is_noted ? noted->get<uint64_t>() : 0);
   }
-  return bytes;
+  const ImpatientRequests impatient;  // a store that does not answer is not worth waiting for
+  const Status looked =
+      run_tasks(paths.size(), opening_thread_count(paths), [&](size_t index, size_t) -> Status {
+        TW_ASSIGN(const InputStatus status, status_of_input(paths[index]));
+        sizes[index] = status.byte_count;
+        return {};
+      });
+  static_cast<void>(looked);  // the sizes that were noted stand for those that nobody told
+  return std::accumulate(sizes.begin(), sizes.end(), uint64_t{0});
 }
 
 RefreshHistory read_refresh_history(const std::filesystem::path& generation) {

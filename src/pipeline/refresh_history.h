@@ -34,8 +34,8 @@ struct RefreshHistory {
 RefreshHistory read_refresh_history(const std::filesystem::path& generation);
 void add_refresh_history(const RefreshHistory& history, nlohmann::ordered_json& run_info);
 
-/// The size now of the files that run.json of a generation lists as inputs of `etl` or `run`; 0
-/// where it lists none.
+/// The size now of the files and objects that run.json of a generation lists as inputs of `etl` or
+/// `run`, or what it notes of those whose store does not answer; 0 where it lists none.
 uint64_t listed_input_bytes(const std::filesystem::path& generation);
 
 /// What has never been verified is due.

@@ -51,6 +51,7 @@ class GenerationDraft {
                       std::map<std::string, uint64_t> counts);
 
   virtual Status check_free_space(uint64_t bytes) const = 0;
+  virtual Status wait_until_readable() = 0;
   virtual Result<std::filesystem::path> make_temp_folder(const std::filesystem::path& parent) = 0;
   virtual Status publish(const std::string& mode, const nlohmann::ordered_json& run_info) = 0;
   /// Leaves no trace of a generation that was not published.

@@ -69,6 +69,7 @@ class FolderDraft final : public GenerationDraft {
 
   Status prepare();
   Status check_free_space(uint64_t bytes) const override;
+  Status wait_until_readable() override { return {}; }
   Result<fs::path> make_temp_folder(const fs::path& parent) override;
   Status publish(const std::string& mode, const nlohmann::ordered_json& run_info) override;
   void abandon() override;

@@ -203,6 +203,8 @@ Status GenerationWriter::keep_checkpoint(const std::string& name) {
   return draft_->keep_checkpoint(name);
 }
 
+Status GenerationWriter::wait_until_readable() { return draft_->wait_until_readable(); }
+
 std::string checkpoint_path(const std::string& name) {
   return std::string(kCheckpointFolder) + name;
 }

@@ -134,6 +134,10 @@ class GenerationWriter {
   /// Carries one checkpoint of base() over, if there is one. Threads: any.
   Status keep_checkpoint(const std::string& name);
 
+  /// Returns when what was added and kept so far can be read below directory(). In a folder it can
+  /// at once; in object storage files are on their way. kIo when one did not arrive.
+  Status wait_until_readable();
+
   /// The manifest as it would be published now (for fingerprints of tables just written).
   const Manifest& manifest() const;
 

@@ -41,6 +41,7 @@ class ObjectDraft final : public GenerationDraft {
   Status prepare();
   /// A store has as much room as its owner pays for.
   Status check_free_space(uint64_t) const override { return {}; }
+  Status wait_until_readable() override { return uploads_->finish(); }
   Result<fs::path> make_temp_folder(const fs::path& parent) override;
   Status publish(const std::string& mode, const nlohmann::ordered_json& run_info) override;
   void abandon() override;

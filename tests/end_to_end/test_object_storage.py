@@ -193,6 +193,62 @@ def test_a_run_in_steps_gives_the_same_bytes(server, env, remote, on_disk):
     assert [g["number"] for g in tapeworks("generations", "--data", data, env=env).records() if g["current"]] == [3], unchanged
 
 
+@pytest.fixture
+def growing(server, source):
+    """The address of all days but the last, and what brings that one as well."""
+    days = sorted(source.transactions.rglob("*.parquet"))
+    prefix = f"growing-{time.monotonic_ns()}"
+    for path in days[:-1]:
+        server.put(f"{prefix}/{path.name}", path.read_bytes())
+    return address(prefix), lambda: server.put(f"{prefix}/{days[-1].name}", days[-1].read_bytes())
+
+
+@pytest.mark.parametrize("verify_every", ["30d", "0s"])
+def test_an_incremental_run_in_a_bucket_gives_the_bytes_of_a_rebuild(server, env, remote, on_disk, growing, verify_every):
+    (data, prefix), (inputs, deliver) = remote, growing
+
+    def run():
+        return tapeworks("run", inputs, "--prices", address("prices.parquet"), "--data", data, "--incremental",
+                         "--verify-every", verify_every, env=env)
+
+    run()
+    deliver()
+    assert "cannot be used" not in run().stderr
+    assert current_objects(server, prefix) == disk_files(on_disk)
+    assert ("nothing new" in run().stdout) == (verify_every != "0s"), "the day of a verification is noted"
+    assert current_objects(server, prefix) == disk_files(on_disk)
+
+
+def test_a_verification_in_a_bucket_finds_what_was_damaged(server, env, remote, growing):
+    (data, prefix), (inputs, _) = remote, growing
+    run = ["run", inputs, "--prices", address("prices.parquet"), "--data", data, "--incremental", "--verify-every", "0s"]
+    tapeworks(*run, env=env)
+    generation = prefix + server.get(prefix + "current").decode().strip()
+    victim = next(key for key in server.keys(generation) if "/fifo_state/" in key)
+    content = bytearray(server.get(victim))
+    content[len(content) // 2] ^= 1
+    server.put(victim, bytes(content))
+    outcome = tapeworks(*run, env=env, expect=1)
+    assert "fifo_state" in outcome.stderr and "nothing was published" in outcome.stderr
+    assert prefix + server.get(prefix + "current").decode().strip() == generation
+
+
+def test_plan_knows_the_size_of_inputs_in_a_bucket(server, env, data, proxy, growing):
+    """As it is now, or as it was when the store does not answer."""
+    inputs, _ = growing
+
+    def expected_seconds():
+        return tapeworks("plan", "--data", data, "--format", "jsonl", env=env).records()[0]["expected_full_seconds"]
+
+    tapeworks("run", inputs, "--prices", address("prices.parquet"), "--data", data, env=env)
+    measured = expected_seconds()
+    largest = max(server.keys(inputs.removeprefix(f"s3://{BUCKET}/")))
+    server.put(largest, server.get(largest) * 3)
+    assert expected_seconds() > measured
+    proxy.cut()
+    assert expected_seconds() == measured
+
+
 def test_generations_are_listed_kept_and_gone_back_to(server, env, remote):
     data, prefix = remote
     for _ in range(4):
