@@ -75,6 +75,15 @@ TEST(PrintableText, KeepsLettersAndEscapesEverythingElse) {
   EXPECT_EQ(printable_text("abcdef", 4), "abcd... (6 bytes)");
 }
 
+TEST(FirstNames, AreFiveAtMost) {
+  std::vector<std::string> names;
+  EXPECT_EQ(first_names(names), "");
+  names = {"a", "b", "c", "d", "e"};
+  EXPECT_EQ(first_names(names), "a, b, c, d, e");
+  names.push_back("f");
+  EXPECT_EQ(first_names(names), "a, b, c, d, e, ...");
+}
+
 TEST(RunTasks, RunsEveryTaskOnce) {
   for (const size_t threads : {1, 2, 7}) {
     std::vector<std::atomic<int>> runs(1000);

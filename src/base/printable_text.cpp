@@ -1,8 +1,10 @@
 #include "base/printable_text.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/utf8.h"
 
@@ -37,6 +39,12 @@ std::string printable_text(std::string_view text, size_t bytes_max) {
   }
   if (at < text.size()) result += fmt::format("... ({} bytes)", text.size());
   return result;
+}
+
+std::string first_names(std::span<const std::string> names) {
+  constexpr size_t kNamedMax = 5;
+  const auto named = names.first(std::min(names.size(), kNamedMax));
+  return fmt::format("{}{}", fmt::join(named, ", "), names.size() > kNamedMax ? ", ..." : "");
 }
 
 }  // namespace tapeworks

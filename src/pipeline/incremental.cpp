@@ -9,6 +9,7 @@
 
 #include "base/interrupt.h"
 #include "base/messages.h"
+#include "base/printable_text.h"
 #include "base/run_stats.h"
 #include "base/thread_tasks.h"
 #include "base/units.h"
@@ -24,7 +25,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kSummary = "daily_summary";
-constexpr size_t kMissingNamedMax = 5;
 /// A row in a DailySummary and on its way through Arrow.
 constexpr uint64_t kRowBytes = 64;
 
@@ -135,16 +135,11 @@ Result<std::vector<fs::path>> complete_inputs(const IncrementOptions& options,
 
 Status check_missing(const std::vector<std::string>& missing, uint64_t vanished_max) {
   if (missing.size() <= vanished_max) return {};
-  std::string names;
-  for (size_t i = 0; i < std::min(missing.size(), kMissingNamedMax); ++i) {
-    names += (i == 0 ? "" : ", ") + missing[i];
-  }
-  if (missing.size() > kMissingNamedMax) names += ", ...";
   return corrupt(
       "{} input{} of the summary {} missing: {}; INPUT must be the complete set, and "
       "--allow-vanished {} takes their rows out of the summary",
-      missing.size(), missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are", names,
-      missing.size());
+      missing.size(), missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are",
+      first_names(missing), missing.size());
 }
 
 /// Compares one file with what is known of it.

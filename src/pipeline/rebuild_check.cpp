@@ -1,18 +1,16 @@
 #include "pipeline/rebuild_check.h"
 
-#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/messages.h"
+#include "base/printable_text.h"
 #include "base/thread_tasks.h"
 #include "storage/input_file.h"
 
 namespace tapeworks {
 namespace {
-
-constexpr size_t kNamedMax = 5;
 
 /// The names of tables, and of files whose bytes are others than the manifest of `rebuilt` says.
 Result<std::vector<std::string>> different_names(GenerationWriter& generation,
@@ -51,15 +49,10 @@ Result<bool> equals_generation(GenerationWriter& generation, const Manifest& reb
                                size_t thread_count) {
   TW_ASSIGN(const auto names, different_names(generation, rebuilt, thread_count));
   if (names.empty()) return true;
-  std::string text;
-  for (size_t i = 0; i < std::min(names.size(), kNamedMax); ++i) {
-    text += (i == 0 ? "" : ", ") + names[i];
-  }
-  if (names.size() > kNamedMax) text += ", ...";
   warn(
       "the verification that was due found a difference between the increment and what the whole "
       "input gives, in {}; nothing was published, run once without --incremental",
-      text);
+      first_names(names));
   return false;
 }
 
