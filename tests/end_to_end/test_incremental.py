@@ -8,34 +8,15 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from deliveries import DAYS, SYMBOLS, Deliveries, day_rows
 from harness import (
-    GOOD_PRICES, Untouched, assert_clear_error, assert_same_trees, data_files, read_table, tapeworks, transactions,
-    write_prices, write_transactions)
-
-DAYS = [f"2023-{month:02}-{day:02}" for month in (1, 2) for day in range(2, 28)]
-SYMBOLS = ["2330", "2317", "1101", "00632R"]
-BROKERS = ["1440", "9A00", "9a00", "8888"]
+    GOOD_PRICES, Untouched, assert_clear_error, assert_same_trees, data_files, read_table, tapeworks, write_prices,
+    write_transactions)
 
 
-def day_rows(random_, day, symbols=SYMBOLS):
-    rows = []
-    for _ in range(random_.randrange(1, 25)):
-        price = random_.choice(["-", "10", "10.05", "1,234.5", f"{random_.randrange(100, 99999) / 100}"])
-        rows.append((random_.choice(symbols), day, random_.choice(BROKERS), price,
-                     random_.randrange(2000), random_.randrange(2000)))
-    rows.append((symbols[0], day, BROKERS[0], "11.5", 7, 3))
-    return rows
-
-
-def write(path, rows, names=None, row_group_rows=8):
-    """A delivery; `names` replaces the brokers' names, row groups are small so that there are several."""
-    table = transactions(rows)
-    if names is not None:
-        column = [names.get(row[2], f"name of {row[2]}") for row in rows]
-        table = table.set_column(3, "broker_name", [column])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, row_group_size=row_group_rows)
-    return path
+def write(path, rows):
+    """A delivery in small row groups, so that there are several."""
+    return write_transactions(path, rows, row_group_size=8)
 
 
 def rebuild_and_compare(inputs, data, scratch, *options):
@@ -45,100 +26,25 @@ def rebuild_and_compare(inputs, data, scratch, *options):
     assert_same_trees(data, rebuilt)
 
 
-class Deliveries:
-    """A random history of what a vendor does to a folder of files."""
+class EtlHistory(Deliveries):
+    """Deliveries followed by `etl --incremental`."""
 
-    def __init__(self, seed, folder, data, scratch):
-        self.random, self.folder, self.data, self.scratch = random.Random(seed), folder, data, scratch
-        self.rows = {}  # by file name
-
-    def put(self, name, rows):
-        self.rows[name] = rows
-        names = {b: f"name {self.random.randrange(3)} of {b}" for b in BROKERS}
-        return write(self.folder / name, rows, names, self.random.choice([3, 8, 100]))
-
-    def incremental(self, *options, inputs=None, **how):
-        threads = self.random.choice([1, 2])
+    def run(self, more=(), inputs=None, **how):
         return tapeworks("etl", *([self.folder] if inputs is None else inputs), "--data", self.data, "--incremental",
-                         "--threads", threads, "--quiet", *options, **how)
-
-    def new_day(self):
-        day = self.random.choice(DAYS)
-        self.put(f"tx_{day}_{self.random.randrange(3)}.parquet", day_rows(self.random, day))
-        self.incremental()
-
-    def new_symbol(self):
-        day = self.random.choice(DAYS)
-        self.put(f"tx_new_{day}.parquet", day_rows(self.random, day, [f"N{self.random.randrange(5)}"]))
-        self.incremental()
-
-    def correct(self):
-        name = self.random.choice(sorted(self.rows))
-        rows = list(self.rows[name])
-        index = self.random.randrange(len(rows))
-        symbol, day, broker, _, buy, sell = rows[index]
-        rows[index] = (symbol, day, broker, "22.5", buy, sell)
-        self.put(name, rows)
-        self.incremental()
-
-    def grow(self):
-        name = self.random.choice(sorted(self.rows))
-        self.put(name, self.rows[name] + day_rows(self.random, self.random.choice(DAYS)))
-        self.incremental()
-
-    def delete(self):
-        if len(self.rows) < 3:
-            return
-        name = self.random.choice(sorted(self.rows))
-        (self.folder / name).unlink()
-        with Untouched(self.data):
-            assert_clear_error(self.incremental(expect=3), name, "--allow-vanished")
-        del self.rows[name]
-        self.incremental("--allow-vanished", 1)
-
-    def only_the_new_file(self):
-        if len(self.rows) < 2:
-            return
-        name = self.random.choice(sorted(self.rows))
-        with Untouched(self.data):
-            self.incremental(inputs=[self.folder / name], expect=3)
-
-    def empty_mount_point(self):
-        away = self.folder.with_name("away")
-        self.folder.rename(away)
-        self.folder.mkdir()
-        with Untouched(self.data):
-            self.incremental(expect=3)
-        self.folder.rmdir()
-        away.rename(self.folder)
-
-    def deliver_again(self):
-        name = self.random.choice(sorted(self.rows))
-        copy = (self.folder / name).with_suffix(".copy")
-        shutil.copyfile(self.folder / name, copy)
-        copy.rename(self.folder / name)
-        with Untouched(self.data):
-            assert "nothing new" in self.incremental().stdout
-
-    def add(self):
-        day = self.random.choice(DAYS)
-        path = self.put(f"tx_add_{day}.parquet", day_rows(self.random, day))
-        self.incremental("--add", path, inputs=[])
+                         "--threads", self.random.choice([1, 2]), "--quiet", *more, **how)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_random_history_equals_a_rebuild(tmp_path, seed):
     print("seed", seed)
-    history = Deliveries(seed, tmp_path / "in", tmp_path / "data", tmp_path / "scratch")
+    history = EtlHistory(seed, tmp_path)
     for _ in range(3):
-        history.new_day()
-    steps = [history.new_day, history.new_symbol, history.correct, history.grow, history.delete,
-             history.only_the_new_file, history.empty_mount_point, history.deliver_again, history.add]
+        history.late_day()
     for number in range(18):
-        step = history.random.choice(steps)
+        step = history.random.choice([Deliveries.late_day, *Deliveries.STEPS])
         print("delivery", number, step.__name__)
-        step()
-        rebuild_and_compare([history.folder], history.data, history.scratch)
+        step(history)
+        history.rebuild_and_compare("etl", history.folder)
     tapeworks("verify", "--data", history.data, expect=(0, 1))
 
 

@@ -4,6 +4,8 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from harness import generate, generations_folder, leftovers, run_pipeline, start
 
 class KillExperiment:
     """Two inputs that give different generations; `run` is killed while it replaces one by the other."""
+
+    PROMISE = "each left a whole generation"
 
     def __init__(self, folder: Path, rows: int):
         self.data = folder / "data"
@@ -73,6 +77,8 @@ class KillExperiment:
 class IncrementalKillExperiment:
     """A day is added to a history by `run --incremental`, which is killed; the next run must complete it."""
 
+    PROMISE = "each next run equalled a rebuild"
+
     def __init__(self, folder: Path, rows: int):
         self.data = folder / "data"
         self.source = generate(folder / "input", rows=rows, symbols=40, brokers=30, days=45, extra=["--per-day"])
@@ -130,3 +136,13 @@ class IncrementalKillExperiment:
             except AssertionError as failure:
                 raise AssertionError(f"kill {i} (seed {seed}): {failure}") from failure
         return killed
+
+
+def kill_main(experiment, rows: int, count: int) -> None:
+    """The program of a long test: [COUNT [SEED]]. Prints the seed first, so that a finding can be repeated."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else count
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 1_000_000
+    print(f"seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        killed = experiment(Path(folder), rows=rows).kill_many(count, seed)
+    print(f"{killed} of {count} runs were killed before they ended; {experiment.PROMISE}")

@@ -1,6 +1,6 @@
-"""Random histories of what a vendor delivers, applied by `run --incremental` and compared with rebuilds.
+"""Random histories of what a vendor delivers, applied by incremental runs and compared with rebuilds.
 
-Used by tests/end_to_end/test_incremental_run.py (some seeds) and tests/long/incremental_histories.py (thousands).
+Used by tests/end_to_end (some seeds) and tests/long/incremental_histories.py (thousands).
 """
 
 import os
@@ -34,33 +34,17 @@ def day_rows(random_, day, symbols=SYMBOLS):
     return rows
 
 
-class History:
-    """A folder of deliveries and a table of closes that change at random, and the data directory that follows them."""
+class Deliveries:
+    """A folder of files that a vendor adds, corrects and loses at random, and a data directory that follows it.
+
+    A subclass says how, with run(more, inputs, **how): an incremental run over the folder, or over other inputs.
+    """
 
     def __init__(self, seed: int, scratch: Path):
         self.random = random.Random(seed)
         self.folder, self.data, self.scratch = scratch / "in", scratch / "data", scratch
-        self.closes_path = scratch / "closes.parquet"
-        self.rows = {}    # of deliveries, by file name
-        self.closes = {}  # by (symbol, day)
-        self.log = []     # what was done, for the message of a failure
-        self.older = {}   # checkpoints of older generations, by file name
-        # What the user asked for from the beginning on; some steps change it.
-        self.options = ["--start", self.random.choice(["2023-01-01", "2023-03-28", "2024-01-01"])]
-        if self.random.random() < 0.3:
-            self.options += ["--daily"]
-        if self.random.random() < 0.3:
-            path = scratch / "mergers.tsv"
-            path.write_text(MERGERS)
-            self.options += ["--merge-map", path]
-        self.days = DAYS[:10]
-        for day in self.days[::2]:
-            self.put(f"tx_{day}.parquet", day_rows(self.random, day))
-        self.add_closes(self.days)
-        self.run(self.random.choice([[], ["--incremental"]]))
-        self.compare()
-
-    # ---- doing
+        self.days = DAYS
+        self.rows = {}  # of deliveries, by file name
 
     def put(self, name, rows):
         self.rows[name] = rows
@@ -68,39 +52,17 @@ class History:
         names = {b: f"name {self.random.randrange(3)} of {b}" for b in BROKERS}
         table = table.set_column(3, "broker_name", [[names[row[2]] for row in rows]])
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Small row groups, so that there are several.
         pq.write_table(table, self.folder / name, row_group_size=self.random.choice([3, 8, 100]))
         return self.folder / name
 
-    def add_closes(self, days):
-        for day in days:
-            for symbol in SYMBOLS:
-                if self.random.random() < 0.8:
-                    self.closes[symbol, day] = self.random.randrange(100, 99999) / 100
-
-    def arguments(self, more, inputs=None):
-        pq.write_table(prices([(s, d, c) for (s, d), c in sorted(self.closes.items())]), self.closes_path)
-        return ["run", *([self.folder] if inputs is None else inputs), "--prices", self.closes_path, "--data", self.data,
-                "--quiet", "--keep-generations-for", "0s", "--threads", self.random.choice([1, 2]), *self.options, *more]
-
-    def run(self, more=("--incremental",), inputs=None, **how):
-        return tapeworks(*self.arguments(more, inputs), **how)
-
-    def compare(self):
-        """The data directory has the bytes of a rebuild."""
+    def rebuild_and_compare(self, *command):
+        """The data directory has the bytes of what the command makes of nothing."""
         rebuilt = self.scratch / "rebuilt"
         rebuilt.unlink(missing_ok=True)
         shutil.rmtree(generations_folder(rebuilt), ignore_errors=True)
-        tapeworks("run", self.folder, "--prices", self.closes_path, "--data", rebuilt, "--quiet", *self.options)
+        tapeworks(*command, "--data", rebuilt, "--quiet")
         assert_same_trees(self.data, rebuilt)
-
-    # ---- deliveries
-
-    def next_day(self):
-        self.days = DAYS[:min(len(DAYS), len(self.days) + self.random.randrange(1, 3))]
-        day = self.days[-1]
-        self.put(f"tx_{day}.parquet", day_rows(self.random, day))
-        self.add_closes([day])
-        self.run()
 
     def late_day(self):
         day = self.random.choice(self.days)
@@ -140,7 +102,7 @@ class History:
         with Untouched(self.data):
             assert_clear_error(self.run(expect=3), name, "--allow-vanished")
         del self.rows[name]
-        self.run(["--incremental", "--allow-vanished", 1])
+        self.run(["--allow-vanished", 1])
 
     def only_the_new_file(self):
         if len(self.rows) < 2:
@@ -162,14 +124,72 @@ class History:
         copy = (self.folder / name).with_suffix(".copy")
         shutil.copyfile(self.folder / name, copy)
         copy.rename(self.folder / name)
-        self.run()
         with Untouched(self.data):
             assert "nothing new" in self.run().stdout
 
     def add(self):
         day = self.random.choice(self.days)
         path = self.put(f"tx_add_{day}.parquet", day_rows(self.random, day))
-        self.run(["--incremental", "--add", path], inputs=[])
+        self.run(["--add", path], inputs=[])
+
+    STEPS = [late_day, one_symbol_only, new_symbol, correct, correct, grow, delete, only_the_new_file, empty_mount_point,
+             deliver_again, add]
+
+
+class History(Deliveries):
+    """Deliveries and a table of closes that changes at random, followed by `run --incremental`."""
+
+    def __init__(self, seed: int, scratch: Path):
+        super().__init__(seed, scratch)
+        self.closes_path = scratch / "closes.parquet"
+        self.closes = {}  # by (symbol, day)
+        self.log = []     # what was done, for the message of a failure
+        self.older = {}   # checkpoints of older generations, by file name
+        # What the user asked for from the beginning on; some steps change it.
+        self.options = ["--start", self.random.choice(["2023-01-01", "2023-03-28", "2024-01-01"])]
+        if self.random.random() < 0.3:
+            self.options += ["--daily"]
+        if self.random.random() < 0.3:
+            path = scratch / "mergers.tsv"
+            path.write_text(MERGERS)
+            self.options += ["--merge-map", path]
+        self.days = DAYS[:10]
+        for day in self.days[::2]:
+            self.put(f"tx_{day}.parquet", day_rows(self.random, day))
+        self.add_closes(self.days)
+        tapeworks(*self.arguments(self.random.choice([[], ["--incremental"]])))
+        self.compare()
+
+    # ---- doing
+
+    def add_closes(self, days):
+        for day in days:
+            for symbol in SYMBOLS:
+                if self.random.random() < 0.8:
+                    self.closes[symbol, day] = self.random.randrange(100, 99999) / 100
+
+    def write_closes(self):
+        pq.write_table(prices([(s, d, c) for (s, d), c in sorted(self.closes.items())]), self.closes_path)
+
+    def arguments(self, more, inputs=None):
+        self.write_closes()
+        return ["run", *([self.folder] if inputs is None else inputs), "--prices", self.closes_path, "--data", self.data,
+                "--quiet", "--keep-generations-for", "0s", "--threads", self.random.choice([1, 2]), *self.options, *more]
+
+    def run(self, more=(), inputs=None, **how):
+        return tapeworks(*self.arguments(["--incremental", *more], inputs), **how)
+
+    def compare(self):
+        self.rebuild_and_compare("run", self.folder, "--prices", self.closes_path, *self.options)
+
+    # ---- deliveries
+
+    def next_day(self):
+        self.days = DAYS[:min(len(DAYS), len(self.days) + self.random.randrange(1, 3))]
+        day = self.days[-1]
+        self.put(f"tx_{day}.parquet", day_rows(self.random, day))
+        self.add_closes([day])
+        self.run()
 
     def correct_close(self):
         key = self.random.choice(sorted(self.closes))
@@ -199,12 +219,12 @@ class History:
         day = self.random.choice(self.days)
         self.put(f"tx_part_{day}.parquet", day_rows(self.random, day))
         tapeworks("etl", self.folder, "--data", self.data, "--incremental", "--quiet")
-        pq.write_table(prices([(s, d, c) for (s, d), c in sorted(self.closes.items())]), self.closes_path)
+        self.write_closes()
         tapeworks("sync", self.closes_path, "--data", self.data, "--quiet")
         tapeworks("pnl", "--data", self.data, "--incremental", "--quiet", *self.options)
 
     def full_run(self):
-        self.run([])
+        tapeworks(*self.arguments([]))
 
     def crash(self):
         """kill -9 in the middle; the next run completes."""
@@ -217,10 +237,8 @@ class History:
         self.run()
         assert not leftovers(self.data), leftovers(self.data)
 
-    STEPS = [next_day] * 6 + [
-        late_day, one_symbol_only, new_symbol, correct, correct, grow, delete, only_the_new_file, empty_mount_point,
-        deliver_again, add, correct_close, correct_close, other_day_of_valuation, without_prices_of_a_symbol, in_parts,
-        full_run, crash]
+    STEPS = [next_day] * 6 + Deliveries.STEPS + [
+        correct_close, correct_close, other_day_of_valuation, without_prices_of_a_symbol, in_parts, full_run, crash]
 
     # ---- checkpoints
 
