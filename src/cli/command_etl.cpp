@@ -18,7 +18,8 @@ class EtlCommand : public Command {
   Status check() override {
     TW_TRY(job_.check());
     TW_ASSIGN(options_, etl_.resolve(job_));
-    return increment_.check(options_, job_);
+    TW_ASSIGN(increment_options_, increment_.resolve(options_, job_));
+    return {};
   }
 
   Result<int> run() override {
@@ -28,11 +29,11 @@ class EtlCommand : public Command {
       return 0;
     }
     TW_ASSIGN(const IncrementOutcome outcome,
-              run_incremental_etl(options_, increment_.increment, job_.place(), *budget));
+              run_incremental_etl(options_, increment_options_, job_.place(), *budget));
     if (outcome == IncrementOutcome::kNothingNew) {
       std::puts("nothing new: the summary is that of these inputs");
     }
-    return 0;
+    return outcome == IncrementOutcome::kDiffers ? 1 : 0;
   }
 
  private:
@@ -40,6 +41,7 @@ class EtlCommand : public Command {
   EtlArguments etl_;
   IncrementArguments increment_;
   EtlOptions options_;
+  IncrementalEtlOptions increment_options_;
 };
 
 }  // namespace

@@ -8,10 +8,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/units.h"
 #include "cli/command.h"
 #include "cli/output.h"
-#include "cli/work_options.h"
+#include "cli/pipeline_options.h"
 #include "pipeline/refresh_history.h"
 #include "storage/generation_store.h"
 
@@ -26,15 +25,13 @@ class PlanCommand : public Command {
  public:
   void describe(CLI::App& app) override {
     data_.describe(app);
-    app.add_option("--verify-every", verify_every_,
-                   "How long `run --incremental` goes without a verification")
-        ->type_name("DURATION")
-        ->capture_default_str();
+    verify_every_option_.describe(app);
   }
 
   Status check() override {
-    const auto every = parse_duration(verify_every_);
-    return every ? Status{} : invalid_argument("--verify-every: {}", every.error().message);
+    TW_ASSIGN(const auto every, verify_every_option_.resolve());
+    verify_every_ = std::chrono::duration_cast<std::chrono::seconds>(every);
+    return {};
   }
 
   Result<int> run() override {
@@ -49,10 +46,9 @@ class PlanCommand : public Command {
       record["expected_incremental_seconds"] = *plan.incremental_seconds;
     }
     if (history.full) record["last_full"] = utc_text(history.full->ended_s);
-    const auto every =
-        std::chrono::duration_cast<std::chrono::seconds>(parse_duration(verify_every_).value());
-    const bool is_due = is_verification_due(history, unix_now_s(), every);
-    record["next_verification"] = is_due ? "due" : utc_text(*history.verified_s + every.count());
+    const auto verified_s = history.all_verified_s();
+    const bool is_due = is_verification_due(verified_s, unix_now_s(), verify_every_);
+    record["next_verification"] = is_due ? "due" : utc_text(*verified_s + verify_every_.count());
     TW_TRY(print_records({record}));
     return 0;
   }
@@ -68,7 +64,8 @@ class PlanCommand : public Command {
   }
 
   DataOption data_;
-  std::string verify_every_ = "30d";
+  VerifyEveryOption verify_every_option_;
+  std::chrono::seconds verify_every_{};
 };
 
 }  // namespace

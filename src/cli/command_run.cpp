@@ -1,7 +1,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "base/units.h"
 #include "cli/command.h"
 #include "cli/pipeline_options.h"
 
@@ -13,10 +12,6 @@ class RunCommand : public Command {
   void describe(CLI::App& app) override {
     etl_.describe(app);
     increment_.describe(app);
-    app.add_option("--verify-every", verify_every_,
-                   "With --incremental: compare with a full run when this long nothing was")
-        ->type_name("DURATION")
-        ->capture_default_str();
     app.add_option("--prices", source_,
                    "Close prices: a Parquet or CSV file, or adbc:DRIVER?uri=...&table=...")
         ->type_name("SOURCE")
@@ -29,10 +24,7 @@ class RunCommand : public Command {
   Status check() override {
     TW_TRY(job_.check());
     TW_ASSIGN(etl_options_, etl_.resolve(job_));
-    TW_TRY(increment_.check(etl_options_, job_));
-    const auto every = parse_duration(verify_every_);
-    if (!every) return invalid_argument("--verify-every: {}", every.error().message);
-    increment_.increment.verify_every = *every;
+    TW_ASSIGN(increment_options_, increment_.resolve(etl_options_, job_));
     TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
     TW_ASSIGN(price_options_, prices_.resolve(job_));
     price_options_.source = source_;
@@ -47,7 +39,7 @@ class RunCommand : public Command {
       return 0;
     }
     TW_ASSIGN(const IncrementOutcome outcome,
-              run_all_incremental(etl_options_, increment_.increment, price_options_, pnl_options_,
+              run_all_incremental(etl_options_, increment_options_, price_options_, pnl_options_,
                                   job_.place(), *budget));
     if (outcome == IncrementOutcome::kNothingNew) {
       std::puts("nothing new: the tables are those of these inputs");
@@ -59,11 +51,11 @@ class RunCommand : public Command {
   JobOptions job_;
   EtlArguments etl_;
   IncrementArguments increment_;
-  std::string verify_every_ = "30d";
   PriceArguments prices_;
   PnlArguments pnl_;
   std::string source_;
   EtlOptions etl_options_;
+  IncrementalEtlOptions increment_options_;
   PnlRunOptions pnl_options_;
   PriceReadOptions price_options_;
 };

@@ -144,20 +144,35 @@ Result<EtlOptions> EtlArguments::resolve(const JobOptions& job) const {
   return options;
 }
 
+void VerifyEveryOption::describe(CLI::App& app) {
+  app.add_option("--verify-every", text,
+                 "Compare incremental runs with a full one when this long nothing was")
+      ->type_name("DURATION")
+      ->capture_default_str();
+}
+
+Result<std::chrono::milliseconds> VerifyEveryOption::resolve() const {
+  auto every = parse_duration(text);
+  if (!every) return invalid_argument("--verify-every: {}", every.error().message);
+  return every;
+}
+
 void IncrementArguments::describe(CLI::App& app) {
   app.add_flag("--incremental", is_incremental,
                "Read only what is new or changed in INPUT since the last run");
-  app.add_option("--add", increment.added,
+  app.add_option("--add", added,
                  "With --incremental, in place of INPUT: these files beside the known ones")
       ->type_name("FILE");
-  app.add_option("--allow-vanished", increment.vanished_max,
+  app.add_option("--allow-vanished", vanished_max,
                  "With --incremental: up to N known inputs may be missing; their rows go")
       ->type_name("N");
+  verify_every.describe(app);
 }
 
-Status IncrementArguments::check(const EtlOptions& etl, const JobOptions& job) const {
-  const bool has_added = !increment.added.empty();
-  if (!is_incremental && (has_added || increment.vanished_max != 0)) {
+Result<IncrementalEtlOptions> IncrementArguments::resolve(const EtlOptions& etl,
+                                                          const JobOptions& job) const {
+  const bool has_added = !added.empty();
+  if (!is_incremental && (has_added || vanished_max != 0)) {
     return invalid_argument("--add and --allow-vanished go with --incremental; add it");
   }
   if (is_incremental) TW_TRY(job.check_incremental());
@@ -167,7 +182,8 @@ Status IncrementArguments::check(const EtlOptions& etl, const JobOptions& job) c
   if (!has_added && etl.inputs.empty()) {
     return invalid_argument("INPUT is required; name Parquet files, folders or patterns");
   }
-  return {};
+  TW_ASSIGN(const auto every, verify_every.resolve());
+  return IncrementalEtlOptions{added, vanished_max, every};
 }
 
 void PriceArguments::describe(CLI::App& app, const std::string& key_prefix) {

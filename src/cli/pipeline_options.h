@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -45,14 +48,24 @@ struct EtlArguments {
   Result<EtlOptions> resolve(const JobOptions& job) const;
 };
 
+/// --verify-every, of every command with --incremental that has verifications, and of `plan`.
+struct VerifyEveryOption {
+  std::string text = "30d";
+
+  void describe(CLI::App& app);
+  Result<std::chrono::milliseconds> resolve() const;
+};
+
 /// --incremental and what goes with it, of `etl` and `run`.
 struct IncrementArguments {
   bool is_incremental = false;
-  IncrementalEtlOptions increment;
+  VerifyEveryOption verify_every;
+  std::vector<std::string> added;
+  uint64_t vanished_max = 0;
 
   void describe(CLI::App& app);
   /// Whether these fit together, and with the inputs of `etl`.
-  Status check(const EtlOptions& etl, const JobOptions& job) const;
+  Result<IncrementalEtlOptions> resolve(const EtlOptions& etl, const JobOptions& job) const;
 };
 
 /// Options of `sync`, also taken by `run`, where --column-symbol and --column-date name columns of

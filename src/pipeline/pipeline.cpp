@@ -15,6 +15,7 @@
 #include "pipeline/daily_summary_file.h"
 #include "pipeline/incremental.h"
 #include "pipeline/input_files.h"
+#include "pipeline/market_dates.h"
 #include "pipeline/merge_map_file.h"
 #include "pipeline/pnl_writer.h"
 #include "pipeline/rebuild_check.h"
@@ -29,8 +30,6 @@ namespace tapeworks {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr double kDatesWithoutCloseWarned = 0.01;
 
 /// What stands in run.json: the run, not its result.
 ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs,
@@ -92,6 +91,7 @@ Status keep_other_tables(GenerationWriter& generation, const std::set<std::strin
 }
 
 const std::set<std::string> kEtlTables{"daily_summary", "broker_names"};
+constexpr const char* kPriceTable = "price";
 /// Those of merged brokers among them, so that none outlives a run without a map.
 const std::set<std::string> kPnlTables = [] {
   std::set<std::string> tables{kMergeMapTable};
@@ -148,49 +148,6 @@ void warn_about_balance(const SummaryWriter& summaries) {
          count == 1 ? "" : "s");
   }
 }
-
-/// The dates of trades that no symbol has a close for, when they are too many to be chance.
-class TradeDates {
- public:
-  void add(const DailySummary& summary) {
-    // A null date is no date to miss a close on.
-    Day first = kNullDay;
-    Day last = kNullDay;
-    for (const Day day : summary.date) {
-      if (day == kNullDay) continue;
-      first = first == kNullDay ? day : std::min(first, day);
-      last = std::max(last, day);
-    }
-    if (first == kNullDay) return;
-    const int64_t base = first.days_since_epoch;
-    std::vector<bool> seen(static_cast<size_t>(last.days_since_epoch - base) + 1);
-    for (const Day day : summary.date) {
-      if (day != kNullDay) seen[static_cast<size_t>(day.days_since_epoch - base)] = true;
-    }
-    const std::scoped_lock lock(mutex_);
-    for (size_t i = 0; i < seen.size(); ++i) {
-      if (seen[i]) days_.insert(Day{first.days_since_epoch + static_cast<int32_t>(i)});
-    }
-  }
-
-  void warn_about_missing(const ClosePrices& prices) const {
-    std::set<Day> priced;
-    for (const auto& [symbol, series] : prices.by_symbol()) {
-      priced.insert(series.date.begin(), series.date.end());
-    }
-    const auto missing = static_cast<size_t>(
-        std::ranges::count_if(days_, [&](Day day) { return !priced.contains(day); }));
-    if (static_cast<double>(missing) >
-        kDatesWithoutCloseWarned * static_cast<double>(days_.size())) {
-      warn("{} of {} trade dates are no dates of the prices; is the day rule right (--day-zone)?",
-           missing, days_.size());
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::set<Day> days_;  // guarded by mutex_ while threads add
-};
 
 std::map<std::string, std::string> pnl_options_text(const PnlRunOptions& pnl, Day as_of) {
   std::map<std::string, std::string> text{{"start", to_string(pnl.start)}};
@@ -324,15 +281,153 @@ std::vector<std::string> all_symbols(const Table& summary, const TransactionRuns
   return {symbols.begin(), symbols.end()};
 }
 
+/// `etl` up to its publication.
+Result<EtlPhase> make_summaries(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget,
+                                GenerationWriter& generation) {
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
+  const TableWriter writer(generation, etl.scan.mode, budget);
+  SummaryWriter summaries(writer, etl.scan.amounts);
+  TW_TRY(reduce_to_summaries(
+      phase.runs, reduce_options(etl, place), budget,
+      [&](uint32_t, const DailySummary& summary) { return summaries.put(summary); }));
+  TW_TRY(summaries.finish(phase.runs, etl.scan));
+  warn_about_balance(summaries);
+  return phase;
+}
+
+/// The same tables from the published ones and the new input of `phase`.
+Status replace_summaries(EtlPhase& phase, const EtlOptions& etl, const WorkPlace& place,
+                         MemoryBudget& budget, GenerationWriter& generation) {
+  TW_TRY(generation.check_free_space(table_bytes(*generation.base(), kEtlTables)));
+  TW_TRY(scan_input(phase, etl, place, budget, generation));
+  const TableWriter writer(generation, etl.scan.mode, budget);
+  SummaryWriter summaries(writer, etl.scan.amounts);
+  TW_TRY(replace_days(phase.input, phase.runs, reduce_options(etl, place), budget, generation,
+                      summaries, {}));
+  TW_TRY(summaries.finish(phase.runs, etl.scan));
+  warn_about_balance(summaries);
+  return {};
+}
+
+/// The end of every `etl`: its tables are there, and the others stay.
+Status publish_summaries(EtlPhase& phase, const EtlOptions& etl, const RefreshHistory& history,
+                         MemoryBudget& budget, GenerationWriter& generation) {
+  TW_TRY(keep_other_tables(generation, kEtlTables));
+  const ordered_json info = run_info("etl", phase.input.paths, history);
+  if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl, budget, generation));
+  return generation.publish(std::string(to_string(etl.scan.mode)), info);
+}
+
+EtlOptions with_inputs(EtlOptions etl, const std::vector<std::filesystem::path>& inputs) {
+  etl.inputs.assign(inputs.begin(), inputs.end());
+  return etl;
+}
+
+/// `etl --incremental` over a published summary.
+Result<IncrementOutcome> add_to_summary(const EtlOptions& etl,
+                                        const IncrementalEtlOptions& increment,
+                                        const WorkPlace& place, MemoryBudget& budget,
+                                        GenerationWriter& generation) {
+  EtlPhase phase;
+  TW_ASSIGN(phase.input, plan_increment({etl.inputs, increment.added, increment.vanished_max},
+                                        etl.scan, generation, budget));
+  RefreshHistory history = read_refresh_history(generation.base_path());
+  const bool is_due =
+      is_verification_due(history.summary_verified_s, unix_now_s(), increment.verify_every);
+  if (phase.input.is_nothing_new) {
+    if (!is_due) return IncrementOutcome::kNothingNew;
+    for (const std::string& table : kEtlTables) TW_TRY(generation.keep_table(table));
+  } else {
+    TW_TRY(replace_summaries(phase, etl, place, budget, generation));
+  }
+  if (is_due) {
+    const PhaseTimer timer("verification");
+    phase.runs = {};
+    GenerationWriter rebuilt = generation.rehearse();
+    TW_TRY(make_summaries(with_inputs(etl, phase.input.paths), place, budget, rebuilt));
+    TW_ASSIGN(const bool is_same,
+              equals_rebuild(generation, rebuilt.manifest(), kEtlTables, place.thread_count));
+    if (!is_same) return IncrementOutcome::kDiffers;
+    history.summary_verified_s = unix_now_s();
+  }
+  TW_TRY(publish_summaries(phase, etl, history, budget, generation));
+  return IncrementOutcome::kPublished;
+}
+
+/// What `pnl` computes from, beside the mode.
+struct PnlInput {
+  const SummaryFiles& files;
+  const ClosePrices& prices;
+  const std::optional<BrokerMergers>& mergers;
+};
+
+/// `pnl` up to its publication.
+Status make_pnl(const PnlRunOptions& pnl, const PnlInput& sources, const WorkPlace& place,
+                MemoryBudget& budget, GenerationWriter& generation) {
+  TW_TRY(keep_other_tables(generation, kPnlTables));
+  const PhaseTimer timer("pnl");
+  const SummaryFiles& files = sources.files;
+  const PnlOptions options = symbol_options(pnl, files.last_day);
+  const TableWriter writer(generation, pnl.mode, budget);
+  PnlWriter results(writer, sources.prices, options, files.symbols, pnl.is_incremental);
+  if (sources.mergers) {
+    results.merge(*sources.mergers, amounts_of(*generation.base()->find("daily_summary")));
+  }
+  MarketDates dates;
+  Progress progress("computing", files.paths.size());
+  const auto on_read = [&](const DailySummary& summary) {
+    add_run_rows(summary.row_count());
+    dates.add(summary);
+  };
+  const auto compute = [&](size_t index, size_t) -> Status {
+    progress.add(1);
+    return results.put_file(index, files.paths[index], on_read);
+  };
+  TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
+  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
+  dates.warn_about_missing(sources.prices);
+  return {};
+}
+
+/// What `run` takes beside the transactions.
+struct RunSources {
+  const PriceReadResult& prices;
+  const std::optional<BrokerMergers>& mergers;
+};
+
+/// `run` up to its publication.
+Result<EtlPhase> make_all(const EtlOptions& etl, const RunSources& sources,
+                          const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget,
+                          GenerationWriter& generation) {
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
+  const TableWriter writer(generation, etl.scan.mode, budget);
+  TW_TRY(write_price_table(writer, sources.prices));
+  const ClosePrices& prices = sources.prices.prices;
+  const PnlOptions options = symbol_options(pnl, phase.runs.last_day);
+  SummaryWriter summaries(writer, etl.scan.amounts);
+  PnlWriter results(writer, prices, options, phase.runs.symbols, pnl.is_incremental);
+  if (sources.mergers) results.merge(*sources.mergers, etl.scan.amounts);
+  MarketDates dates;
+  const auto write_symbol = [&](uint32_t symbol, const DailySummary& summary) -> Status {
+    TW_TRY(summaries.put(summary));
+    dates.add(summary);
+    return results.put(symbol, summary);
+  };
+  TW_TRY(reduce_to_summaries(phase.runs, reduce_options(etl, place), budget, write_symbol));
+  TW_TRY(summaries.finish(phase.runs, etl.scan));
+  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
+  warn_about_balance(summaries);
+  dates.warn_about_missing(prices);
+  return phase;
+}
+
 /// The part of run_all_incremental() that starts from a published summary.
 class AllIncrement {
  public:
-  AllIncrement(const EtlOptions& etl, const PriceReadOptions& price_options,
-               const PriceReadResult& prices, const PnlRunOptions& pnl, const WorkPlace& place,
-               MemoryBudget& budget, GenerationWriter& generation)
+  AllIncrement(const EtlOptions& etl, const RunSources& sources, const PnlRunOptions& pnl,
+               const WorkPlace& place, MemoryBudget& budget, GenerationWriter& generation)
       : etl_(etl),
-        price_options_(price_options),
-        prices_(prices),
+        sources_(sources),
         pnl_(pnl),
         place_(place),
         budget_(budget),
@@ -340,15 +435,14 @@ class AllIncrement {
         base_(*generation.base()),
         writer_(generation, etl.scan.mode, budget) {}
 
-  Result<IncrementOutcome> run(const IncrementalEtlOptions& increment,
-                               const std::optional<BrokerMergers>& mergers) {
+  Result<IncrementOutcome> run(const IncrementalEtlOptions& increment) {
     EtlPhase phase;
     TW_ASSIGN(phase.input, plan_increment({etl_.inputs, increment.added, increment.vanished_max},
                                           etl_.scan, generation_, budget_));
     std::set<std::string> tables = kEtlTables;
     tables.insert(kPnlTables.begin(), kPnlTables.end());
     TW_TRY(generation_.check_free_space(table_bytes(base_, tables)));
-    TW_TRY(write_price_table(writer_, prices_));
+    TW_TRY(write_price_table(writer_, sources_.prices));
     Day last_day;
     if (phase.input.is_nothing_new) {
       for (const std::string& table : kEtlTables) TW_TRY(generation_.keep_table(table));
@@ -357,9 +451,10 @@ class AllIncrement {
       TW_TRY(scan_input(phase, etl_, place_, budget_, generation_));
       last_day = phase.runs.last_day;
     }
-    TW_ASSIGN(const uint64_t rejected_checkpoints, make_tables(phase, mergers, last_day));
+    TW_ASSIGN(const uint64_t rejected_checkpoints, make_tables(phase, last_day));
     RefreshHistory history = read_refresh_history(generation_.base_path());
-    const bool is_due = is_verification_due(history, unix_now_s(), increment.verify_every);
+    const bool is_due =
+        is_verification_due(history.all_verified_s(), unix_now_s(), increment.verify_every);
     // A checkpoint that was no good is replaced even where the tables stay the same.
     if (is_unchanged() && phase.input.is_nothing_new && rejected_checkpoints == 0 && !is_due) {
       return IncrementOutcome::kNothingNew;
@@ -367,9 +462,9 @@ class AllIncrement {
     if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input.paths);
     if (is_due) {
       phase.runs = {};
-      TW_ASSIGN(const bool is_same, equals_rebuild(phase.input.paths));
+      TW_ASSIGN(const bool is_same, verify(phase.input.paths));
       if (!is_same) return IncrementOutcome::kDiffers;
-      history.verified_s = unix_now_s();
+      history.summary_verified_s = history.pnl_verified_s = unix_now_s();
     }
     const ordered_json info = run_info("run", phase.input.paths, history);
     if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl_, budget_, generation_));
@@ -379,14 +474,14 @@ class AllIncrement {
 
  private:
   /// Returns how many checkpoints could not be used.
-  Result<uint64_t> make_tables(EtlPhase& phase, const std::optional<BrokerMergers>& mergers,
-                               Day last_day) {
+  Result<uint64_t> make_tables(EtlPhase& phase, Day last_day) {
+    const ClosePrices& prices = sources_.prices.prices;
     const PnlOptions options = symbol_options(pnl_, last_day);
     const Table& old_summary = *base_.find("daily_summary");
     const std::vector<std::string> symbols = all_symbols(old_summary, phase.runs);
-    PnlWriter results(writer_, prices_.prices, options, symbols, /*is_incremental=*/true);
-    if (mergers) results.merge(*mergers, etl_.scan.amounts);
-    TradeDates dates;
+    PnlWriter results(writer_, prices, options, symbols, /*is_incremental=*/true);
+    if (sources_.mergers) results.merge(*sources_.mergers, etl_.scan.amounts);
+    MarketDates dates;
     const auto on_read = [&](const DailySummary& summary) { dates.add(summary); };
     const SummaryListener listener = [&](const std::string& symbol, const DailySummary* summary) {
       const auto place = std::ranges::lower_bound(symbols, symbol);
@@ -410,23 +505,21 @@ class AllIncrement {
       warn_about_balance(summaries);
     }
     TW_TRY(results.finish(pnl_options_text(pnl_, options.as_of), place_.thread_count));
-    dates.warn_about_missing(prices_.prices);
+    dates.warn_about_missing(prices);
     return results.rejected_checkpoints();
   }
 
-  /// The verification: everything is made of the whole input once more, beside, and compared.
-  Result<bool> equals_rebuild(const std::vector<std::filesystem::path>& inputs) {
+  /// Everything is made of the whole input once more, for its checksums alone, and compared.
+  Result<bool> verify(const std::vector<std::filesystem::path>& inputs) {
     const PhaseTimer timer("verification");
-    TW_ASSIGN(const auto folder, generation_.make_temp_folder(place_.temp_dir));
-    WorkPlace beside = place_;
-    beside.data_dir = folder / "rebuilt";
-    EtlOptions etl = etl_;
-    etl.inputs.assign(inputs.begin(), inputs.end());
+    GenerationWriter rebuilt = generation_.rehearse();
     PnlRunOptions pnl = pnl_;
     pnl.is_incremental = false;
-    TW_TRY(run_all(etl, price_options_, pnl, beside, budget_));
-    TW_ASSIGN(const GenerationReader rebuilt, GenerationReader::open(beside.data_dir));
-    return equals_generation(generation_, rebuilt.manifest(), place_.thread_count);
+    TW_TRY(make_all(with_inputs(etl_, inputs), sources_, pnl, place_, budget_, rebuilt));
+    std::set<std::string> tables = kEtlTables;
+    tables.insert(kPnlTables.begin(), kPnlTables.end());
+    tables.insert(kPriceTable);
+    return equals_rebuild(generation_, rebuilt.manifest(), tables, place_.thread_count);
   }
 
   /// Whether the new generation would have the manifest of the published one.
@@ -438,8 +531,7 @@ class AllIncrement {
 
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const EtlOptions& etl_;
-  const PriceReadOptions& price_options_;
-  const PriceReadResult& prices_;
+  const RunSources& sources_;
   const PnlRunOptions& pnl_;
   const WorkPlace& place_;
   MemoryBudget& budget_;
@@ -453,88 +545,55 @@ class AllIncrement {
 Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget) {
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_TRY(check_mode(generation, etl.scan.mode, kEtlTables));
-  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
-
-  const TableWriter writer(generation, etl.scan.mode, budget);
-  SummaryWriter summaries(writer, etl.scan.amounts);
-  TW_TRY(reduce_to_summaries(
-      phase.runs, reduce_options(etl, place), budget,
-      [&](uint32_t, const DailySummary& summary) { return summaries.put(summary); }));
-  TW_TRY(summaries.finish(phase.runs, etl.scan));
-  warn_about_balance(summaries);
-
-  TW_TRY(keep_other_tables(generation, kEtlTables));
-  const ordered_json info =
-      run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
-  TW_TRY(save_inputs(phase, etl, budget, generation));
-  return generation.publish(std::string(to_string(etl.scan.mode)), info);
+  TW_ASSIGN(EtlPhase phase, make_summaries(etl, place, budget, generation));
+  RefreshHistory history = read_refresh_history(generation.base_path());
+  history.summary_verified_s = unix_now_s();
+  return publish_summaries(phase, etl, history, budget, generation);
 }
 
 Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
                                              const IncrementalEtlOptions& increment,
                                              const WorkPlace& place, MemoryBudget& budget) {
-  EtlPhase phase;
   {
     TW_ASSIGN(GenerationWriter generation, begin_generation(place));
     TW_TRY(check_mode(generation, etl.scan.mode, {}));
-    if (has_summary(generation)) {
-      TW_ASSIGN(phase.input, plan_increment({etl.inputs, increment.added, increment.vanished_max},
-                                            etl.scan, generation, budget));
-      if (phase.input.is_nothing_new) return IncrementOutcome::kNothingNew;
-      TW_TRY(generation.check_free_space(table_bytes(*generation.base(), kEtlTables)));
-      TW_TRY(scan_input(phase, etl, place, budget, generation));
-
-      const TableWriter writer(generation, etl.scan.mode, budget);
-      SummaryWriter summaries(writer, etl.scan.amounts);
-      TW_TRY(replace_days(phase.input, phase.runs, reduce_options(etl, place), budget, generation,
-                          summaries, {}));
-      TW_TRY(summaries.finish(phase.runs, etl.scan));
-      warn_about_balance(summaries);
-      TW_TRY(keep_other_tables(generation, kEtlTables));
-      const ordered_json info =
-          run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
-      TW_TRY(save_inputs(phase, etl, budget, generation));
-      TW_TRY(generation.publish(std::string(to_string(etl.scan.mode)), info));
-      return IncrementOutcome::kPublished;
-    }
+    if (has_summary(generation)) return add_to_summary(etl, increment, place, budget, generation);
   }
   if (!increment.added.empty()) return nothing_to_add_to(place);
   TW_TRY(run_etl(etl, place, budget));
   return IncrementOutcome::kPublished;
 }
 
-Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
+Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& place,
+                                 MemoryBudget& budget) {
   TW_ASSIGN(const auto mergers, read_mergers(pnl));
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const SummaryFiles files, find_summaries(generation, place.data_dir));
   TW_TRY(check_price_table(generation, place.data_dir));
   TW_TRY(check_mode(generation, pnl.mode, kPnlTables));
-  TW_TRY(keep_other_tables(generation, kPnlTables));
   TW_ASSIGN(
       const ClosePrices prices,
       load_close_prices(generation.base_path() / "price/close_prices.parquet", budget.pool()));
   TW_ASSIGN(const Reservation price_memory, reserve_prices(prices, budget));
+  const PnlInput sources{files, prices, mergers};
+  TW_TRY(make_pnl(pnl, sources, place, budget, generation));
 
-  PhaseTimer timer("pnl");
-  const PnlOptions options = symbol_options(pnl, files.last_day);
-  const TableWriter writer(generation, pnl.mode, budget);
-  PnlWriter results(writer, prices, options, files.symbols, pnl.is_incremental);
-  if (mergers) results.merge(*mergers, amounts_of(*generation.base()->find("daily_summary")));
-  TradeDates dates;
-  Progress progress("computing", files.paths.size());
-  const auto on_read = [&](const DailySummary& summary) {
-    add_run_rows(summary.row_count());
-    dates.add(summary);
-  };
-  const auto compute = [&](size_t index, size_t) -> Status {
-    progress.add(1);
-    return results.put_file(index, files.paths[index], on_read);
-  };
-  TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
-  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
-  dates.warn_about_missing(prices);
-  return generation.publish(std::string(to_string(pnl.mode)),
-                            run_info("pnl", {}, read_refresh_history(generation.base_path())));
+  RefreshHistory history = read_refresh_history(generation.base_path());
+  const bool is_due = pnl.is_incremental && is_verification_due(history.pnl_verified_s,
+                                                                unix_now_s(), pnl.verify_every);
+  if (is_due) {
+    const PhaseTimer timer("verification");
+    GenerationWriter rebuilt = generation.rehearse();
+    PnlRunOptions full = pnl;
+    full.is_incremental = false;
+    TW_TRY(make_pnl(full, sources, place, budget, rebuilt));
+    TW_ASSIGN(const bool is_same,
+              equals_rebuild(generation, rebuilt.manifest(), kPnlTables, place.thread_count));
+    if (!is_same) return IncrementOutcome::kDiffers;
+  }
+  if (is_due || !pnl.is_incremental) history.pnl_verified_s = unix_now_s();
+  TW_TRY(generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", {}, history)));
+  return IncrementOutcome::kPublished;
 }
 
 Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
@@ -544,29 +603,11 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
   TW_ASSIGN(const Reservation price_memory, reserve_prices(prices.prices, budget));
-  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
-
-  const TableWriter writer(generation, etl.scan.mode, budget);
-  TW_TRY(write_price_table(writer, prices));
-  const PnlOptions options = symbol_options(pnl, phase.runs.last_day);
-  SummaryWriter summaries(writer, etl.scan.amounts);
-  PnlWriter results(writer, prices.prices, options, phase.runs.symbols, pnl.is_incremental);
-  if (mergers) results.merge(*mergers, etl.scan.amounts);
-  TradeDates dates;
-  const auto write_symbol = [&](uint32_t symbol, const DailySummary& summary) -> Status {
-    TW_TRY(summaries.put(summary));
-    dates.add(summary);
-    return results.put(symbol, summary);
-  };
-  TW_TRY(reduce_to_summaries(phase.runs, reduce_options(etl, place), budget, write_symbol));
-  TW_TRY(summaries.finish(phase.runs, etl.scan));
-  TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
-  warn_about_balance(summaries);
-  dates.warn_about_missing(prices.prices);
+  TW_ASSIGN(EtlPhase phase, make_all(etl, {prices, mergers}, pnl, place, budget, generation));
 
   RefreshHistory history = read_refresh_history(generation.base_path());
   history.full = measured_run(begin, phase.input.paths);
-  history.verified_s = history.full->ended_s;
+  history.summary_verified_s = history.pnl_verified_s = history.full->ended_s;
   const ordered_json info = run_info("run", phase.input.paths, history);
   TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
@@ -583,8 +624,8 @@ Result<IncrementOutcome> run_all_incremental(const EtlOptions& etl,
     if (has_summary(generation)) {
       TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
       TW_ASSIGN(const Reservation price_memory, reserve_prices(prices.prices, budget));
-      AllIncrement work(etl, price_options, prices, pnl, place, budget, generation);
-      return work.run(increment, mergers);
+      const RunSources sources{prices, mergers};
+      return AllIncrement(etl, sources, pnl, place, budget, generation).run(increment);
     }
   }
   if (!increment.added.empty()) return nothing_to_add_to(place);

@@ -27,13 +27,15 @@ struct EtlOptions {
   ScanOptions scan;
 };
 
+inline constexpr std::chrono::hours kVerifyEvery{30 * 24};
+
 /// `etl --incremental` and `run --incremental`: what of EtlOptions::inputs is new, changed or gone.
 struct IncrementalEtlOptions {
   std::vector<std::string> added;  ///< these beside the known inputs, in place of `inputs`
   uint64_t vanished_max = 0;       ///< inputs that may be missing; their rows go
-  /// `run`: so long after everything was last made or compared with what the whole input gives, it
-  /// is compared again.
-  std::chrono::milliseconds verify_every{std::chrono::hours{30 * 24}};
+  /// So long after the tables were last made of the whole input, or compared with what it gives,
+  /// they are compared again.
+  std::chrono::milliseconds verify_every = kVerifyEvery;
 };
 /// kDiffers: the verification that was due found a difference; nothing was published.
 enum class IncrementOutcome { kPublished, kNothingNew, kDiffers };
@@ -48,6 +50,8 @@ struct PnlRunOptions {
   /// Take over what did not change, and go on from checkpoints. The same bytes. Only in the default
   /// mode.
   bool is_incremental = false;
+  /// `pnl --incremental`: likewise, of the whole summary. `run` has its own.
+  std::chrono::milliseconds verify_every = kVerifyEvery;
 };
 
 // The jobs of the command line. Each reads what it needs, writes a complete new generation beside
@@ -65,7 +69,8 @@ Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
 
 /// daily_summary/ and price/ to pnl/, fifo_state/, pnl_daily/, symbol_broker and broker_ranking,
 /// and with a map of mergers to the same once more for merged brokers.
-Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget);
+Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& place,
+                                 MemoryBudget& budget);
 
 /// Everything in one pass over the input; the same bytes as etl, sync and pnl one after another.
 Status run_all(const EtlOptions& etl, const PriceReadOptions& prices, const PnlRunOptions& pnl,

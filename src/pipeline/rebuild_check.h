@@ -1,15 +1,18 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
+#include <string>
 
 #include "base/result.h"
 #include "storage/generation_store.h"
 
 namespace tapeworks {
 
-/// Whether the generation being written has the tables of `rebuilt`, and files with the bytes of
-/// their checksums: what was linked is read as well. A difference is named in a warning.
-Result<bool> equals_generation(GenerationWriter& generation, const Manifest& rebuilt,
-                               size_t thread_count);
+/// Whether the generation being written has these tables as `rebuilt` has them, or has none where
+/// that has none, and files with the bytes of their checksums: what was linked is read as well. A
+/// difference is named in a warning.
+Result<bool> equals_rebuild(GenerationWriter& generation, const Manifest& rebuilt,
+                            const std::set<std::string>& tables, size_t thread_count);
 
 }  // namespace tapeworks

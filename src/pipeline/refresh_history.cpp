@@ -47,6 +47,12 @@ std::optional<MeasuredRun> run_of(const json& refreshes, const char* name) {
   return run;
 }
 
+std::optional<int64_t> time_of(const json& refreshes, const char* name) {
+  const auto found = refreshes.find(name);
+  if (found == refreshes.end() || !found->is_number_integer()) return std::nullopt;
+  return found->get<int64_t>();
+}
+
 ordered_json json_of(const MeasuredRun& run) {
   ordered_json entry;
   entry["ended_s"] = run.ended_s;
@@ -97,25 +103,29 @@ RefreshHistory read_refresh_history(const std::filesystem::path& generation) {
   if (refreshes == run.end() || !refreshes->is_object()) return history;
   history.full = run_of(*refreshes, "full");
   history.incremental = run_of(*refreshes, "incremental");
-  const auto verified = refreshes->find("verified_s");
-  if (verified != refreshes->end() && verified->is_number_integer()) {
-    history.verified_s = verified->get<int64_t>();
-  }
+  history.summary_verified_s = time_of(*refreshes, "summary_verified_s");
+  history.pnl_verified_s = time_of(*refreshes, "pnl_verified_s");
   return history;
+}
+
+std::optional<int64_t> RefreshHistory::all_verified_s() const {
+  if (!summary_verified_s || !pnl_verified_s) return std::nullopt;
+  return std::min(*summary_verified_s, *pnl_verified_s);
 }
 
 void add_refresh_history(const RefreshHistory& history, ordered_json& run_info) {
   ordered_json refreshes = ordered_json::object();
   if (history.full) refreshes["full"] = json_of(*history.full);
   if (history.incremental) refreshes["incremental"] = json_of(*history.incremental);
-  if (history.verified_s) refreshes["verified_s"] = *history.verified_s;
+  if (history.summary_verified_s) refreshes["summary_verified_s"] = *history.summary_verified_s;
+  if (history.pnl_verified_s) refreshes["pnl_verified_s"] = *history.pnl_verified_s;
   run_info["refreshes"] = std::move(refreshes);
 }
 
-bool is_verification_due(const RefreshHistory& history, int64_t now_s,
+bool is_verification_due(std::optional<int64_t> verified_s, int64_t now_s,
                          std::chrono::milliseconds verify_every) {
-  if (!history.verified_s) return true;
-  return std::chrono::seconds{now_s - *history.verified_s} >= verify_every;
+  if (!verified_s) return true;
+  return std::chrono::seconds{now_s - *verified_s} >= verify_every;
 }
 
 std::string_view to_string(RefreshAdvice advice) {

@@ -25,8 +25,13 @@ struct MeasuredRun {
 struct RefreshHistory {
   std::optional<MeasuredRun> full;
   std::optional<MeasuredRun> incremental;
-  /// When everything was last made or compared with what is made of the whole input.
-  std::optional<int64_t> verified_s;
+  /// When the summary was last made of the whole input, or compared with what is made of it.
+  std::optional<int64_t> summary_verified_s;
+  /// Likewise the tables of profit and loss, of the whole summary.
+  std::optional<int64_t> pnl_verified_s;
+
+  /// Both of them; nothing when one was never verified.
+  std::optional<int64_t> all_verified_s() const;
 };
 
 /// Empty where a generation says nothing of it; never an error, because nothing depends on it but
@@ -39,7 +44,7 @@ void add_refresh_history(const RefreshHistory& history, nlohmann::ordered_json& 
 uint64_t listed_input_bytes(const std::filesystem::path& generation);
 
 /// What has never been verified is due.
-bool is_verification_due(const RefreshHistory& history, int64_t now_s,
+bool is_verification_due(std::optional<int64_t> verified_s, int64_t now_s,
                          std::chrono::milliseconds verify_every);
 
 /// Whether to refresh in full or incrementally, by how long a full run is expected to take (design

@@ -43,11 +43,19 @@ TEST(RefreshPlan, WithoutAMeasurementIsFull) {
 }
 
 TEST(RefreshHistory, VerificationIsDueAfterItsTimeAndWhenThereWasNone) {
+  EXPECT_TRUE(is_verification_due(std::nullopt, 0, hours{1}));
+  EXPECT_FALSE(is_verification_due(1000, 1000 + 3599, hours{1}));
+  EXPECT_TRUE(is_verification_due(1000, 1000 + 3600, hours{1}));
+}
+
+TEST(RefreshHistory, EverythingIsVerifiedSinceTheOlderOfTheTwo) {
   RefreshHistory history;
-  EXPECT_TRUE(is_verification_due(history, 0, hours{1}));
-  history.verified_s = 1000;
-  EXPECT_FALSE(is_verification_due(history, 1000 + 3599, hours{1}));
-  EXPECT_TRUE(is_verification_due(history, 1000 + 3600, hours{1}));
+  history.summary_verified_s = 5;
+  EXPECT_EQ(history.all_verified_s(), std::nullopt);
+  history.pnl_verified_s = 7;
+  EXPECT_EQ(history.all_verified_s(), 5);
+  history.pnl_verified_s = 3;
+  EXPECT_EQ(history.all_verified_s(), 3);
 }
 
 class RefreshHistoryFile : public ::testing::Test {
@@ -65,23 +73,25 @@ class RefreshHistoryFile : public ::testing::Test {
 TEST_F(RefreshHistoryFile, ReadsBackAsWritten) {
   RefreshHistory history = with_full(12.5, 1000);
   history.incremental = MeasuredRun{.ended_s = 5, .seconds = 0.5, .input_bytes = 2000};
-  history.verified_s = 77;
+  history.summary_verified_s = 77;
+  history.pnl_verified_s = 78;
   nlohmann::ordered_json info;
   add_refresh_history(history, info);
   write(info.dump());
   const RefreshHistory read = read_refresh_history(folder_);
-  ASSERT_TRUE(read.full && read.incremental && read.verified_s);
+  ASSERT_TRUE(read.full && read.incremental);
   EXPECT_EQ(read.full->seconds, 12.5);
   EXPECT_EQ(read.incremental->input_bytes, 2000U);
-  EXPECT_EQ(*read.verified_s, 77);
+  EXPECT_EQ(read.summary_verified_s, 77);
+  EXPECT_EQ(read.pnl_verified_s, 78);
 }
 
 TEST_F(RefreshHistoryFile, WhatMakesNoSenseIsNothing) {
   for (const char* text : {"", "[]", "{", R"({"refreshes": 1})", R"({"refreshes": {"full": {}}})",
-                           R"({"refreshes": {"full": {"ended_s": "x"}, "verified_s": "y"}})"}) {
+                           R"({"refreshes": {"full": {"ended_s": "x"}, "summary_verified_s": "y"}})"}) {
     write(text);
     const RefreshHistory history = read_refresh_history(folder_);
-    EXPECT_FALSE(history.full || history.incremental || history.verified_s) << text;
+    EXPECT_FALSE(history.full || history.incremental || history.summary_verified_s) << text;
   }
   EXPECT_FALSE(read_refresh_history(folder_ / "nowhere").full);
 }

@@ -215,6 +215,7 @@ Result<std::vector<CheckResult>> verify_generation(const VerifyOptions& options,
     TW_ASSIGN(auto more, check(context));
     append(results, std::move(more));
   }
+  results.push_back(check_input_dates(context));
   if (!options.inputs.empty()) {
     TW_ASSIGN(CheckResult input, check_input(context));
     results.push_back(std::move(input));

@@ -93,6 +93,9 @@ Result<std::vector<CheckResult>> check_prices(VerifyContext& context);
 /// derived/symbol_broker against the files of the symbols, and derived/broker_ranking against it.
 Result<std::vector<CheckResult>> check_ranking(VerifyContext& context);
 
+/// Whether per-day files of the input hold the day of their names, by the record of the inputs.
+CheckResult check_input_dates(const VerifyContext& context);
+
 /// daily_summary against the transactions, summed again.
 Result<CheckResult> check_input(const VerifyContext& context);
 

@@ -4,11 +4,14 @@
 #include <set>
 
 #include "pipeline/daily_summary_file.h"
+#include "pipeline/date_in_name.h"
 #include "pipeline/input_files.h"
+#include "pipeline/input_index.h"
 #include "pipeline/summary_reduce.h"
 #include "pipeline/table_writer.h"
 #include "pipeline/transaction_scan.h"
 #include "pipeline/verify_context_internal.h"
+#include "storage/input_file.h"
 #include "storage/scratch_folder.h"
 
 namespace tapeworks {
@@ -48,6 +51,19 @@ bool same_rows(const DailySummary& a, const DailySummary& b) {
          a.broker_index == b.broker_index && a.date == b.date && a.buy_shares == b.buy_shares &&
          a.sell_shares == b.sell_shares && same_amounts(a.buy_amount, b.buy_amount) &&
          same_amounts(a.sell_amount, b.sell_amount);
+}
+
+/// A file of more days is no per-day file, whatever day its name says.
+constexpr size_t kDaysOfPerDayFileMax = 5;
+/// Memory for the record of the inputs while it is looked at: its text, and what that says.
+constexpr uint64_t kDecodedPerByte = 5;
+
+std::set<Day> days_of(const IndexedFile& file) {
+  std::set<Day> days;
+  for (const RowGroupFacts& facts : file.row_groups) {
+    days.insert(facts.days.begin(), facts.days.end());
+  }
+  return days;
 }
 
 }  // namespace
@@ -91,6 +107,43 @@ Result<CheckResult> check_input(const VerifyContext& context) {
   }
   return findings.result(
       kName, fmt::format("{} groups of {} rows read again", group_count.load(), runs.row_count));
+}
+
+CheckResult check_input_dates(const VerifyContext& context) {
+  static constexpr const char* kName = "input_dates";
+  const Table* const summary = context.manifest().find("daily_summary");
+  if (summary == nullptr) return not_checked(kName, context.why_not("daily_summary"));
+  const auto path = context.path_of(checkpoint_path("daily_summary"));
+  const auto status = status_of_input(path);
+  if (!status || status->type != InputType::kFile || status->byte_count > kIndexBytesMax) {
+    return not_checked(kName, "there is no record of the inputs");
+  }
+  Reservation memory;
+  if (!context.budget.try_reserve(kDecodedPerByte * status->byte_count, memory)) {
+    return not_checked(kName, "the record of the inputs needs more --memory");
+  }
+  const auto text = read_input_text(path);
+  const auto index = text ? decode_index(*text, path.string()) : std::unexpected(text.error());
+  if (!index || index->summary_fingerprint != summary->fingerprint()) {
+    return not_checked(kName, "the record of the inputs is not that of this summary");
+  }
+  Findings findings;
+  uint64_t per_day_files = 0;
+  for (const IndexedFile& file : index->files) {
+    const auto named = date_in_name(std::filesystem::path(file.path).filename().string());
+    const std::set<Day> days = days_of(file);
+    if (!named || days.empty() || days.size() > kDaysOfPerDayFileMax) continue;
+    ++per_day_files;
+    const auto other = std::ranges::find_if(days, [&](Day day) { return day != *named; });
+    if (other == days.end()) continue;
+    findings.add(per_day_files, fmt::format("{} has rows of {}; is the day rule right (--day-zone), "
+                                            "and the file what its name says?",
+                                            file.path, to_string(*other)));
+  }
+  return findings.result(
+      kName, fmt::format("{} of {} inputs have one day in their names, and no other in their rows",
+                         per_day_files, index->files.size()),
+      CheckStatus::kWarning);
 }
 
 }  // namespace tapeworks

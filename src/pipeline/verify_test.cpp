@@ -200,7 +200,7 @@ TEST_F(VerifyTest, AWholeGenerationPassesEveryCheckInEveryMode) {
 TEST_F(VerifyTest, ItSaysWhatIsNotChecked) {
   publish();
   const auto results = verify();
-  for (const char* check : {"recomputed_pnl", "input", "price_source"}) {
+  for (const char* check : {"recomputed_pnl", "input", "input_dates", "price_source"}) {
     EXPECT_EQ(find(results, check).status, CheckStatus::kNotChecked) << check;
   }
 }

@@ -94,8 +94,10 @@ class GenerationDraft {
 /// The draft in a folder (generation_folder.cpp). Errors: as GenerationWriter::begin.
 Result<std::unique_ptr<GenerationDraft>> begin_folder_draft(const std::filesystem::path& data_dir,
                                                             GenerationWriterOptions options);
-/// The draft in object storage (object_generation.cpp).
+/// The draft in object storage (object_draft.cpp).
 Result<std::unique_ptr<GenerationDraft>> begin_object_draft(const std::string& address,
                                                             GenerationWriterOptions options);
+/// The draft of GenerationWriter::rehearse() (generation_rehearsal.cpp).
+std::unique_ptr<GenerationDraft> begin_rehearsal(GenerationDraft& original);
 
 }  // namespace tapeworks

@@ -205,6 +205,8 @@ Status GenerationWriter::keep_checkpoint(const std::string& name) {
 
 Status GenerationWriter::wait_until_readable() { return draft_->wait_until_readable(); }
 
+GenerationWriter GenerationWriter::rehearse() { return GenerationWriter(begin_rehearsal(*draft_)); }
+
 std::string checkpoint_path(const std::string& name) {
   return std::string(kCheckpointFolder) + name;
 }

@@ -145,6 +145,12 @@ class GenerationWriter {
   /// when the writer ends, and after a crash by the next writer.
   Result<std::filesystem::path> make_temp_folder(const std::filesystem::path& parent);
 
+  /// A writer of another generation on the same base that stores nothing: what is added is hashed
+  /// for its manifest and forgotten. So tables can be made in two ways and compared. It has no
+  /// directory() and cannot be published; its temporary folders are those of this writer, which
+  /// must outlive it.
+  GenerationWriter rehearse();
+
   /// Waits for all syncs, writes run.json and manifest.json (last), syncs folders, renames the
   /// link, syncs its folder, then collects old generations. After ok the writer is done.
   Status publish(const std::string& mode, const nlohmann::ordered_json& run_info);

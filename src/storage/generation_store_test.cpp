@@ -75,6 +75,26 @@ TEST_F(GenerationStoreTest, ManyThreadsAddFiles) {
   EXPECT_EQ(open().manifest().tables.at("t2").row_count(), 100u);
 }
 
+TEST_F(GenerationStoreTest, RehearsalHasTheManifestAndStoresNothing) {
+  publish("kept");
+  GenerationWriter writer = begin();
+  const Names before = names_in(writer.directory());
+  {
+    GenerationWriter rehearsal = writer.rehearse();
+    ASSERT_TRUE(rehearsal.keep_table("a"));
+    ASSERT_TRUE(rehearsal.add_file("b", "b/1", bytes_of("new"), 1));
+    ASSERT_TRUE(rehearsal.add_checkpoint("b", bytes_of("state")));
+    EXPECT_FALSE(rehearsal.add_file("b", "b/1", bytes_of("twice"), 1));
+    EXPECT_EQ(names_in(writer.directory()), before);
+    ASSERT_TRUE(writer.keep_table("a"));
+    ASSERT_TRUE(writer.add_file("b", "b/1", bytes_of("new"), 1));
+    EXPECT_EQ(rehearsal.manifest().to_text(), writer.manifest().to_text());
+    EXPECT_FALSE(rehearsal.publish("default", {}));
+  }
+  publish(writer);
+  EXPECT_EQ(read_file(data() / "b" / "1"), "new");
+}
+
 TEST_F(GenerationStoreTest, LinkAlwaysLeadsToAWholeGenerationWhileAnotherThreadPublishes) {
   publish("0");
   std::atomic<bool> done{false};

@@ -345,26 +345,86 @@ def test_a_verification_that_is_due_passes_and_is_noted(market):
     assert not leftovers(market.data)
 
 
-def test_a_verification_that_finds_a_difference_is_exit_1_and_publishes_nothing(market):
-    path = market.data / "fifo_state" / "2330.parquet"
+def damage(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x40
     replace(path, bytes(content))
+
+
+def test_a_verification_that_finds_a_difference_is_exit_1_and_publishes_nothing(market):
+    damage(market.data / "fifo_state" / "2330.parquet")
     write_transactions(market.folder / "late.parquet", [("1101", DAYS[3], "1440", "9", 1, 0)])
     with Untouched(market.data):
         outcome = market.run("--verify-every", "0s", expect=1)
     assert "fifo_state/2330.parquet" in outcome.stderr and "nothing was published" in outcome.stderr
 
 
+def verified(data):
+    """When the summary and the tables of profit and loss were made or compared as a whole, and whether that is due."""
+    times = json.loads((data / "run.json").read_text())["refreshes"]
+    plan = tapeworks("plan", "--data", data, "--format", "jsonl").records()[0]
+    return times.get("summary_verified_s"), times.get("pnl_verified_s"), plan["next_verification"] == "due"
+
+
+def forget_verification(data, name):
+    """As if it had been long ago."""
+    run = json.loads((data / "run.json").read_text())
+    run["refreshes"][name] = 1
+    replace(data / "run.json", json.dumps(run).encode())
+
+
 def test_what_nobody_verified_is_due(tmp_path, data):
     tx, closes = write_transactions(tmp_path / "a.parquet", day_rows(random.Random(1), DAYS[0])), write_prices(tmp_path / "c.parquet")
     tapeworks("etl", tx, "--data", data)
     tapeworks("sync", closes, "--data", data)
+    assert verified(data)[1:] == (None, True)
     tapeworks("pnl", "--data", data)
     plan = tapeworks("plan", "--data", data, "--format", "jsonl").records()[0]
-    assert plan["refresh"] == "full" and plan["next_verification"] == "due" and "expected_full_seconds" not in plan
-    tapeworks("run", tx, "--prices", closes, "--data", data, "--incremental")
-    assert tapeworks("plan", "--data", data, "--format", "jsonl").records()[0]["next_verification"] != "due"
+    assert plan["refresh"] == "full" and plan["next_verification"] != "due" and "expected_full_seconds" not in plan
+
+
+@pytest.mark.parametrize("command", ["etl", "run"])
+def test_an_increment_verifies_when_it_is_due_and_only_then(market, command):
+    forget_verification(market.data, "summary_verified_s")
+    summary, pnl, due = verified(market.data)
+    assert (summary, due) == (1, True)
+    arguments = [command, market.folder, "--data", market.data, "--incremental"]
+    if command == "run":
+        arguments += ["--prices", market.closes]
+    tapeworks(*arguments, "--verify-every", "40000d")
+    assert verified(market.data)[0] == 1
+    tapeworks(*arguments)
+    assert verified(market.data)[0] > 1 and not verified(market.data)[2]
+    if command == "etl":
+        assert verified(market.data)[1] == pnl, "it vouches for its own tables alone"
+    market.rebuild_and_compare()
+
+
+def test_etl_verifies_its_summary(market):
+    damage(market.data / "daily_summary" / "2330.parquet")
+    with Untouched(market.data):
+        outcome = tapeworks("etl", market.folder, "--data", market.data, "--incremental", "--verify-every", "0s", expect=1)
+    assert "daily_summary/2330.parquet" in outcome.stderr and "nothing was published" in outcome.stderr
+    # What it did not make is not its concern.
+    damage(market.data / "daily_summary" / "2330.parquet")
+    damage(market.data / "fifo_state" / "2330.parquet")
+    market.deliver(DAYS[19])
+    tapeworks("etl", market.folder, "--data", market.data, "--incremental", "--verify-every", "0s")
+    assert not leftovers(market.data)
+
+
+def test_pnl_verifies_its_tables(market):
+    damage(market.data / "fifo_state" / "2330.parquet")
+    pnl = ["pnl", "--data", market.data, "--incremental"]
+    tapeworks(*pnl)
+    with Untouched(market.data):
+        outcome = tapeworks(*pnl, "--verify-every", "0s", expect=1)
+    assert "fifo_state/2330.parquet" in outcome.stderr and "nothing was published" in outcome.stderr
+    tapeworks("pnl", "--data", market.data)
+    forget_verification(market.data, "pnl_verified_s")
+    tapeworks(*pnl)
+    assert verified(market.data)[1] > 1
+    market.rebuild_and_compare()
 
 
 def test_plan_tells_the_band_from_the_last_full_run(market):

@@ -1,0 +1,56 @@
+"""`verify` compares the days in the names of per-day files with those of their rows, by the record of the inputs."""
+
+import pytest
+
+from harness import tapeworks, write_transactions
+
+
+def check(data):
+    checks = {r["check"]: r for r in tapeworks("verify", "--data", data).records()}
+    return checks["input_dates"]
+
+
+def rows(*days):
+    return [("2330", day, "1440", "10", 5, 5) for day in days]
+
+
+def test_per_day_files_that_hold_their_day_are_fine(tmp_path, data):
+    write_transactions(tmp_path / "in" / "broker_tx_20230103.parquet", rows("2023-01-03"))
+    write_transactions(tmp_path / "in" / "late-2023-01-04.parquet", rows("2023-01-04"))
+    write_transactions(tmp_path / "in" / "more.parquet", rows("2023-01-05"))
+    tapeworks("etl", tmp_path / "in", "--data", data)
+    found = check(data)
+    assert found["status"] == "ok" and found["detail"].startswith("2 of 3 inputs"), found
+
+
+@pytest.mark.parametrize("days", [("2023-01-04",), ("2023-01-03", "2023-01-04")])
+def test_a_file_of_another_day_than_its_name_says_is_a_warning(tmp_path, data, days):
+    path = write_transactions(tmp_path / "in" / "broker_tx_20230103.parquet", rows(*days))
+    tapeworks("etl", tmp_path / "in", "--data", data)
+    found = check(data)
+    assert found["status"] == "warning" and found["count"] == 1, found
+    assert path.name in found["detail"] and "2023-01-04" in found["detail"]
+
+
+def test_a_day_rule_that_moves_every_file_is_seen(tmp_path, data):
+    """Vendors stamp the beginning of a day in Taipei, which is still the day before in UTC."""
+    for day in ("2023-01-03", "2023-01-04"):
+        write_transactions(tmp_path / "in" / f"broker_tx_{day.replace('-', '')}.parquet", rows(day))
+    tapeworks("etl", tmp_path / "in", "--data", data, "--day-zone", "UTC")
+    found = check(data)
+    assert found["status"] == "warning" and found["count"] == 2, found
+    assert "--day-zone" in found["detail"]
+
+
+def test_a_history_with_the_day_of_its_delivery_in_its_name_is_none_of_a_day(tmp_path, data):
+    days = [f"2023-01-{day:02}" for day in range(3, 12)]
+    write_transactions(tmp_path / "in" / "all_until_20230111.parquet", rows(*days))
+    tapeworks("etl", tmp_path / "in", "--data", data)
+    found = check(data)
+    assert found["status"] == "ok" and found["detail"].startswith("0 of 1 input"), found
+
+
+def test_without_a_record_nothing_is_said(tmp_path, data):
+    write_transactions(tmp_path / "broker_tx_20230103.parquet", rows("2023-01-04"))
+    tapeworks("etl", tmp_path / "broker_tx_20230103.parquet", "--data", data, "--compat", "v2")
+    assert check(data)["status"] == "not checked"
