@@ -1,6 +1,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/query_options.h"
+#include "pipeline/broker_activity.h"
 #include "pipeline/query.h"
 
 namespace tapeworks {
@@ -14,6 +15,11 @@ class RankingCommand : public Command {
     app.add_option("--sort", sort_column_,
                    "Order by this column, numbers descending, text ascending (default: total_pnl)")
         ->type_name("COLUMN");
+    app.add_option("--phantom-days", phantom_days_,
+                   "Show as phantom positions the open lots of brokers without a trade for so many "
+                   "days")
+        ->type_name("N")
+        ->capture_default_str();
   }
 
   Status check() override { return options_.check(); }
@@ -21,7 +27,7 @@ class RankingCommand : public Command {
   Result<int> run() override {
     TW_ASSIGN(const OpenedQuery query, OpenedQuery::open(options_));
     const QueryContext context = query.context(options_);
-    TW_ASSIGN(const auto ranking, ranking_answer(context, sort_column_));
+    TW_ASSIGN(const auto ranking, ranking_answer(context, sort_column_, phantom_days_));
     TableNotes notes;
     const auto shown = top_.apply(ranking, notes);
     if (output_format() == OutputFormat::kTable) {
@@ -58,6 +64,7 @@ class RankingCommand : public Command {
   QueryOptions options_;
   TopOption top_;
   std::string sort_column_;
+  uint32_t phantom_days_ = kPhantomDays;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/calendar_day.h"
+#include "pipeline/broker_activity.h"
 #include "pipeline/daily_summary.h"
 
 namespace tapeworks {
@@ -31,14 +32,12 @@ class PhantomPositions {
   /// trade of anybody; by broker.
   std::vector<Phantom> silent_for(uint32_t days) const;
 
- private:
-  struct Position {
-    Day last_trade = kNullDay;
-    uint64_t open_symbols = 0;
-  };
+  using Brokers = std::map<std::optional<std::string>, BrokerActivity>;
+  const Brokers& brokers() const { return brokers_; }
 
+ private:
   mutable std::mutex mutex_;
-  std::map<std::optional<std::string>, Position> brokers_;  // guarded by mutex_ while threads add
+  Brokers brokers_;  // guarded by mutex_ while threads add
 };
 
 }  // namespace tapeworks

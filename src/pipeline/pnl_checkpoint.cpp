@@ -9,11 +9,14 @@
 namespace tapeworks {
 namespace {
 
-constexpr std::string_view kMagic = "TWPNLCP1";
+constexpr std::string_view kMagic = "TWPNLCP2";
 constexpr size_t kChecksumBytes = 8;
 // The least that an entry of a list takes.
+constexpr size_t kEndBytesMin = 1;
 constexpr size_t kAccountBytesMin = 2;
 constexpr size_t kStateBytesMin = 1 + 8 + 1;
+/// Days are 32 bits long.
+constexpr uint64_t kEncodedEndMax = uint64_t{1} << 34;
 
 void put_day(Day day, ByteWriter& out) { out.put_signed_varint(day.days_since_epoch); }
 
@@ -70,6 +73,21 @@ AccountState take_account(ByteReader& in) {
   return account;
 }
 
+/// 0: no trade. Otherwise days before the symbol's last one, and whether lots are open.
+uint64_t encoded_end(const AccountEnd& end, Day last_day) {
+  if (end.last_trade_date == kNullDay) return 0;
+  const int64_t days_before =
+      int64_t{last_day.days_since_epoch} - int64_t{end.last_trade_date.days_since_epoch};
+  return 1 + (static_cast<uint64_t>(days_before) << 1 | (end.has_open_lots ? 1 : 0));
+}
+
+AccountEnd decoded_end(uint64_t encoded, Day last_day) {
+  if (encoded == 0) return {};
+  const auto days_before = static_cast<int64_t>((encoded - 1) >> 1);
+  return {Day{static_cast<int32_t>(last_day.days_since_epoch - days_before)},
+          ((encoded - 1) & 1) != 0};
+}
+
 }  // namespace
 
 bool PnlSources::gives_same_tables(const PnlSources& other) const {
@@ -94,6 +112,8 @@ std::string encode_pnl_checkpoint(const PnlCheckpoint& checkpoint) {
   put_day(sources.last_day, out);
   out.put_varint(sources.daily ? 1 : 0);
   for (const uint64_t xxh3 : checkpoint.files) out.put(xxh3);
+  out.put_varint(checkpoint.ends.size());
+  for (const AccountEnd& end : checkpoint.ends) out.put_varint(encoded_end(end, sources.last_day));
   out.put_varint(checkpoint.states.size());
   for (const SavedState& saved : checkpoint.states) {
     put_day(saved.state.day, out);
@@ -127,6 +147,10 @@ Result<PnlCheckpoint> decode_pnl_checkpoint(std::string_view bytes) {
   sources.last_day = take_day(in);
   sources.daily = in.take_varint_below(2) == 1;
   for (uint64_t& xxh3 : checkpoint.files) xxh3 = in.take<uint64_t>();
+  checkpoint.ends.resize(in.take_varint_count(kEndBytesMin));
+  for (AccountEnd& end : checkpoint.ends) {
+    end = decoded_end(in.take_varint_below(kEncodedEndMax), sources.last_day);
+  }
   checkpoint.states.resize(in.take_varint_count(kStateBytesMin));
   for (SavedState& saved : checkpoint.states) {
     saved.state.day = take_day(in);
@@ -140,6 +164,7 @@ Result<PnlCheckpoint> decode_pnl_checkpoint(std::string_view bytes) {
 
 uint64_t pnl_checkpoint_memory_bytes(uint64_t encoded_bytes) {
   // An account without anything is the worst case; its state must be reserved for as well.
+  static_assert(sizeof(AccountEnd) / kEndBytesMin <= sizeof(AccountState) / kAccountBytesMin);
   return encoded_bytes + encoded_bytes / kAccountBytesMin * sizeof(AccountState);
 }
 

@@ -34,6 +34,14 @@ struct SavedState {
   uint64_t fingerprint = 0;
 };
 
+/// What the tables of a symbol do not say of an account.
+struct AccountEnd {
+  Day last_trade_date = kNullDay;  ///< as AccountPnl
+  bool has_open_lots = false;
+
+  bool operator==(const AccountEnd&) const = default;
+};
+
 /// checkpoint/pnl/SYMBOL of a generation: what the tables of one symbol were made from, and states
 /// from which their computation can go on (docs/formats/pnl_checkpoint.md). It is no part of the
 /// result.
@@ -42,6 +50,7 @@ struct PnlCheckpoint {
   PnlSources sources;
   /// XXH3-64 of the files of pnl, fifo_state and pnl_daily that were made; 0 for none.
   std::array<uint64_t, 3> files{};
+  std::vector<AccountEnd> ends;    ///< by broker, as the tables were made
   std::vector<SavedState> states;  ///< ascending by day
 };
 

@@ -24,6 +24,7 @@ PnlCheckpoint some_checkpoint() {
                         .last_day = Day{-4},
                         .daily = true};
   checkpoint.files = {7, 8, 9};
+  checkpoint.ends = {{Day{-4}, true}, {Day{-1000}, false}, {}};
   checkpoint.states = {{{Day{19388}, {busy, AccountState{}}}, 11}, {{Day{19399}, {}}, 12}};
   return checkpoint;
 }
@@ -36,6 +37,7 @@ TEST(PnlCheckpoint, ReadsBackAsWritten) {
   EXPECT_EQ(checkpoint->sources.last_day, Day{-4});
   EXPECT_TRUE(checkpoint->sources.daily);
   EXPECT_EQ(checkpoint->files[2], 9U);
+  EXPECT_EQ(checkpoint->ends, some_checkpoint().ends);
   ASSERT_EQ(checkpoint->states.size(), 2U);
   const AccountState& account = checkpoint->states[0].state.accounts.at(0);
   EXPECT_EQ(account.open_shares, -300);

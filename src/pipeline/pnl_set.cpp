@@ -91,6 +91,15 @@ Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& s
     return std::nullopt;
   }
   kept.accounts = std::move(*accounts);
+  std::vector<AccountPnl>& of_brokers = kept.accounts.pnl.accounts;
+  if (before.ends.size() != of_brokers.size()) {
+    folder_.reject(symbol, "its accounts are not those of its tables");
+    return std::nullopt;
+  }
+  for (size_t i = 0; i < of_brokers.size(); ++i) {
+    of_brokers[i].last_trade_date = before.ends[i].last_trade_date;
+    of_brokers[i].has_open_lots = before.ends[i].has_open_lots;
+  }
   return kept;
 }
 
@@ -145,8 +154,14 @@ Status PnlSet::put(size_t symbol_index, const DailySummary& summary, const Symbo
                    const SymbolSources& sources, std::vector<SavedState> states) {
   TW_TRY(tables_.put(symbol_index, summary, pnl));
   if (is_compat(options_.mode)) return {};
-  PnlCheckpoint checkpoint{
-      .symbol = summary.symbol, .sources = sources.now, .files = {}, .states = std::move(states)};
+  PnlCheckpoint checkpoint{.symbol = summary.symbol,
+                           .sources = sources.now,
+                           .files = {},
+                           .ends = {},
+                           .states = std::move(states)};
+  for (const AccountPnl& account : pnl.accounts) {
+    checkpoint.ends.push_back({account.last_trade_date, account.has_open_lots});
+  }
   checkpoint.sources.last_day = last_day_of(summary);
   for (size_t i = 0; i < kTables.size(); ++i) {
     const auto file = writer_.generation().file(table_name(i), path_of(i, summary.symbol));

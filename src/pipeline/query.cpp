@@ -13,6 +13,7 @@
 #include "pipeline/merge_map_file.h"
 #include "pipeline/pnl_table_set.h"
 #include "pipeline/query_rows.h"
+#include "pipeline/ranking.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/parquet_read.h"
 #include "storage/row_group_filter.h"
@@ -24,6 +25,7 @@ constexpr const char* kRankingTable = "broker_ranking";
 constexpr const char* kSymbolBrokerTable = "symbol_broker";
 constexpr const char* kBrokerNamesTable = "broker_names";
 constexpr std::string_view kParquetSuffix = ".parquet";
+constexpr const char* kPhantoms = "phantom_positions";
 constexpr double kDirectionFactor = 1.1;
 constexpr size_t kSimilarMax = 5;
 
@@ -128,6 +130,28 @@ Result<std::shared_ptr<arrow::Table>> add_direction(const arrow::Table& table,
   return from_arrow(table.AddColumn(table.num_columns(), arrow::field("direction", arrow::utf8()),
                                     std::make_shared<arrow::ChunkedArray>(std::move(array))),
                     "direction");
+}
+
+/// The ranking with the column phantom_positions behind, if it says what that needs.
+Result<std::shared_ptr<arrow::Table>> add_phantoms(std::shared_ptr<arrow::Table> ranking,
+                                                   uint32_t phantom_days, arrow::MemoryPool* pool) {
+  if (ranking->GetColumnByName(kLastTradeDateColumn) == nullptr ||
+      ranking->GetColumnByName(kOpenPositionsColumn) == nullptr) {
+    return ranking;
+  }
+  TW_ASSIGN(const auto brokers, broker_activity(*ranking));
+  const auto newest = std::ranges::max_element(brokers, {}, &BrokerActivity::last_trade_date);
+  arrow::Int64Builder builder(pool);
+  for (const BrokerActivity& broker : brokers) {
+    const bool is_phantom = broker.is_phantom(newest->last_trade_date, phantom_days);
+    const auto count = static_cast<int64_t>(is_phantom ? broker.open_positions : 0);
+    TW_TRY(from_arrow(builder.Append(count), kPhantoms));
+  }
+  TW_ASSIGN(auto array, from_arrow(builder.Finish(), kPhantoms));
+  return from_arrow(
+      ranking->AddColumn(ranking->num_columns(), arrow::field(kPhantoms, arrow::int64()),
+                         std::make_shared<arrow::ChunkedArray>(std::move(array))),
+      kPhantoms);
 }
 
 /// Sums of one row group.
@@ -259,9 +283,11 @@ Result<std::shared_ptr<arrow::Table>> BrokerNames::add_to(const arrow::Table& ta
 }
 
 Result<std::shared_ptr<arrow::Table>> ranking_answer(const QueryContext& context,
-                                                     const std::string& sort_column) {
+                                                     const std::string& sort_column,
+                                                     uint32_t phantom_days) {
   TW_TRY(require_table(context, context.table_name(kRankingTable)));
-  TW_ASSIGN(const auto ranking, read_plain(context, context.derived_file(kRankingTable)));
+  TW_ASSIGN(const auto stored, read_plain(context, context.derived_file(kRankingTable)));
+  TW_ASSIGN(const auto ranking, add_phantoms(stored, phantom_days, context.pool));
   TW_ASSIGN(const auto names, BrokerNames::load(context));
   TW_ASSIGN(auto table, names.add_to(*ranking, context.pool));
   if (sort_column.empty()) return table;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -62,11 +63,14 @@ class BrokerNames {
   std::map<std::string, std::string, std::less<>> names_;
 };
 
-/// derived/broker_ranking with names, all rows. Without a sort column in the order of the file
-/// (total_pnl descending), otherwise numbers descending and text ascending.
+/// derived/broker_ranking with names, all rows. Behind its columns stands phantom_positions int64
+/// where the file tells: the open positions of a broker that has not traded for `phantom_days`
+/// calendar days before the last trade of anybody, else 0. Without a sort column in the order of
+/// the file (total_pnl descending), otherwise numbers descending and text ascending.
 /// Errors: kInvalidArgument, with the columns there are, for an unknown sort column.
 Result<std::shared_ptr<arrow::Table>> ranking_answer(const QueryContext& context,
-                                                     const std::string& sort_column);
+                                                     const std::string& sort_column,
+                                                     uint32_t phantom_days);
 
 /// One broker's row of the ranking with its name, and behind it the column `direction`: "long" when
 /// it bought for more than 1.1 times what it sold for, "short" the other way round, else "neutral".

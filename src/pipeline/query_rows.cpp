@@ -13,6 +13,7 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include "pipeline/ranking.h"
 #include "storage/arrow_status_internal.h"
 
 namespace tapeworks {
@@ -95,6 +96,9 @@ double number_at(const arrow::Array& array, int64_t row) {
       case arrow::Type::UINT32:
         value = static_cast<const arrow::UInt32Array&>(array).Value(row);
         break;
+      case arrow::Type::DATE32:
+        value = static_cast<const arrow::Date32Array&>(array).Value(row);
+        break;
       case arrow::Type::INT64:
         value = static_cast<double>(static_cast<const arrow::Int64Array&>(array).Value(row));
         break;
@@ -135,6 +139,17 @@ Result<std::shared_ptr<arrow::StringArray>> text_column(const arrow::Table& tabl
 Result<std::shared_ptr<arrow::DoubleArray>> double_column(const arrow::Table& table,
                                                           const std::string& column) {
   return typed_column<arrow::DoubleArray>(table, column);
+}
+
+Result<std::vector<BrokerActivity>> broker_activity(const arrow::Table& ranking) {
+  TW_ASSIGN(const auto last_trade, typed_column<arrow::Date32Array>(ranking, kLastTradeDateColumn));
+  TW_ASSIGN(const auto open, typed_column<arrow::Int64Array>(ranking, kOpenPositionsColumn));
+  std::vector<BrokerActivity> brokers;
+  for (int64_t row = 0; row < ranking.num_rows(); ++row) {
+    const Day day = last_trade->IsNull(row) ? kNullDay : Day{last_trade->Value(row)};
+    brokers.push_back({day, static_cast<uint64_t>(open->Value(row))});
+  }
+  return brokers;
 }
 
 Result<std::shared_ptr<arrow::Table>> take_rows(const arrow::Table& table,

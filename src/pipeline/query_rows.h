@@ -12,6 +12,7 @@
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
+#include "pipeline/broker_activity.h"
 
 namespace tapeworks {
 
@@ -32,6 +33,9 @@ Result<std::shared_ptr<arrow::StringArray>> text_column(const arrow::Table& tabl
 /// A float64 column of a plain table.
 Result<std::shared_ptr<arrow::DoubleArray>> double_column(const arrow::Table& table,
                                                           const std::string& column);
+
+/// What a plain table of the ranking says of its brokers' activity, by row.
+Result<std::vector<BrokerActivity>> broker_activity(const arrow::Table& ranking);
 
 /// The rows of a plain table, in the order given.
 Result<std::shared_ptr<arrow::Table>> take_rows(const arrow::Table& table,

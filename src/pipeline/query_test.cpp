@@ -37,7 +37,7 @@ TEST(RankingAnswer, PutsTheNameBehindTheBrokerAndKeepsTheOrder) {
   TestDirectory directory;
   add_ranking(directory);
   directory.publish();
-  const auto table = ranking_answer(directory.context(), "");
+  const auto table = ranking_answer(directory.context(), "", 90);
   ASSERT_TRUE(table.has_value()) << error_of(table).message;
   EXPECT_EQ((*table)->ColumnNames(), (Names{"rank", "broker", "name", "total_pnl",
                                             "total_buy_amount", "total_sell_amount"}));
@@ -48,19 +48,42 @@ TEST(RankingAnswer, PutsTheNameBehindTheBrokerAndKeepsTheOrder) {
 TEST(RankingAnswer, HasEmptyNamesWithoutATableOfNames) {
   TestDirectory directory;
   directory.add("broker_ranking", "derived/broker_ranking.parquet", *ranking_of_four()).publish();
-  const auto table = ranking_answer(directory.context(), "");
+  const auto table = ranking_answer(directory.context(), "", 90);
   ASSERT_TRUE(table.has_value());
   EXPECT_EQ(texts_of(**table, "name"), (Names{"", "", "", ""}));
+}
+
+TEST(RankingAnswer, ShowsOpenPositionsOfBrokersThatNoLongerTrade) {
+  TestDirectory directory;
+  const auto days = [](std::vector<std::optional<int32_t>> values) {
+    return array_of<arrow::Date32Builder, int32_t>(values);
+  };
+  const auto counts = [](std::vector<std::optional<int64_t>> values) {
+    return array_of<arrow::Int64Builder, int64_t>(values);
+  };
+  directory
+      .add("broker_ranking", "derived/broker_ranking.parquet",
+           *make_table({{"broker", Texts{"A", "B", "C", "D"}},
+                        {"last_trade_date", days({100, 10, 11, std::nullopt})},
+                        {"open_positions", counts({1, 2, 3, 0})}}))
+      .publish();
+  const auto table = ranking_answer(directory.context(), "", 90);
+  ASSERT_TRUE(table.has_value()) << error_of(table).message;
+  EXPECT_EQ((*table)->ColumnNames().back(), "phantom_positions");
+  EXPECT_TRUE((*table)->column(4)->chunk(0)->Equals(*counts({0, 2, 0, 0})));
+  const auto by_day = ranking_answer(directory.context(), "last_trade_date", 90);
+  ASSERT_TRUE(by_day.has_value());
+  EXPECT_EQ(texts_of(**by_day, "broker"), (Names{"A", "C", "B", "D"}));
 }
 
 TEST(RankingAnswer, SortsNumbersDownAndTextUpAndLeavesTiesAlone) {
   TestDirectory directory;
   add_ranking(directory);
   directory.publish();
-  const auto by_number = ranking_answer(directory.context(), "total_buy_amount");
+  const auto by_number = ranking_answer(directory.context(), "total_buy_amount", 90);
   ASSERT_TRUE(by_number.has_value());
   EXPECT_EQ(texts_of(**by_number, "broker"), (Names{"116b", "9A00", "(null)", "116B"}));
-  const auto by_text = ranking_answer(directory.context(), "broker");
+  const auto by_text = ranking_answer(directory.context(), "broker", 90);
   ASSERT_TRUE(by_text.has_value());
   EXPECT_EQ(texts_of(**by_text, "broker"), (Names{"116B", "116b", "9A00", "(null)"}));
 }
@@ -69,7 +92,7 @@ TEST(RankingAnswer, RefusesAnUnknownSortColumnNamingTheColumns) {
   TestDirectory directory;
   add_ranking(directory);
   directory.publish();
-  const Error error = error_of(ranking_answer(directory.context(), "pnl"));
+  const Error error = error_of(ranking_answer(directory.context(), "pnl", 90));
   EXPECT_EQ(error.kind, ErrorKind::kInvalidArgument);
   EXPECT_TRUE(contains(error.message, "rank, broker, name, total_pnl")) << error.message;
 }
@@ -77,7 +100,7 @@ TEST(RankingAnswer, RefusesAnUnknownSortColumnNamingTheColumns) {
 TEST(RankingAnswer, RefusesAMissingTableNamingTheCommand) {
   TestDirectory directory;
   directory.add("broker_names", "derived/broker_names.parquet", *names_of_two()).publish();
-  const Error error = error_of(ranking_answer(directory.context(), ""));
+  const Error error = error_of(ranking_answer(directory.context(), "", 90));
   EXPECT_EQ(error.kind, ErrorKind::kNotFound);
   EXPECT_TRUE(contains(error.message, "tapeworks pnl --data")) << error.message;
 }
@@ -88,11 +111,11 @@ TEST(RankingAnswer, RefusesAStaleTableUnlessAllowed) {
   directory.add("daily_summary", "daily_summary/2330.parquet", *names_of_two())
       .describe("broker_ranking", {{"daily_summary", "0123456789abcdef"}})
       .publish();
-  const Error error = error_of(ranking_answer(directory.context(), ""));
+  const Error error = error_of(ranking_answer(directory.context(), "", 90));
   EXPECT_EQ(error.kind, ErrorKind::kNotFound);
   EXPECT_TRUE(contains(error.message, "daily_summary")) << error.message;
   EXPECT_TRUE(contains(error.message, "tapeworks pnl --data")) << error.message;
-  EXPECT_TRUE(ranking_answer(directory.context(true), "").has_value());
+  EXPECT_TRUE(ranking_answer(directory.context(true), "", 90).has_value());
 }
 
 TEST(BrokerAnswer, IsTheRowWithNameAndDirection) {

@@ -127,6 +127,7 @@ struct AccountColumns {
 struct BrokerTotals {
   std::optional<std::string_view> broker;  ///< points into what was summed
   std::vector<double> money;               ///< in the order of money_columns()
+  std::optional<BrokerActivity> activity = std::nullopt;  ///< all of a ranking have one, or none
 };
 
 BrokerTotals sum_rows(const AccountColumns& columns, int64_t begin, int64_t end, Mode mode) {
@@ -166,6 +167,24 @@ ArrayResult money_array(const std::vector<BrokerTotals>& ranked, arrow::MemoryPo
   return builder.Finish();
 }
 
+arrow::Status add_activity(const std::vector<BrokerTotals>& ranked, arrow::MemoryPool* pool,
+                           arrow::FieldVector& fields, arrow::ArrayVector& arrays) {
+  arrow::Date32Builder last_trade(pool);
+  arrow::Int64Builder open_positions(pool);
+  for (const BrokerTotals& totals : ranked) {
+    const BrokerActivity& activity = *totals.activity;
+    const Day day = activity.last_trade_date;
+    ARROW_RETURN_NOT_OK(day == kNullDay ? last_trade.AppendNull()
+                                        : last_trade.Append(day.days_since_epoch));
+    ARROW_RETURN_NOT_OK(open_positions.Append(static_cast<int64_t>(activity.open_positions)));
+  }
+  fields.push_back(arrow::field(kLastTradeDateColumn, arrow::date32()));
+  fields.push_back(arrow::field(kOpenPositionsColumn, arrow::int64()));
+  arrays.resize(fields.size());
+  ARROW_RETURN_NOT_OK(last_trade.Finish(&arrays[fields.size() - 2]));
+  return open_positions.Finish(&arrays[fields.size() - 1]);
+}
+
 TableResult make_ranking_table(const std::vector<BrokerTotals>& ranked, Mode mode,
                                arrow::MemoryPool* pool) {
   arrow::UInt32Builder rank(pool);
@@ -194,6 +213,9 @@ TableResult make_ranking_table(const std::vector<BrokerTotals>& ranked, Mode mod
                             return money[buy_index] + money[i];
                           }));
     arrays.push_back(std::move(amount));
+  }
+  if (!ranked.empty() && ranked.front().activity) {
+    ARROW_RETURN_NOT_OK(add_activity(ranked, pool, fields, arrays));
   }
   return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays));
 }
@@ -230,14 +252,17 @@ uint64_t AccountCollector::estimated_bytes(uint64_t account_count, Mode mode) {
          (sizeof(uint32_t) + sizeof(Place) + sizeof(double) * money_columns(mode).size());
 }
 
-std::vector<uint32_t> AccountCollector::broker_ids_of(const DailySummary& summary,
-                                                      const SymbolPnl& pnl) {
+std::vector<uint32_t> AccountCollector::note_brokers(const DailySummary& summary,
+                                                     const SymbolPnl& pnl) {
   std::vector<uint32_t> ids;
   ids.reserve(pnl.accounts.size());
   const std::lock_guard lock(brokers_mutex_);
   for (const AccountPnl& account : pnl.accounts) {
     const bool is_null = summary.has_null_broker && account.broker_index == 0;
-    ids.push_back(is_null ? 0 : brokers_.intern(summary.brokers[account.broker_index]) + 1);
+    const uint32_t id = is_null ? 0 : brokers_.intern(summary.brokers[account.broker_index]) + 1;
+    ids.push_back(id);
+    if (id >= activity_.size()) activity_.resize(id + 1);
+    activity_[id].add(account.last_trade_date, account.has_open_lots);
   }
   return ids;
 }
@@ -247,7 +272,7 @@ Status AccountCollector::put(size_t symbol_index, const DailySummary& summary,
   const auto columns = money_columns(mode_);
   const auto byte_count =
       static_cast<int64_t>(pnl.accounts.size() * columns.size() * sizeof(double));
-  Slot slot{.broker_ids = broker_ids_of(summary, pnl), .money = nullptr};
+  Slot slot{.broker_ids = note_brokers(summary, pnl), .money = nullptr};
   TW_ASSIGN(slot.money, from_arrow(arrow::AllocateBuffer(byte_count, pool_), kSymbolBroker));
   double* out = slot.money->mutable_data_as<double>();
   for (const AccountPnl& account : pnl.accounts) {
@@ -388,6 +413,7 @@ Result<std::shared_ptr<arrow::Table>> AccountCollector::ranking() const {
     BrokerTotals broker;
     if (id != 0) broker.broker = brokers_.values()[id - 1];
     for (size_t i = 0; i < columns; ++i) broker.money.push_back(sums[id * columns + i].value());
+    if (!is_compat(mode_)) broker.activity = activity_[id];
     totals.push_back(std::move(broker));
   }
   return ranking_of(std::move(totals), mode_, pool_);

@@ -10,12 +10,16 @@
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
+#include "pipeline/broker_activity.h"
 #include "pipeline/daily_summary.h"
 #include "pipeline/mode.h"
 #include "pipeline/symbol_pnl.h"
 #include "storage/value_interner.h"
 
 namespace tapeworks {
+
+inline constexpr const char* kLastTradeDateColumn = "last_trade_date";
+inline constexpr const char* kOpenPositionsColumn = "open_positions";
 
 /// Gathers the accounts of all symbols for derived/symbol_broker and derived/broker_ranking.
 ///
@@ -50,7 +54,9 @@ class AccountCollector {
   /// parts share their schema. Errors: kMemoryBudget when the pool refuses.
   Result<std::shared_ptr<arrow::Table>> rows(int64_t begin, int64_t end) const;
 
-  /// The same as broker_ranking_table() of all rows.
+  /// The same as broker_ranking_table() of all rows, and in the default mode behind it
+  /// last_trade_date date32 (null: no trade up to the day of valuation) and open_positions int64,
+  /// the number of symbols with open lots.
   Result<std::shared_ptr<arrow::Table>> ranking() const;
 
  private:
@@ -65,7 +71,8 @@ class AccountCollector {
     uint32_t account = 0;
   };
 
-  std::vector<uint32_t> broker_ids_of(const DailySummary& summary, const SymbolPnl& pnl);
+  /// Also counts what the accounts say of their brokers.
+  std::vector<uint32_t> note_brokers(const DailySummary& summary, const SymbolPnl& pnl);
   std::vector<uint32_t> slots_by_symbol() const;
   /// The numbers of the brokers as the table has them: null first, then bytewise.
   std::vector<uint32_t> brokers_in_order() const;
@@ -83,6 +90,7 @@ class AccountCollector {
   /// The number of each broker, in order of arrival, starts with 1; 0 is the null broker. Guarded
   /// by brokers_mutex_ until order().
   ValueInterner brokers_;
+  std::vector<BrokerActivity> activity_;  ///< by number; guarded likewise
 
   // Set by order().
   int64_t row_count_ = 0;

@@ -104,7 +104,12 @@ TEST(SymbolBroker, DoesNotDependOnThreadsOrOrder) {
   EXPECT_TRUE(table->Equals(*expected));
   const auto ranking = value_of(broker_ranking_table(*table, Mode::kDefault, pool()));
   EXPECT_TRUE(ranking->Equals(*value_of(broker_ranking_table(*expected, Mode::kDefault, pool()))));
-  EXPECT_TRUE(ranking->Equals(*value_of(collector.ranking())));
+  const auto collected = value_of(collector.ranking());
+  ASSERT_EQ(collected->num_columns(), ranking->num_columns() + 2);
+  EXPECT_TRUE(ranking->Equals(*collected->RemoveColumn(ranking->num_columns() + 1)
+                                   .ValueOrDie()
+                                   ->RemoveColumn(ranking->num_columns())
+                                   .ValueOrDie()));
   std::vector<std::shared_ptr<arrow::Table>> parts_of_table;
   for (int64_t begin = 0; begin < collector.row_count(); begin += 100) {
     const int64_t end = std::min(begin + 100, collector.row_count());
@@ -158,6 +163,33 @@ TEST(BrokerRanking, SumsOverSymbolsAndRanksTiesByBroker) {
                                cells.number("total_pnl", row)));
   }
   EXPECT_EQ(rows, (std::vector<std::string>{"1 A 7", "2 C 7", "3 null 5", "4 B 4"}));
+}
+
+TEST(BrokerRanking, OfTheDefaultModeTellsTheLastTradeAndHowManyPositionsAreOpen) {
+  SymbolOf first({{"A", 3}, {"B", 2}});
+  first.pnl.accounts[0].last_trade_date = day("2023-01-05");
+  first.pnl.accounts[0].has_open_lots = true;
+  SymbolOf second({{"A", 1}});
+  second.pnl.accounts[0].last_trade_date = day("2023-01-09");
+  second.pnl.accounts[0].has_open_lots = true;
+  for (const Mode mode : {Mode::kDefault, Mode::kCompatV1}) {
+    AccountCollector collector({"1", "2"}, mode, pool());
+    ASSERT_TRUE(collector.put(0, first.summary, first.pnl));
+    ASSERT_TRUE(collector.put(1, second.summary, second.pnl));
+    ASSERT_TRUE(collector.order());
+    const auto ranking = value_of(collector.ranking());
+    if (is_compat(mode)) {
+      EXPECT_EQ(ranking->GetColumnByName("last_trade_date"), nullptr);
+      continue;
+    }
+    const auto last = ranking->GetColumnByName("last_trade_date")->chunk(0);
+    const auto& dates = static_cast<const arrow::Date32Array&>(*last);
+    EXPECT_EQ(Day{dates.Value(0)}, day("2023-01-09"));
+    EXPECT_TRUE(dates.IsNull(1)) << "B has no trade up to the day of valuation";
+    const Cells cells(ranking);
+    EXPECT_EQ(cells.integer("open_positions", 0), 2);
+    EXPECT_EQ(cells.integer("open_positions", 1), 0);
+  }
 }
 
 TEST(BrokerRanking, TotalAmountIsBoughtPlusSold) {

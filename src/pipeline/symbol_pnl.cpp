@@ -80,6 +80,7 @@ class DefaultPnl {
     while (rows.end > rows.begin && summary_.date[rows.end - 1] > options_.as_of) --rows.end;
 
     AccountPnl account{.broker_index = rows.broker_index};
+    if (rows.end > rows.begin) account.last_trade_date = summary_.date[rows.end - 1];
     AccountRun run;
     run.row = rows.begin;
     if (from_ != nullptr) restore(rows, run);
@@ -94,6 +95,7 @@ class DefaultPnl {
     account.timing_alpha = alpha;
     account.timing_score = score;
     value_open_lots(account);
+    account.has_open_lots = !lots_.empty();
     if (options_.daily) fill_daily_until(days_.count(), rows.broker_index, out);
     append_open_lots(lots_, rows.broker_index, out.lots);
     return account;

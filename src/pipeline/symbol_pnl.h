@@ -40,6 +40,8 @@ struct AccountPnl {
   double opening_unrealized_pnl = 0;  ///< the unrealised level just before PnlOptions::start
   double open_long_cost = 0;          ///< sum of shares x cost of the open long lots
   double open_short_cost = 0;         ///< likewise of the open short lots
+  Day last_trade_date = kNullDay;     ///< up to PnlOptions::as_of; kNullDay: none
+  bool has_open_lots = false;
 };
 
 /// One open lot after the last day.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "pipeline/broker_activity.h"
 #include "pipeline/transaction_source.h"
 #include "storage/memory_budget.h"
 
@@ -45,7 +46,7 @@ struct VerifyOptions {
   /// Also computes the P&L of every symbol anew and compares it with the files.
   bool full = false;
   /// A broker with open lots that has not traded for so many calendar days is a phantom.
-  uint32_t phantom_days = 90;
+  uint32_t phantom_days = kPhantomDays;
   /// When not empty: also sums the transactions of these inputs again and compares.
   std::vector<std::string> inputs = {};
   TransactionColumnNames columns = {};  ///< of the inputs

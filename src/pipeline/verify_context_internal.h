@@ -11,6 +11,7 @@
 #include "base/calendar_day.h"
 #include "base/result.h"
 #include "pipeline/mode.h"
+#include "pipeline/phantom_positions.h"
 #include "pipeline/verify.h"
 #include "storage/generation_store.h"
 
@@ -70,6 +71,8 @@ struct VerifyContext {
   std::set<std::string> damaged = {};
   std::map<std::string, SymbolSums> symbols = {};  ///< filled by check_symbols
   std::set<Day> trade_days = {};                   ///< likewise
+  /// Of all brokers, as daily_summary has them; likewise. Empty where there are no current lots.
+  PhantomPositions::Brokers activity = {};
 
   const Manifest& manifest() const { return generation.manifest(); }
   std::filesystem::path path_of(const std::string& relative_path) const {

@@ -164,6 +164,26 @@ void compare_accounts(const VerifyContext& context, const AccountReader& account
   }
 }
 
+/// The columns that do not follow from symbol_broker, against daily_summary.
+Status compare_activity(const VerifyContext& context, const arrow::Table& stored) {
+  if (stored.GetColumnByName(kLastTradeDateColumn) == nullptr || context.activity.empty()) {
+    return {};
+  }
+  TW_ASSIGN(const auto ranking, plain_table(stored, kRankingPath, context.budget.pool()));
+  TW_ASSIGN(const auto brokers, text_column(*ranking, "broker"));
+  TW_ASSIGN(const auto activity, broker_activity(*ranking));
+  for (int64_t row = 0; row < ranking->num_rows(); ++row) {
+    const std::string broker(text_at(*brokers, row).value_or("null"));
+    const auto expected = context.activity.find(broker);
+    const BrokerActivity& found = activity[static_cast<size_t>(row)];
+    if (expected == context.activity.end() || found != expected->second) {
+      return corrupt("{}: broker {} has another last trade or other open positions in its trades",
+                     kRankingPath, broker);
+    }
+  }
+  return {};
+}
+
 Status compare_ranking(const VerifyContext& context, const std::vector<RankedBroker>& expected) {
   arrow::MemoryPool* pool = context.budget.pool();
   const std::vector<std::string> columns = ranking_columns(context.mode);
@@ -188,7 +208,8 @@ Status compare_ranking(const VerifyContext& context, const std::vector<RankedBro
       }
     }
   }
-  return {};
+  return context.current_table("broker_ranking") == nullptr ? Status{}
+                                                            : compare_activity(context, *stored);
 }
 
 /// Ok, or a finding; what stops the verification is returned.

@@ -168,6 +168,8 @@ class SymbolChecker {
     return needed;
   }
 
+  const PhantomPositions::Brokers& activity() const { return phantoms_.brokers(); }
+
   std::vector<CheckResult> results() const {
     std::vector<CheckResult> results;
     results.push_back(rules_.result(
@@ -452,6 +454,7 @@ Result<std::vector<CheckResult>> check_symbols(VerifyContext& context) {
     return {};
   };
   TW_TRY(run_tasks(summary->files.size(), thread_count_for(context, *summary, checker), check));
+  context.activity = checker.activity();
   std::vector<CheckResult> results = checker.results();
   std::ranges::move(unable, std::back_inserter(results));
   Findings strangers;

@@ -26,7 +26,8 @@ EXPECTED = {
     "fifo_state": {"broker": pl.String, "side": pl.String, "shares": pl.Int64, "cost_per_share": pl.Float64,
                    "open_date": pl.Date},
     "derived/broker_ranking.parquet": {"rank": pl.UInt32, **ACCOUNT, "total_amount": pl.Float64,
-                                       "timing_alpha": pl.Float64, **LATER},
+                                       "timing_alpha": pl.Float64, **LATER, "last_trade_date": pl.Date,
+                                       "open_positions": pl.Int64},
     "derived/broker_names.parquet": {"broker": pl.String, "broker_name": pl.String},
 }
 DUCKDB_TYPES = {pl.String: "VARCHAR", pl.Date: "DATE", pl.Int32: "INTEGER", pl.Int64: "BIGINT", pl.UInt32: "UINTEGER",

@@ -363,4 +363,12 @@ def test_verify_warns_of_positions_nobody_can_close(world):
     assert found["phantom_positions_merged"]["count"] == 1
     assert found["phantom_positions_merged"]["detail"].startswith("broker B ")
     assert checks("--phantom-days", 93)["phantom_positions_merged"]["status"] == "ok"
+
+    def phantoms(*options):
+        rows = tapeworks("ranking", "--data", data, *options).records()
+        return {row["broker"]: row["phantom_positions"] for row in rows if row["phantom_positions"]}
+
+    assert phantoms() == {"A": 1, "B": 1}
+    assert phantoms("--merged") == {"B": 1}
+    assert phantoms("--phantom-days", 93) == {"A": 1} and phantoms("--merged", "--phantom-days", 93) == {}
     assert checks("--phantom-days", 93)["phantom_positions"]["count"] == 1
