@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs tapeworks and its peers side by side: etl, pnl, growth, formats, tpch; and draws what came out: report.
+"""Runs tapeworks and its peers side by side: etl, pnl, increment, growth, formats, tpch; and draws what came out: report.
 
 `bench/setup.sh` first; then for example
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tapebench.commands import etl, formats, growth, pnl, report, tpch  # noqa: E402
+from tapebench.commands import etl, formats, growth, increment, pnl, report, tpch  # noqa: E402
 from tapebench.contenders import CONTENDERS  # noqa: E402
 from tapebench.places import BenchError  # noqa: E402
 
-COMMANDS = {"etl": etl, "pnl": pnl, "growth": growth, "formats": formats, "tpch": tpch, "report": report}
+COMMANDS = {"etl": etl, "pnl": pnl, "increment": increment, "growth": growth, "formats": formats, "tpch": tpch, "report": report}
 
 
 def parse_arguments() -> argparse.Namespace:

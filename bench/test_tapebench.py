@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tapebench.agreement import compare_samples, compare_sums  # noqa: E402
+from tapebench.claims import claims_of  # noqa: E402
+from tapebench.commands.increment import agreement_of  # noqa: E402
 from tapebench.commands.report import replaced  # noqa: E402
 from tapebench.digest import digest  # noqa: E402
 from tapebench.inputs import FULL_DAYS, FULL_ROWS, FULL_SYMBOLS, shape_of  # noqa: E402
@@ -107,6 +109,21 @@ def test_a_peer_that_is_not_installed_is_left_out_and_named():
 def test_a_page_keeps_its_prose_when_results_are_drawn_again():
     page = replaced("# B\n\nprose\n", "etl", "old") + "\nmore prose\n"
     assert replaced(page, "etl", "new") == page.replace("old", "new")
+
+
+def test_an_increment_with_another_manifest_is_a_difference():
+    runs = [{"title": "t", "round": 0, "cell": {"rows": 1}, "manifest": manifest} for manifest in ({"a": 1}, {"a": 1}, {"a": 2})]
+    assert agreement_of(runs[:2])["agrees"]
+    found = agreement_of(runs)
+    assert not found["agrees"] and len(found["differences"]) == 1
+
+
+def test_the_increment_is_judged_at_the_largest_size():
+    run = {"title": "t", "cpu_seconds": 1, "peak_rss_bytes": 1, "round": 0}
+    runs = [run | {"cell": {"rows": rows}, "contender": kind, "wall_seconds": t, "durable_seconds": t}
+            for rows, kind, t in ((1, "full", 4.0), (1, "increment", 4.0), (2, "full", 8.0), (2, "increment", 2.0))]
+    judged = claims_of({"bench": "increment", "runs": runs})
+    assert [(claim.holds, claim.found) for claim in judged] == [(True, "0.25x")]
 
 
 def test_fifo_closes_the_oldest_lot_and_flips():

@@ -22,7 +22,7 @@ from tapebench.units import show_bytes, show_count  # noqa: E402
 Chart = tuple[str, str, plt.Figure]  # end of the file name, caption, figure
 
 OURS_COLOUR, PEER_COLOUR, SYNC_COLOUR = "#c2410c", "#94a3b8", "#475569"
-LINE_COLOURS = {"tapeworks": "#c2410c", "tapeworks-run": "#f59e0b", "polars-streaming": "#2563eb",
+LINE_COLOURS = {"tapeworks": "#c2410c", "tapeworks-run": "#f59e0b", "full": "#f59e0b", "increment": "#c2410c", "polars-streaming": "#2563eb",
                 "polars-batches": "#60a5fa", "polars-sink": "#1e3a8a", "duckdb-copy": "#16a34a",
                 "datafusion-copy": "#9333ea", "chdb-partition": "#64748b"}
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "tapeworks", "font.size": 9, "axes.spines.top": False,
@@ -107,6 +107,15 @@ def formats(found: list[Summary]) -> Iterator[Chart]:
     yield "bars", "tapeworks etl by writer and compression of the input", figure
 
 
+def increment(found: list[Summary]) -> Iterator[Chart]:
+    for column, label, show in (("rows", "rows of the history", show_count), ("groups", "groups held", show_count)):
+        if len({summary.cell[column] for summary in found}) < 2:
+            return
+        figure = line_chart(found, column, lambda s: s.durable_seconds, "wall time, output durable, s", show)
+        figure.axes[0].set_xlabel(label)
+        yield f"{column}-time", f"a full run and one further day against {label}", figure
+
+
 def pnl(results: dict[str, object]) -> Iterator[Chart]:
     rates = results["rates"]
     names = ["tapeworks pnl", "plain Python FIFO, leaner", "plain Python FIFO, as today"]
@@ -128,6 +137,8 @@ def charts_of(results: dict[str, object]) -> Iterator[Chart]:
         yield from growth(found)
     elif kind == "formats":
         yield from formats(found)
+    elif kind == "increment":
+        yield from increment(found)
     else:
         yield from pnl(results)
 

@@ -105,11 +105,19 @@ def _pnl(_: list[Summary], results: dict[str, object]) -> Iterator[Claim]:
     yield at_least("pnl over the plain Python FIFO, groups per CPU second", rates["ratio_to_today"], 200)
 
 
+def _increment(found: list[Summary], _: dict[str, object]) -> Iterator[Claim]:
+    rows = max((summary.cell["rows"] for summary in found if summary.runs), default=0)
+    full, increment = find(found, "full", rows=rows), find(found, "increment", rows=rows)
+    if full and increment:
+        yield at_most(f"one day more over a full run, {rows:,} rows", increment.durable_seconds / full.durable_seconds, 0.4)
+
+
 def _tpch(found: list[Summary], results: dict[str, object]) -> Iterator[Claim]:
     yield from _memory(found, results)
 
 
-JUDGES = {"etl": _etl, "growth": _growth, "formats": _formats, "pnl": _pnl, "tpch": _tpch}
+JUDGES = {"etl": _etl, "growth": _growth, "formats": _formats, "pnl": _pnl, "increment": _increment,
+          "tpch": _tpch}
 
 
 def claims_of(results: dict[str, object]) -> list[Claim]:

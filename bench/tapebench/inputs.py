@@ -25,10 +25,12 @@ class Shape:
     days: int
     order: str = "date"  # or shuffled
     seed: int = 1
+    per_day: bool = False  # a file for each day
 
     @property
     def name(self) -> str:
-        return f"trades-{self.rows}r-{self.symbols}s-{self.brokers}b-{self.days}d-{self.order}-{self.seed}"
+        name = f"trades-{self.rows}r-{self.symbols}s-{self.brokers}b-{self.days}d-{self.order}-{self.seed}"
+        return name + "-per-day" if self.per_day else name
 
 
 def shape_of(rows: int, *, symbols: int | None = None, brokers: int | None = None, days: int | None = None,
@@ -95,13 +97,14 @@ def generated(places: Places, shape: Shape) -> Trades:
         command = [str(places.binary), "generate", "--out", str(folder), "--rows", str(shape.rows), "--symbols",
                    str(shape.symbols), "--brokers", str(shape.brokers), "--days", str(shape.days), "--seed",
                    str(shape.seed), "--order", shape.order, "--quiet"]
+        command += ["--per-day"] if shape.per_day else []
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode != 0:
             raise BenchError(f"tapeworks generate failed: {answer.stderr.strip()}")
 
     folder = made_once(places.inputs / shape.name, make)
     label = f"{shape.rows:,} rows, {shape.symbols:,} symbols, {shape.brokers} brokers, {shape.days} days, {shape.order}"
-    return Trades(label, folder / "broker_tx.parquet", shape.rows, folder / "close_prices.parquet", shape)
+    return Trades(label, folder / ("broker_tx" if shape.per_day else "broker_tx.parquet"), shape.rows, folder / "close_prices.parquet", shape)
 
 
 def given(path: Path, prices: Path | None) -> Trades:

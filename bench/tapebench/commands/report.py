@@ -8,13 +8,13 @@ import argparse
 from pathlib import Path
 
 from tapebench.claims import claims_of, show_claims
-from tapebench.commands import etl, formats, growth, pnl, tpch
+from tapebench.commands import etl, formats, growth, increment, pnl, tpch
 from tapebench.inputs import run_helper
 from tapebench.places import PEER_PYTHON, BenchError
 from tapebench.results import load
 from tapebench.units import show_bytes
 
-TABLES = {"etl": etl, "growth": growth, "formats": formats, "pnl": pnl, "tpch": tpch}
+TABLES = {"etl": etl, "growth": growth, "formats": formats, "pnl": pnl, "tpch": tpch, "increment": increment}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
