@@ -226,12 +226,19 @@ void PnlArguments::describe(CLI::App& app) {
         return file.empty() ? std::string("must name a file") : std::string();
       });
   app.add_flag("--daily", daily, "Also write pnl_daily/, the P&L of each account on each day");
+  app.add_flag("--ledger", ledger,
+               "Also write position_ledger/, from which windows of days are computed");
 }
 
 Result<PnlRunOptions> PnlArguments::resolve(const JobOptions& job) const {
   PnlRunOptions options;
   options.mode = job.mode();
   options.daily = daily;
+  options.ledger = ledger;
+  if (ledger && is_compat(options.mode)) {
+    return invalid_argument("--compat {} has no position ledger; leave --ledger away",
+                            to_string(options.mode));
+  }
   options.merge_map = merge_map;
   TW_ASSIGN(options.start, parse_day_option("--start", start));
   if (!as_of.empty()) {

@@ -86,6 +86,7 @@ struct PnlArguments {
   std::string start = "2023-01-01";
   std::string as_of;
   bool daily = false;
+  bool ledger = false;
   std::string merge_map;
 
   void describe(CLI::App& app);

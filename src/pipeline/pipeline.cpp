@@ -95,7 +95,8 @@ constexpr const char* kPriceTable = "price";
 /// Those of merged brokers among them, so that none outlives a run without a map.
 const std::set<std::string> kPnlTables = [] {
   std::set<std::string> tables{kMergeMapTable};
-  for (const char* name : {"pnl", "pnl_daily", "fifo_state", "symbol_broker", "broker_ranking"}) {
+  for (const char* name :
+       {"pnl", "pnl_daily", "fifo_state", kPositionLedger, "symbol_broker", "broker_ranking"}) {
     tables.insert(name);
     tables.insert(std::string(name) + kMergedSuffix);
   }
@@ -161,6 +162,7 @@ PnlOptions symbol_options(const PnlRunOptions& pnl, Day last_day) {
   options.start = pnl.start;
   options.as_of = pnl.as_of.value_or(last_day);
   options.daily = pnl.daily;
+  options.ledger = pnl.ledger;
   return options;
 }
 

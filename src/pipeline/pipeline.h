@@ -45,6 +45,7 @@ struct PnlRunOptions {
   Day start = day_from_civil(2023, 1, 1);
   std::optional<Day> as_of;  ///< nothing: the last trade date of the data
   bool daily = false;
+  bool ledger = false;  ///< only in the default mode
   /// A map of mergers (merge_map_file.h): also write the tables of merged brokers. Empty: do not.
   std::filesystem::path merge_map = {};
   /// Take over what did not change, and go on from checkpoints. The same bytes. Only in the default

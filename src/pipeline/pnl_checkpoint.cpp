@@ -15,6 +15,8 @@ constexpr size_t kChecksumBytes = 8;
 constexpr size_t kEndBytesMin = 1;
 constexpr size_t kAccountBytesMin = 2;
 constexpr size_t kStateBytesMin = 1 + 8 + 1;
+constexpr uint64_t kDailyBit = 1;
+constexpr uint64_t kLedgerBit = 2;
 /// Days are 32 bits long.
 constexpr uint64_t kEncodedEndMax = uint64_t{1} << 34;
 
@@ -95,7 +97,7 @@ bool PnlSources::gives_same_tables(const PnlSources& other) const {
       as_of == other.as_of || (last_day <= as_of && last_day <= other.as_of);
   return sees_same_rows && summary_xxh3 == other.summary_xxh3 && closes_xxh3 == other.closes_xxh3 &&
          mergers_xxh3 == other.mergers_xxh3 && rules_version == other.rules_version &&
-         start == other.start && daily == other.daily;
+         start == other.start && daily == other.daily && ledger == other.ledger;
 }
 
 std::string encode_pnl_checkpoint(const PnlCheckpoint& checkpoint) {
@@ -110,7 +112,7 @@ std::string encode_pnl_checkpoint(const PnlCheckpoint& checkpoint) {
   put_day(sources.start, out);
   put_day(sources.as_of, out);
   put_day(sources.last_day, out);
-  out.put_varint(sources.daily ? 1 : 0);
+  out.put_varint((sources.daily ? kDailyBit : 0) | (sources.ledger ? kLedgerBit : 0));
   for (const uint64_t xxh3 : checkpoint.files) out.put(xxh3);
   out.put_varint(checkpoint.ends.size());
   for (const AccountEnd& end : checkpoint.ends) out.put_varint(encoded_end(end, sources.last_day));
@@ -145,7 +147,9 @@ Result<PnlCheckpoint> decode_pnl_checkpoint(std::string_view bytes) {
   sources.start = take_day(in);
   sources.as_of = take_day(in);
   sources.last_day = take_day(in);
-  sources.daily = in.take_varint_below(2) == 1;
+  const uint64_t tables = in.take_varint_below(kDailyBit + kLedgerBit + 1);
+  sources.daily = (tables & kDailyBit) != 0;
+  sources.ledger = (tables & kLedgerBit) != 0;
   for (uint64_t& xxh3 : checkpoint.files) xxh3 = in.take<uint64_t>();
   checkpoint.ends.resize(in.take_varint_count(kEndBytesMin));
   for (AccountEnd& end : checkpoint.ends) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 
 namespace tapeworks {
 
+/// How many tables of profit and loss have a file for each symbol.
+inline constexpr size_t kPnlFileCount = 4;
+
 /// What the tables of profit and loss of one symbol were made from.
 struct PnlSources {
   uint64_t summary_xxh3 = 0;  ///< of the file of daily_summary
@@ -21,7 +25,8 @@ struct PnlSources {
   Day start;
   Day as_of;
   Day last_day;  ///< of any row of the summary
-  bool daily = false;
+  bool daily = false;   ///< with pnl_daily
+  bool ledger = false;  ///< with position_ledger
 
   /// Whether the two give the same tables: all is the same, but for days of valuation on which the
   /// same rows and closes are seen.
@@ -48,8 +53,9 @@ struct AccountEnd {
 struct PnlCheckpoint {
   std::string symbol;
   PnlSources sources;
-  /// XXH3-64 of the files of pnl, fifo_state and pnl_daily that were made; 0 for none.
-  std::array<uint64_t, 3> files{};
+  /// XXH3-64 of the files of pnl, fifo_state, pnl_daily and position_ledger that were made; 0 for
+  /// none.
+  std::array<uint64_t, kPnlFileCount> files{};
   std::vector<AccountEnd> ends;    ///< by broker, as the tables were made
   std::vector<SavedState> states;  ///< ascending by day
 };

@@ -22,8 +22,9 @@ PnlCheckpoint some_checkpoint() {
                         .start = Day{19358},
                         .as_of = Day{19400},
                         .last_day = Day{-4},
-                        .daily = true};
-  checkpoint.files = {7, 8, 9};
+                        .daily = true,
+                        .ledger = true};
+  checkpoint.files = {7, 8, 9, 10};
   checkpoint.ends = {{Day{-4}, true}, {Day{-1000}, false}, {}};
   checkpoint.states = {{{Day{19388}, {busy, AccountState{}}}, 11}, {{Day{19399}, {}}, 12}};
   return checkpoint;
@@ -35,7 +36,7 @@ TEST(PnlCheckpoint, ReadsBackAsWritten) {
   ASSERT_TRUE(checkpoint) << checkpoint.error().message;
   EXPECT_EQ(checkpoint->symbol, "00632R");
   EXPECT_EQ(checkpoint->sources.last_day, Day{-4});
-  EXPECT_TRUE(checkpoint->sources.daily);
+  EXPECT_TRUE(checkpoint->sources.daily && checkpoint->sources.ledger);
   EXPECT_EQ(checkpoint->files[2], 9U);
   EXPECT_EQ(checkpoint->ends, some_checkpoint().ends);
   ASSERT_EQ(checkpoint->states.size(), 2U);

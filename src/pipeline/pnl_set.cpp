@@ -9,8 +9,11 @@
 namespace tapeworks {
 namespace {
 
-constexpr std::array kTables = {"pnl", "fifo_state", "pnl_daily"};
+/// In the order of PnlCheckpoint::files.
+constexpr std::array<const char*, kPnlFileCount> kTables = {"pnl", "fifo_state", "pnl_daily",
+                                                            kPositionLedger};
 constexpr size_t kDailyTable = 2;
+constexpr size_t kLedgerTable = 3;
 
 /// A full run leaves states where accounts have so many rows on average: a state takes the room of
 /// about ten rows of the summary, and saves counting so many again.
@@ -48,6 +51,11 @@ PnlSet::PnlSet(const TableWriter& writer, const PnlOptions& options,
 
 std::string PnlSet::table_name(size_t index) const { return kTables[index] + suffix_; }
 
+bool PnlSet::is_wanted(size_t index) const {
+  if (index == kDailyTable) return options_.daily;
+  return index == kLedgerTable ? options_.ledger : true;
+}
+
 std::string PnlSet::path_of(size_t index, const std::string& symbol) const {
   return symbol_file_path(table_name(index), symbol);
 }
@@ -65,6 +73,7 @@ PnlSet::SymbolSources PnlSet::sources_of(const std::string& symbol, const PriceS
   now.start = options_.start;
   now.as_of = options_.as_of;
   now.daily = options_.daily;
+  now.ledger = options_.ledger;
   if (is_incremental_) sources.before = folder_.load(symbol);
   return sources;
 }
@@ -77,7 +86,7 @@ Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& s
   const GenerationWriter& generation = writer_.generation();
   KeptTables kept;
   for (size_t i = 0; i < kTables.size(); ++i) {
-    if (i == kDailyTable && !options_.daily) continue;
+    if (!is_wanted(i)) continue;
     const Table* const table = generation.base()->find(table_name(i));
     if (table != nullptr) kept.files[i] = table->file(path_of(i, symbol));
     // The checkpoint of another generation would speak of other files.
@@ -127,9 +136,10 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
     fitting = fitting_states(sources.before->checkpoint, fingerprints, options_.as_of);
   }
   PnlStates states{.from = nullptr, .save_days = days_};
-  // Rows of pnl_daily are written for every day anyway, and computing them costs less than reading
-  // the old ones would.
-  if (!fitting.empty() && !options_.daily) states.from = &fitting.back()->state;
+  // Rows of pnl_daily and of the ledger are written for every day anyway, and computing them costs
+  // less than reading the old ones would.
+  const bool needs_all_days = options_.daily || options_.ledger;
+  if (!fitting.empty() && !needs_all_days) states.from = &fitting.back()->state;
   auto pnl = compute_symbol_pnl(summary, closes, options_, states);
   if (!pnl && states.from != nullptr && pnl.error().kind == ErrorKind::kInternal) {
     folder_.reject(summary.symbol, "its states are not those of its rows");

@@ -38,7 +38,7 @@ class PnlSet {
 
   /// Tables that a symbol can keep.
   struct KeptTables {
-    std::array<std::optional<TableFile>, 3> files;
+    std::array<std::optional<TableFile>, kPnlFileCount> files;
     KeptAccounts accounts;
   };
   /// Nothing when they must be made anew.
@@ -69,6 +69,7 @@ class PnlSet {
   /// Where a file of the set's table number `index` stands for a symbol.
   std::string path_of(size_t index, const std::string& symbol) const;
   std::string table_name(size_t index) const;
+  bool is_wanted(size_t index) const;
 
   const TableWriter& writer_;
   PnlOptions options_;

@@ -14,20 +14,27 @@ PnlTableSet::PnlTableSet(const TableWriter& writer, const PnlOptions& options,
     : writer_(writer),
       mode_(options.mode),
       daily_(options.daily),
+      ledger_(options.ledger),
       suffix_(std::move(suffix)),
       accounts_(std::move(symbols), options.mode, writer.pool()) {}
 
 Status PnlTableSet::put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl) {
   const auto add = [&](const std::string& table,
-                       const Result<std::shared_ptr<arrow::Table>>& content) -> Status {
+                       const Result<std::shared_ptr<arrow::Table>>& content,
+                       bool store_dictionary_types = false) -> Status {
     if (!content) return std::unexpected(content.error());
     TableWriter::Layout layout;
-    layout.store_dictionary_types = false;
+    layout.store_dictionary_types = store_dictionary_types;
     return writer_.add(table, symbol_file_path(table, summary.symbol), **content, layout);
   };
   TW_TRY(add(name("pnl"), pnl_table(summary, pnl, mode_, writer_.pool())));
   TW_TRY(add(name("fifo_state"), fifo_state_table(summary, pnl, writer_.pool())));
   if (daily_) TW_TRY(add(name("pnl_daily"), pnl_daily_table(summary, pnl, writer_.pool())));
+  if (ledger_) {
+    // Read by windows, which tell accounts apart by their codes.
+    TW_TRY(add(name(kPositionLedger), position_ledger_table(summary, pnl, writer_.pool()),
+               /*store_dictionary_types=*/true));
+  }
   return accounts_.put(symbol_index, summary, pnl);
 }
 
@@ -55,8 +62,11 @@ Status PnlTableSet::finish(const std::map<std::string, std::string>& options_tex
   std::vector<std::string> tables{name("pnl"), name("fifo_state"), name("symbol_broker"),
                                   name("broker_ranking")};
   if (daily_) tables.push_back(name("pnl_daily"));
+  if (ledger_) tables.push_back(name(kPositionLedger));
   for (const std::string& table : tables) {
     const bool is_pnl = table == name("pnl");
+    // Positions and their cost are what they are whatever the closes say; the ledger comes last.
+    if (table == name(kPositionLedger)) made_from.erase("price");
     TW_TRY(generation.describe_table(table, options_text, made_from,
                                      is_pnl ? pnl_counts : std::map<std::string, uint64_t>{}));
   }

@@ -16,8 +16,10 @@ namespace tapeworks {
 /// What the names of tables of merged brokers end with.
 inline constexpr const char* kMergedSuffix = "_merged";
 
-/// Writes one set of the tables of profit and loss: pnl/, fifo_state/, pnl_daily/ when asked for,
-/// derived/symbol_broker and derived/broker_ranking, all with the same suffix to their names.
+inline constexpr const char* kPositionLedger = "position_ledger";
+
+/// Writes one set of the tables of profit and loss: pnl/, fifo_state/, pnl_daily/ and
+/// position_ledger/ when asked for, derived/symbol_broker and derived/broker_ranking, all with the same suffix to their names.
 /// Threads: put() from any, once per symbol; finish() from one, after the last put().
 class PnlTableSet {
  public:
@@ -45,6 +47,7 @@ class PnlTableSet {
   const TableWriter& writer_;
   Mode mode_;
   bool daily_;
+  bool ledger_;
   std::string suffix_;
   AccountCollector accounts_;
 };

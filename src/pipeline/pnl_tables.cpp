@@ -168,6 +168,36 @@ TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<
   return arrow::Table::Make(schema, {broker, date, realized, unrealized});
 }
 
+TableResult make_position_ledger_table(const DailySummary& summary,
+                                       const std::vector<LedgerRow>& rows,
+                                       arrow::MemoryPool* pool) {
+  static const auto schema =
+      arrow::schema({arrow::field("broker", coded_text()), arrow::field("date", arrow::date32()),
+                     arrow::field("position", arrow::int64()),
+                     arrow::field("cost", arrow::float64()),
+                     arrow::field("realized_pnl", arrow::float64()),
+                     arrow::field("buy_amount", arrow::float64()),
+                     arrow::field("sell_amount", arrow::float64())});
+  arrow::ArrayVector arrays(3);
+  ARROW_ASSIGN_OR_RAISE(arrays[0], broker_column(summary, rows, pool));
+  ARROW_ASSIGN_OR_RAISE(arrays[1],
+                        column<arrow::Date32Builder>(rows, pool, [](const LedgerRow& row) {
+                          return row.date.days_since_epoch;
+                        }));
+  ARROW_ASSIGN_OR_RAISE(
+      arrays[2],
+      column<arrow::Int64Builder>(rows, pool, [](const LedgerRow& row) { return row.position; }));
+  for (double LedgerRow::* const value : {&LedgerRow::cost, &LedgerRow::realized_pnl,
+                                          &LedgerRow::buy_amount, &LedgerRow::sell_amount}) {
+    ARROW_ASSIGN_OR_RAISE(auto array, column<arrow::DoubleBuilder>(
+                                          rows, pool, [=](const LedgerRow& row) {
+                                            return row.*value;
+                                          }));
+    arrays.push_back(std::move(array));
+  }
+  return arrow::Table::Make(schema, std::move(arrays));
+}
+
 }  // namespace
 
 std::span<const MoneyColumn> money_columns(Mode mode) {
@@ -199,6 +229,13 @@ Result<std::shared_ptr<arrow::Table>> pnl_daily_table(const DailySummary& summar
                                                       arrow::MemoryPool* pool) {
   return from_arrow(make_pnl_daily_table(summary, pnl.daily, pool),
                     "daily P&L of symbol " + summary.symbol);
+}
+
+Result<std::shared_ptr<arrow::Table>> position_ledger_table(const DailySummary& summary,
+                                                            const SymbolPnl& pnl,
+                                                            arrow::MemoryPool* pool) {
+  return from_arrow(make_position_ledger_table(summary, pnl.ledger, pool),
+                    "position ledger of symbol " + summary.symbol);
 }
 
 }  // namespace tapeworks

@@ -47,6 +47,12 @@ Result<std::shared_ptr<arrow::Table>> fifo_state_table(const DailySummary& summa
                                                        const SymbolPnl& pnl,
                                                        arrow::MemoryPool* pool);
 
+/// position_ledger/{symbol}: broker string, date date32, position int64, cost, realized_pnl,
+/// buy_amount and sell_amount float64; by broker, date. Needs PnlOptions::ledger.
+Result<std::shared_ptr<arrow::Table>> position_ledger_table(const DailySummary& summary,
+                                                            const SymbolPnl& pnl,
+                                                            arrow::MemoryPool* pool);
+
 /// pnl_daily/{symbol}: broker string, date date32, realized_pnl float64, unrealized_pnl float64; by
 /// broker, date. Needs PnlOptions::daily.
 Result<std::shared_ptr<arrow::Table>> pnl_daily_table(const DailySummary& summary,

@@ -55,22 +55,16 @@ TEST(RankingAnswer, HasEmptyNamesWithoutATableOfNames) {
 
 TEST(RankingAnswer, ShowsOpenPositionsOfBrokersThatNoLongerTrade) {
   TestDirectory directory;
-  const auto days = [](std::vector<std::optional<int32_t>> values) {
-    return array_of<arrow::Date32Builder, int32_t>(values);
-  };
-  const auto counts = [](std::vector<std::optional<int64_t>> values) {
-    return array_of<arrow::Int64Builder, int64_t>(values);
-  };
   directory
       .add("broker_ranking", "derived/broker_ranking.parquet",
            *make_table({{"broker", Texts{"A", "B", "C", "D"}},
-                        {"last_trade_date", days({100, 10, 11, std::nullopt})},
-                        {"open_positions", counts({1, 2, 3, 0})}}))
+                        {"last_trade_date", Days{Day{100}, Day{10}, Day{11}, Day{5}}},
+                        {"open_positions", Counts{1, 2, 3, 0}}}))
       .publish();
   const auto table = ranking_answer(directory.context(), "", 90);
   ASSERT_TRUE(table.has_value()) << error_of(table).message;
   EXPECT_EQ((*table)->ColumnNames().back(), "phantom_positions");
-  EXPECT_TRUE((*table)->column(4)->chunk(0)->Equals(*counts({0, 2, 0, 0})));
+  EXPECT_TRUE((*table)->column(4)->chunk(0)->Equals(*make_column(Counts{0, 2, 0, 0})));
   const auto by_day = ranking_answer(directory.context(), "last_trade_date", 90);
   ASSERT_TRUE(by_day.has_value());
   EXPECT_EQ(texts_of(**by_day, "broker"), (Names{"A", "C", "B", "D"}));

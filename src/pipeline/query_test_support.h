@@ -38,6 +38,7 @@ inline void expect_ok(const arrow::Status& status) {
 using Texts = std::vector<std::optional<std::string>>;
 using Doubles = std::vector<double>;
 using Ranks = std::vector<uint32_t>;
+using Counts = std::vector<int64_t>;
 using Days = std::vector<Day>;
 
 inline std::shared_ptr<arrow::Array> make_column(const Texts& values) {
@@ -57,13 +58,18 @@ inline std::shared_ptr<arrow::Array> make_column(const Ranks& values) {
   expect_ok(builder.AppendValues(values));
   return builder.Finish().ValueOrDie();
 }
+inline std::shared_ptr<arrow::Array> make_column(const Counts& values) {
+  arrow::Int64Builder builder;
+  expect_ok(builder.AppendValues(values));
+  return builder.Finish().ValueOrDie();
+}
 inline std::shared_ptr<arrow::Array> make_column(const Days& values) {
   arrow::Date32Builder builder;
   for (const Day day : values) expect_ok(builder.Append(day.days_since_epoch));
   return builder.Finish().ValueOrDie();
 }
 
-using Column = std::pair<std::string, std::variant<Texts, Doubles, Ranks, Days>>;
+using Column = std::pair<std::string, std::variant<Texts, Doubles, Ranks, Counts, Days>>;
 
 inline std::shared_ptr<arrow::Table> make_table(const std::vector<Column>& columns) {
   arrow::FieldVector fields;
@@ -99,8 +105,10 @@ class TestDirectory {
   }
 
   TestDirectory& describe(const std::string& table, std::map<std::string, std::string> made_from,
-                          std::map<std::string, uint64_t> counts = {}) {
-    expect_ok(writer_->describe_table(table, {}, std::move(made_from), std::move(counts)));
+                          std::map<std::string, uint64_t> counts = {},
+                          std::map<std::string, std::string> options = {}) {
+    expect_ok(writer_->describe_table(table, std::move(options), std::move(made_from),
+                                      std::move(counts)));
     return *this;
   }
 

@@ -236,19 +236,35 @@ class DefaultPnl {
 
   template <typename OnRealized>
   void trade(size_t row, uint32_t broker_index, SymbolPnl& out, OnRealized on_realized) {
-    if (!options_.daily) {
+    if (!options_.daily && !options_.ledger) {
       lots_.trade(trade_of(summary_, row), on_realized);
       return;
     }
     const size_t index = days_.trade_dates.index_of(summary_.date[row]);
-    fill_daily_until(index, broker_index, out);
+    if (options_.daily) fill_daily_until(index, broker_index, out);
     DoubleDouble day_realized;
     lots_.trade(trade_of(summary_, row), [&](double gain) {
       on_realized(gain);
       day_realized.add(gain);
     });
-    append_daily(index, broker_index, day_realized.value(), OpenPosition(lots_), out);
+    const OpenPosition position(lots_);
+    if (options_.ledger) {
+      append_ledger_row(row, broker_index, day_realized.value(), position, out);
+    }
+    if (!options_.daily) return;
+    append_daily(index, broker_index, day_realized.value(), position, out);
     next_daily_index_ = index + 1;
+  }
+
+  void append_ledger_row(size_t row, uint32_t broker_index, double realized,
+                         const OpenPosition& position, SymbolPnl& out) const {
+    out.ledger.push_back({.broker_index = broker_index,
+                          .date = summary_.date[row],
+                          .position = position.is_long ? position.shares : -position.shares,
+                          .cost = position.cost.value(),
+                          .realized_pnl = realized,
+                          .buy_amount = summary_.buy_amount[row],
+                          .sell_amount = summary_.sell_amount[row]});
   }
 
   /// The rows of the trade dates before `index` on which the account itself did not trade.

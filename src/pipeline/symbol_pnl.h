@@ -23,6 +23,8 @@ struct PnlOptions {
   Day as_of = {};
   /// Also fill SymbolPnl::daily.
   bool daily = false;
+  /// Also fill SymbolPnl::ledger. Only in the default mode.
+  bool ledger = false;
 };
 
 /// The profit and loss of one broker in one symbol. Money is in the currency of the closes.
@@ -61,12 +63,25 @@ struct DailyPnl {
   double unrealized_pnl = 0;
 };
 
+/// One row of the position ledger: an account at the end of a day on which it traded.
+struct LedgerRow {
+  uint32_t broker_index = 0;
+  Day date;
+  int64_t position = 0;     ///< open shares; negative when they are short
+  double cost = 0;          ///< sum of shares x cost of the open lots, always positive
+  double realized_pnl = 0;  ///< of this day
+  double buy_amount = 0;    ///< likewise
+  double sell_amount = 0;   ///< likewise
+};
+
 /// Everything computed for one symbol. Accounts ascend by broker_index, lots by broker_index and
-/// within an account from the oldest to the newest, daily rows by (broker_index, date).
+/// within an account from the oldest to the newest, rows of daily and ledger by (broker_index,
+/// date).
 struct SymbolPnl {
   std::vector<AccountPnl> accounts;
   std::vector<OpenLot> lots;
   std::vector<DailyPnl> daily;
+  std::vector<LedgerRow> ledger;
 };
 
 /// FIFO lots, profit and loss and timing of every account of one symbol.

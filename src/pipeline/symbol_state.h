@@ -34,7 +34,7 @@ struct SymbolState {
 /// Where a computation of P&L may begin, and where it is to leave states behind.
 struct PnlStates {
   /// A state that belongs to the same rows and closes up to its day, which is not after
-  /// PnlOptions::as_of; null: begin with the first row. Not with PnlOptions::daily.
+  /// PnlOptions::as_of; null: begin with the first row. Not with PnlOptions::daily or ledger.
   const SymbolState* from = nullptr;
   std::vector<Day> save_days = {};  ///< ascending; those up to from->day or after as_of do nothing
   std::vector<SymbolState> saved = {};  ///< ascending by day; what save_days asked for

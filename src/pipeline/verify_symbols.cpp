@@ -40,6 +40,8 @@ constexpr uint64_t kLotBytes = 64;
 /// For each row of pnl_daily, which --full makes and reads: the array, and two Arrow tables.
 constexpr uint64_t kDailyArrayBytes = 24;
 constexpr uint64_t kDailyTableBytes = 80;
+/// A row of the ledger computed, and as read.
+constexpr uint64_t kLedgerTableBytes = 64;
 
 /// A table in memory may have texts as dictionaries where the file has them as they are.
 arrow::Result<std::shared_ptr<arrow::Table>> with_plain_texts(const arrow::Table& table,
@@ -123,6 +125,7 @@ class SymbolChecker {
     options.start = *start;
     options.as_of = day_option(*pnl_, "as_of").value_or(kLastTradeDay);
     options.daily = context_.current_table("pnl_daily") != nullptr;
+    options.ledger = context_.current_table(kPositionLedger) != nullptr;
     pnl_options_ = options;
     return std::string();
   }
@@ -162,6 +165,10 @@ class SymbolChecker {
       const uint64_t daily_rows = daily_row_count(symbol_of_file(file.path));
       needed.beside_pool += file.row_count * kLotBytes + daily_rows * kDailyArrayBytes;
       pool += daily_rows * kDailyTableBytes;
+      if (pnl_options_->ledger) {
+        needed.beside_pool += file.row_count * sizeof(LedgerRow);
+        pool += 2 * file.row_count * kLedgerTableBytes;
+      }
     }
     if (mergers_) needed.beside_pool += file.row_count * (kSummaryArrayBytes + sizeof(size_t));
     needed.all = needed.beside_pool + pool;
@@ -368,9 +375,13 @@ class SymbolChecker {
     TW_TRY(compare_with_file(index, "pnl" + suffix, summary.symbol, *accounts));
     TW_ASSIGN(const auto lots, fifo_state_table(summary, pnl, pool));
     TW_TRY(compare_with_file(index, "fifo_state" + suffix, summary.symbol, *lots));
-    if (!pnl_options_->daily) return {};
-    TW_ASSIGN(const auto daily, pnl_daily_table(summary, pnl, pool));
-    return compare_with_file(index, "pnl_daily" + suffix, summary.symbol, *daily);
+    if (pnl_options_->daily) {
+      TW_ASSIGN(const auto daily, pnl_daily_table(summary, pnl, pool));
+      TW_TRY(compare_with_file(index, "pnl_daily" + suffix, summary.symbol, *daily));
+    }
+    if (!pnl_options_->ledger) return {};
+    TW_ASSIGN(const auto ledger, position_ledger_table(summary, pnl, pool));
+    return compare_with_file(index, kPositionLedger + suffix, summary.symbol, *ledger);
   }
 
   Status compare_with_file(size_t index, const std::string& name, const std::string& symbol,
@@ -379,9 +390,10 @@ class SymbolChecker {
     if (table == nullptr) return {};
     const auto path = file_of(*table, name, index, symbol, recomputed_);
     if (!path) return {};
-    TW_ASSIGN(const auto stored, read_parquet(context_.path_of(*path), {}, context_.budget.pool()));
-    TW_ASSIGN(const auto plain,
-              from_arrow(with_plain_texts(computed, context_.budget.pool()), *path));
+    arrow::MemoryPool* pool = context_.budget.pool();
+    TW_ASSIGN(const auto read, read_parquet(context_.path_of(*path), {}, pool));
+    TW_ASSIGN(const auto stored, from_arrow(with_plain_texts(*read, pool), *path));
+    TW_ASSIGN(const auto plain, from_arrow(with_plain_texts(computed, pool), *path));
     if (!equal_tables(*plain, *stored)) {
       recomputed_.add(index, fmt::format("{} is not what its trades and closes give", *path));
     }
@@ -411,7 +423,8 @@ class SymbolChecker {
 /// Symbols that a table has and daily_summary has not.
 void find_strangers(const VerifyContext& context, Findings& findings) {
   for (const char* name :
-       {"pnl", "fifo_state", "pnl_daily", "pnl_merged", "fifo_state_merged", "pnl_daily_merged"}) {
+       {"pnl", "fifo_state", "pnl_daily", "position_ledger", "pnl_merged", "fifo_state_merged",
+        "pnl_daily_merged", "position_ledger_merged"}) {
     const Table* table = context.current_table(name);
     if (table == nullptr) continue;
     for (const TableFile& file : table->files) {

@@ -80,6 +80,7 @@ class VerifyTest : public PriceFilesTest {
     options.mode = mode_;
     options.as_of = day(as_of);
     options.daily = true;
+    options.ledger = !is_compat(mode_);
     PnlWriter results(writer, prices.prices, options, symbols, /*is_incremental=*/false);
     for (size_t i = 0; i < summaries.size(); ++i) require(results.put(i, summaries[i]));
     std::map<std::string, std::string> text{{"start", to_string(options.start)}};
@@ -312,6 +313,24 @@ TEST_F(VerifyTest, AChangedDailyRowIsFoundWhenThePnlIsComputedAgain) {
   change_value("pnl_daily/2330.parquet", "realized_pnl", 0, "0.5");
   EXPECT_EQ(findings(/*full=*/true), Found{"recomputed_pnl failed: pnl_daily/2330.parquet is not "
                                            "what its trades and closes give"});
+}
+
+TEST_F(VerifyTest, AChangedRowOfTheLedgerIsFoundWhenThePnlIsComputedAgain) {
+  publish();
+  change_value("position_ledger/2330.parquet", "cost", 0, "0.5");
+  EXPECT_EQ(findings(/*full=*/true),
+            Found{"recomputed_pnl failed: position_ledger/2330.parquet is not what its trades and "
+                  "closes give"});
+}
+
+TEST_F(VerifyTest, AChangedActivityOfABrokerInTheRankingIsFound) {
+  for (const auto& [column, value] : {std::pair{"last_trade_date", "1"}, {"open_positions", "7"}}) {
+    publish();
+    change_value("derived/broker_ranking.parquet", column, 0, value);
+    const CheckResult found = find(verify(), "broker_ranking");
+    EXPECT_EQ(found.status, CheckStatus::kFailed) << column;
+    EXPECT_PRED2(contains, found.detail, "another last trade or other open positions");
+  }
 }
 
 TEST_F(VerifyTest, BrokenRulesOfTheSummaryAreFound) {

@@ -18,9 +18,10 @@
 #include "base/thread_tasks.h"
 #include "pipeline/close_prices.h"
 #include "pipeline/daily_summary_file.h"
+#include "pipeline/pnl_table_set.h"
 #include "pipeline/pnl_tables.h"
 #include "pipeline/summary_merge.h"
-#include "pipeline/symbol_pnl.h"
+#include "pipeline/table_writer.h"
 #include "storage/arrow_status_internal.h"
 #include "storage/parquet_read.h"
 #include "storage/row_group_filter.h"
@@ -34,23 +35,15 @@ constexpr const char* kPriceTable = "price";
 constexpr const char* kPriceFile = "price/close_prices.parquet";
 /// Memory of one symbol while it is computed: rows as read and as computed with, and some more.
 constexpr uint64_t kBytesPerRow = 72;
+/// A row of the ledger as Arrow reads it, with its columns copied into one piece.
+constexpr uint64_t kLedgerBytesPerRow = 112;
 /// With merged brokers a second summary beside the first, and an index of its rows.
 constexpr uint64_t kMergedBytesPerRow = 44;
 constexpr uint64_t kBytesPerSymbol = 4 * 1024 * 1024;
 /// Symbols whose results may wait for an earlier one that takes longer.
 constexpr size_t kSymbolsAheadPerThread = 16;
 
-/// What one broker did in a window, in one symbol.
-struct WindowAccount {
-  std::optional<std::string> broker;
-  double realized_pnl = 0;
-  double unrealized_change = 0;
-  double buy_amount = 0;
-  double sell_amount = 0;
-  int64_t net_shares = 0;
-};
-
-/// The same summed over symbols, or of one.
+/// What a broker did in a window, summed over symbols, or in one.
 struct WindowTotals {
   DoubleDouble realized_pnl;
   DoubleDouble unrealized_change;
@@ -69,22 +62,6 @@ struct WindowTotals {
 
 /// Nothing is the null broker and comes first.
 using TotalsByBroker = std::map<std::optional<std::string>, WindowTotals>;
-
-/// Per broker of the summary: whether it traded inside the window, and its net shares.
-struct WindowTrades {
-  std::vector<bool> traded;
-  std::vector<int64_t> net_shares;
-
-  WindowTrades(const DailySummary& summary, DayWindow window)
-      : traded(summary.brokers.size()), net_shares(summary.brokers.size()) {
-    for (size_t row = 0; row < summary.row_count(); ++row) {
-      if (summary.date[row] < window.from || summary.date[row] > window.to) continue;
-      const uint32_t broker = summary.broker_index[row];
-      traded[broker] = true;
-      net_shares[broker] += int64_t{summary.buy_shares[row]} - summary.sell_shares[row];
-    }
-  }
-};
 
 /// What turns summaries into those of merged brokers.
 struct WindowMergers {
@@ -107,23 +84,59 @@ struct WindowMergers {
   }
 };
 
-Result<std::vector<WindowAccount>> window_accounts(const DailySummary& summary,
-                                                   const PriceSeries& prices, DayWindow window) {
-  const PnlOptions options{.mode = Mode::kDefault, .start = window.from, .as_of = window.to};
-  TW_ASSIGN(const SymbolPnl pnl, compute_symbol_pnl(summary, prices, options));
-  const WindowTrades trades(summary, window);
-  std::vector<WindowAccount> accounts;
-  for (const AccountPnl& account : pnl.accounts) {
-    const uint32_t index = account.broker_index;
-    const double change = account.unrealized_pnl - account.opening_unrealized_pnl;
-    if (!trades.traded[index] && account.realized_pnl == 0 && change == 0) continue;
-    const bool is_null = summary.has_null_broker && index == 0;
-    accounts.push_back({is_null ? std::nullopt : std::optional(summary.brokers[index]),
-                        account.realized_pnl, change, account.total_buy_amount,
-                        account.total_sell_amount, trades.net_shares[index]});
-  }
-  return accounts;
+/// Whether the position ledger, of merged brokers where these are asked for, tells of every day up
+/// to `to`.
+bool has_ledger_until(const QueryContext& context, Day to) {
+  const Manifest& manifest = context.generation.manifest();
+  const std::string name = context.table_name(kPositionLedger);
+  const Table* const ledger = manifest.find(name);
+  if (ledger == nullptr || !manifest.stale_sources(name).empty()) return false;
+  const auto as_of = ledger->options.find("as_of");
+  const auto last = as_of == ledger->options.end() ? std::nullopt : parse_day(as_of->second);
+  const auto last_trade = trade_date_range(manifest).last;
+  return last && (to <= *last || (last_trade && *last_trade <= *last));
 }
+
+/// Where the accounts of windows come from: the position ledger, or FIFO over daily_summary.
+/// Threads: accounts() from any.
+class WindowSource {
+ public:
+  static Result<WindowSource> of(const QueryContext& context, DayWindow window) {
+    WindowSource source;
+    source.folder_ = context.generation.path();
+    source.window_ = window;
+    source.is_ledger_ = has_ledger_until(context, window.to);
+    source.table_ = source.is_ledger_ ? context.table_name(kPositionLedger) : kSummaryTable;
+    if (source.is_ledger_) {
+      source.bytes_per_row_ = kLedgerBytesPerRow;
+    } else {
+      TW_ASSIGN(source.mergers_, WindowMergers::of(context));
+      if (context.merged) source.bytes_per_row_ += kMergedBytesPerRow;
+    }
+    return source;
+  }
+
+  const std::string& table() const { return table_; }
+  uint64_t bytes_per_row() const { return bytes_per_row_; }
+
+  Result<std::vector<WindowAccount>> accounts(const std::filesystem::path& file,
+                                              const PriceSeries& closes,
+                                              arrow::MemoryPool* pool) const {
+    if (is_ledger_) return ledger_window_accounts(folder_ / file, closes, window_, pool);
+    TW_ASSIGN(DailySummary stored, read_daily_summary(folder_ / file, pool));
+    add_run_rows(stored.row_count());
+    TW_ASSIGN(const DailySummary summary, mergers_.apply(std::move(stored)));
+    return window_accounts(summary, closes, window_);
+  }
+
+ private:
+  std::filesystem::path folder_;
+  DayWindow window_{};
+  bool is_ledger_ = false;
+  std::string table_;
+  WindowMergers mergers_;
+  uint64_t bytes_per_row_ = kBytesPerRow;
+};
 
 /// One broker's line of the answer.
 struct RankedTotals {
@@ -294,13 +307,7 @@ class SymbolGate {
 /// ends first.
 class RollingSum {
  public:
-  RollingSum(const QueryContext& context, WindowMergers mergers, DayWindow window,
-             MemoryBudget& budget)
-      : folder_(context.generation.path()),
-        mergers_(std::move(mergers)),
-        bytes_per_row_(kBytesPerRow + (context.merged ? kMergedBytesPerRow : 0)),
-        window_(window),
-        gate_(budget) {}
+  RollingSum(const WindowSource& source, MemoryBudget& budget) : source_(source), gate_(budget) {}
 
   Status run(const std::vector<TableFile>& files, const ClosePrices& prices, size_t thread_count) {
     PhaseTimer timer("symbols");
@@ -312,7 +319,7 @@ class RollingSum {
       const auto compute_one = [&](size_t index, size_t) {
         const TableFile& file = files[begin + index];
         progress.add(1);
-        return gate_.run(file.row_count * bytes_per_row_ + kBytesPerSymbol, file.path,
+        return gate_.run(file.row_count * source_.bytes_per_row() + kBytesPerSymbol, file.path,
                          [&] { return compute(file, prices, block[index]); });
       };
       TW_TRY(run_tasks(count, thread_count, compute_one));
@@ -330,18 +337,12 @@ class RollingSum {
   Status compute(const TableFile& file, const ClosePrices& prices,
                  std::vector<WindowAccount>& accounts) const {
     // The gate has reserved what this takes, so the budget's own pool would count it twice.
-    TW_ASSIGN(DailySummary stored,
-              read_daily_summary(folder_ / file.path, arrow::default_memory_pool()));
-    add_run_rows(stored.row_count());
-    TW_ASSIGN(const DailySummary summary, mergers_.apply(std::move(stored)));
-    TW_ASSIGN(accounts, window_accounts(summary, prices.of(summary.symbol), window_));
+    TW_ASSIGN(accounts, source_.accounts(file.path, prices.of(symbol_of_file(file.path)),
+                                         arrow::default_memory_pool()));
     return {};
   }
 
-  std::filesystem::path folder_;
-  WindowMergers mergers_;
-  uint64_t bytes_per_row_;
-  DayWindow window_;
+  const WindowSource& source_;
   SymbolGate gate_;
   TotalsByBroker totals_;
 };
@@ -354,13 +355,16 @@ Result<std::optional<Day>> last_date_of_file(const std::filesystem::path& path) 
   return *last;
 }
 
-DayWindow window_of_symbol(const QueryContext& context, const DailySummary& summary,
-                           std::optional<Day> from, std::optional<Day> to) {
+/// The first and last date in the rows of a symbol, where the user did not say them.
+Result<DayWindow> window_of_symbol(const QueryContext& context, const std::filesystem::path& path,
+                                   std::optional<Day> from, std::optional<Day> to) {
+  if (!to) to = trade_date_range(context.generation.manifest()).last;
+  if (from && to) return DayWindow{*from, *to};
+  TW_ASSIGN(const DailySummary summary, read_daily_summary(path, context.pool));
   const auto [first, last] = std::ranges::minmax_element(summary.date);
   if (!from) from = first == summary.date.end() ? Day{} : *first;
-  if (!to) to = trade_date_range(context.generation.manifest()).last;
   if (!to) to = last == summary.date.end() ? Day{} : *last;
-  return {*from, *to};
+  return DayWindow{*from, *to};
 }
 
 }  // namespace
@@ -372,12 +376,10 @@ Result<std::shared_ptr<arrow::Table>> symbol_window_answer(const QueryContext& c
   TW_ASSIGN(const auto path, find_symbol_file(context, kSummaryTable, symbol));
   TW_TRY(require_table(context, kPriceTable));
   TW_ASSIGN(const ClosePrices prices, prices_of_symbol(context, symbol));
-  TW_ASSIGN(const WindowMergers mergers, WindowMergers::of(context));
-  TW_ASSIGN(DailySummary stored, read_daily_summary(path, context.pool));
-  add_run_rows(stored.row_count());
-  TW_ASSIGN(const DailySummary summary, mergers.apply(std::move(stored)));
-  const DayWindow window = window_of_symbol(context, summary, from, to);
-  TW_ASSIGN(const auto accounts, window_accounts(summary, prices.of(symbol), window));
+  TW_ASSIGN(const DayWindow window, window_of_symbol(context, path, from, to));
+  TW_ASSIGN(const WindowSource source, WindowSource::of(context, window));
+  TW_ASSIGN(const auto accounts, source.accounts(symbol_file_path(source.table(), symbol),
+                                                 prices.of(symbol), context.pool));
   if (accounts.empty()) {
     return not_found("no broker traded or held {} from {} to {}", symbol, to_string(window.from),
                      to_string(window.to));
@@ -391,15 +393,15 @@ Result<std::shared_ptr<arrow::Table>> rolling_answer(const QueryContext& context
                                                      MemoryBudget& budget, size_t thread_count) {
   TW_TRY(require_table(context, kSummaryTable));
   TW_TRY(require_table(context, kPriceTable));
-  TW_ASSIGN(WindowMergers mergers, WindowMergers::of(context));
+  TW_ASSIGN(const WindowSource source, WindowSource::of(context, window));
   TW_ASSIGN(const ClosePrices prices, load_prices(context));
   Reservation prices_reservation;
   if (!budget.try_reserve(prices.byte_count(), prices_reservation)) {
     return over_budget("the closing prices do not fit in --memory; give {} MiB more",
                        prices.byte_count() / (1024 * 1024) + 1);
   }
-  RollingSum sum(context, std::move(mergers), window, budget);
-  TW_TRY(sum.run(context.generation.manifest().find(kSummaryTable)->files, prices, thread_count));
+  RollingSum sum(source, budget);
+  TW_TRY(sum.run(context.generation.manifest().find(source.table())->files, prices, thread_count));
   if (sum.totals().empty()) {
     return not_found("no broker traded or held anything from {} to {}", to_string(window.from),
                      to_string(window.to));

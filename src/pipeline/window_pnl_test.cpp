@@ -8,9 +8,11 @@
 
 #include "base/units.h"
 #include "pipeline/daily_summary_file.h"
+#include "pipeline/pnl_tables.h"
 #include "pipeline/pnl_test_support.h"
 #include "pipeline/query_rows.h"
 #include "pipeline/query_test_support.h"
+#include "pipeline/symbol_pnl.h"
 
 namespace tapeworks {
 namespace {
@@ -218,9 +220,128 @@ TEST(Rolling, NeighbouringWindowsAddUpToTheWholeOne) {
   }
 }
 
+/// The ledger of a symbol up to `as_of`.
+void add_ledger(TestDirectory& directory, const DailySummary& summary, Day as_of) {
+  const PnlOptions options{.as_of = as_of, .ledger = true};
+  const SymbolPnl pnl = value_of(compute_symbol_pnl(summary, PriceSeries{}, options));
+  const auto table =
+      value_of(position_ledger_table(summary, pnl, arrow::default_memory_pool()));
+  directory.add("position_ledger", "position_ledger/" + summary.symbol + ".parquet", *table, 7);
+}
+
+void describe_ledger(TestDirectory& directory, Day as_of) {
+  const std::map<std::string, std::string> made_from{
+      {"daily_summary", directory.manifest().find("daily_summary")->fingerprint()}};
+  directory.describe("position_ledger", made_from, {}, {{"as_of", to_string(as_of)}});
+}
+
+/// Every window is the same by FIFO and from the ledger; the summary beside the ledger is another
+/// one, so that an answer from it would be seen.
+TEST(Ledger, GivesTheWindowsOfFifo) {
+  for (uint32_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    TestDirectory by_fifo;
+    TestDirectory by_ledger;
+    const Day as_of{19358 + 59};
+    std::vector<Close> closes;
+    std::vector<std::string> dates(60);
+    for (int i = 0; i < 60; ++i) dates[static_cast<size_t>(i)] = to_string(Day{19358 + i});
+    for (const char* symbol : {"1101", "2330"}) {
+      const DailySummary summary = random_summary(random, symbol);
+      add_summary(by_fifo, summary);
+      add_ledger(by_ledger, summary, as_of);
+      add_summary(by_ledger, SummaryBuilder(symbol)
+                                 .add("A", Day{19358}, {.buy_shares = 9, .buy_amount = 1})
+                                 .build());
+      for (const std::string& date : dates) {
+        // The first days have no close, and some later ones neither.
+        if (date < dates[6] || random() % 4 == 0) continue;
+        closes.push_back({symbol, date.c_str(), 90.0 + static_cast<double>(random() % 20)});
+      }
+    }
+    add_prices(by_fifo, closes);
+    add_prices(by_ledger, closes);
+    by_fifo.publish();
+    describe_ledger(by_ledger, as_of);
+    by_ledger.publish();
+    const auto budget = value_of(MemoryBudget::create(kGiB));
+    for (int i = 0; i < 20; ++i) {
+      const int from = static_cast<int>(random() % 70) - 5;
+      const int to = from + static_cast<int>(random() % 20);
+      const DayWindow window{Day{19358 + from}, Day{19358 + std::min(to, 59)}};
+      if (window.to < window.from) continue;
+      SCOPED_TRACE(to_string(window.from) + " to " + to_string(window.to));
+      const auto expected = rolling_answer(by_fifo.context(), window, *budget, 2);
+      const auto found = rolling_answer(by_ledger.context(), window, *budget, 2);
+      ASSERT_EQ(found.has_value(), expected.has_value());
+      if (!expected) continue;
+      ASSERT_EQ((*found)->num_rows(), (*expected)->num_rows());
+      for (const char* column : {"realized_pnl", "unrealized_change", "total_buy_amount"}) {
+        std::map<std::string, double> values;
+        const auto brokers = texts_of(**expected, "broker");
+        const auto of_fifo = doubles_of(**expected, column);
+        for (size_t row = 0; row < brokers.size(); ++row) values[brokers[row]] = of_fifo[row];
+        const auto found_brokers = texts_of(**found, "broker");
+        const auto of_ledger = doubles_of(**found, column);
+        for (size_t row = 0; row < found_brokers.size(); ++row) {
+          ASSERT_TRUE(values.contains(found_brokers[row]));
+          EXPECT_NEAR(of_ledger[row], values[found_brokers[row]], 1e-8) << column;
+        }
+      }
+      const auto one = symbol_window_answer(by_fifo.context(), "2330", window.from, window.to);
+      const auto other = symbol_window_answer(by_ledger.context(), "2330", window.from, window.to);
+      ASSERT_EQ(one.has_value(), other.has_value());
+      if (one) EXPECT_EQ(totals_of(**one).size(), totals_of(**other).size());
+    }
+  }
+}
+
+TEST(Ledger, IsNotAskedForDaysThatItDoesNotReach) {
+  TestDirectory directory;
+  const auto summary = SummaryBuilder("1101")
+                           .add("A", day("2023-01-03"), {.buy_shares = 10, .buy_amount = 100})
+                           .add("A", day("2023-01-05"), {.sell_shares = 10, .sell_amount = 160})
+                           .build();
+  add_summary(directory, summary);
+  add_prices(directory, {{"1101", "2023-01-03", 11}});
+  add_ledger(directory, summary, day("2023-01-04"));
+  describe_ledger(directory, day("2023-01-04"));
+  directory.publish();
+  const auto realized = [&](const char* to) {
+    return doubles_of(
+        *value_of(symbol_window_answer(directory.context(), "1101", std::nullopt, day(to))),
+        "realized_pnl");
+  };
+  EXPECT_EQ(realized("2023-01-05"), (Doubles{60})) << "by FIFO";
+  EXPECT_EQ(realized("2023-01-04"), (Doubles{0}));
+}
+
+TEST(Ledger, IsNotAskedWhenItIsOlderThanTheSummary) {
+  TestDirectory directory;
+  const auto summary = SummaryBuilder("1101")
+                           .add("A", day("2023-01-03"), {.buy_shares = 10, .buy_amount = 100})
+                           .build();
+  add_ledger(directory, summary, day("2023-01-05"));
+  add_summary(directory, SummaryBuilder("1101")
+                             .add("A", day("2023-01-03"), {.buy_shares = 4, .buy_amount = 40})
+                             .build());
+  add_prices(directory, {{"1101", "2023-01-03", 11}});
+  directory.describe("position_ledger", {{"daily_summary", "0000000000000000"}}, {},
+                     {{"as_of", "2023-01-05"}});
+  directory.publish();
+  const auto table = value_of(symbol_window_answer(directory.context(true), "1101", std::nullopt,
+                                                   day("2023-01-05")));
+  EXPECT_EQ(doubles_of(*table, "total_buy_amount"), (Doubles{40}));
+}
+
 /// The reference's windows, as far as its rules are ours: one symbol has no close at all, which it
 /// values at 0.
-TEST(Rolling, EqualsTheGoldenWindows) {
+class GoldenWindows : public testing::TestWithParam<bool> {};
+
+TEST_P(GoldenWindows, AreEqual) {
+  const bool with_ledger = GetParam();
+  const Day as_of = day("2030-01-01");
   TestDirectory directory;
   for (const auto& entry :
        std::filesystem::directory_iterator(kGolden / "expected" / "daily_summary")) {
@@ -229,9 +350,14 @@ TEST(Rolling, EqualsTheGoldenWindows) {
     const auto rows = value_of(read_parquet_info(entry.path(), arrow::default_memory_pool()));
     directory.add_bytes("daily_summary", "daily_summary/" + symbol + ".parquet",
                         read_file(entry.path()), static_cast<uint64_t>(rows.row_count));
+    if (with_ledger) {
+      add_ledger(directory,
+                 value_of(read_daily_summary(entry.path(), arrow::default_memory_pool())), as_of);
+    }
   }
   directory.add_bytes("price", "price/close_prices.parquet",
                       read_file(kGolden / "close_prices.parquet"), 1);
+  if (with_ledger) describe_ledger(directory, as_of);
   directory.publish();
 
   const auto golden = value_of(
@@ -262,6 +388,8 @@ TEST(Rolling, EqualsTheGoldenWindows) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(ByFifoAndFromTheLedger, GoldenWindows, testing::Bool());
 
 }  // namespace
 }  // namespace tapeworks

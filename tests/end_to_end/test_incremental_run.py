@@ -119,7 +119,7 @@ def test_a_correction_before_the_checkpoints_is_computed_from_the_first_trade(ma
     market.rebuild_and_compare()
 
 
-@pytest.mark.parametrize("options", [("--daily",), ("--start", "2023-03-28"), ("--as-of", DAYS[10])])
+@pytest.mark.parametrize("options", [("--daily",), ("--ledger",), ("--start", "2023-03-28"), ("--as-of", DAYS[10])])
 def test_other_options_give_what_they_give_in_a_rebuild(market, options):
     market.run(*options)
     market.rebuild_and_compare(*options)
@@ -291,11 +291,62 @@ def test_trap_11_trades_of_merged_brokers_stay_in_merged_tables(tmp_path, data):
     assert [(row["broker"], row["total_sell_amount"]) for row in merged] == [("1440", 1280.0)]
 
 
+# ---- the position ledger -----------------------------------------------------------------------------
+
+def answers(data, *question):
+    """Rows by broker, without the rank."""
+    return {row["broker"]: {name: value for name, value in row.items() if name not in ("rank", "broker")}
+            for row in tapeworks(*question, "--data", data).records()}
+
+
+def test_windows_are_the_same_with_and_without_a_ledger(market, tmp_path):
+    mergers = tmp_path / "mergers.tsv"
+    mergers.write_text("9A00\t1440\t2023-02-28\n")
+    windows = [["rolling", "--years", 1], ["rolling", "--years", 1, "--merged"], ["symbol", "2330", "--from", DAYS[7], "--to", DAYS[12]],
+               ["symbol", "2330", "--to", DAYS[3], "--merged"]]
+    market.run("--merge-map", mergers)
+    without = [answers(market.data, *window) for window in windows]
+    market.run("--merge-map", mergers, "--ledger")
+    ledger = read_table(market.data, "position_ledger/2330.parquet")
+    assert ledger.num_rows == read_table(market.data, "daily_summary/2330.parquet").num_rows
+    for window, expected in zip(windows, without):
+        found = answers(market.data, *window)
+        assert found.keys() == expected.keys(), window
+        for broker, row in found.items():
+            assert row == pytest.approx(expected[broker], rel=1e-9, abs=1e-6), (window, broker)
+
+
+def test_the_ledger_holds_the_levels_of_pnl_daily(market):
+    """Position, cost and the close give the unrealised level on every trade day."""
+    market.run("--daily", "--ledger")
+    daily = {(r["broker"], r["date"]): r for r in read_table(market.data, "pnl_daily/2330.parquet").to_pylist()}
+    rows = read_table(market.data, "position_ledger/2330.parquet").to_pylist()
+    assert rows
+    for row in rows:
+        close = market.close["2330", str(row["date"])]
+        level = row["position"] * close + (-row["cost"] if row["position"] > 0 else row["cost"])
+        same = daily.get((row["broker"], row["date"]), {"realized_pnl": 0, "unrealized_pnl": 0})
+        assert level == pytest.approx(same["unrealized_pnl"], abs=1e-6)
+        assert row["realized_pnl"] == same["realized_pnl"]
+
+
+def test_a_run_without_the_option_leaves_no_ledger(market):
+    market.run("--ledger")
+    assert "position_ledger/2330.parquet" in data_files(market.data)
+    market.run()
+    assert not [name for name in data_files(market.data) if "position_ledger" in name]
+
+
+def test_compat_modes_have_no_ledger(market):
+    outcome = tapeworks("run", market.folder, "--prices", market.closes, "--data", market.data, "--compat", "v2", "--ledger", expect=2)
+    assert_clear_error(outcome, "--ledger")
+
+
 # ---- usage -------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options, fact", [
     (("--compat", "v1"), "--compat"), (("--compat", "v2"), "--compat"), (("--amounts", "float64"), "other options"),
-    (("--add", "x.parquet"), "--add"),
+    (("--add", "x.parquet"), "--add"), (("--verify-every", "soon"), "--verify-every"),
 ])
 def test_what_contradicts_an_incremental_run_is_exit_2(market, options, fact):
     with Untouched(market.data):

@@ -23,6 +23,8 @@ EXPECTED = {
     "price": {"symbol_id": pl.String, "date": pl.Date, "close_price": pl.Float32},
     "pnl": {"rank": pl.UInt32, **ACCOUNT, "timing_alpha": pl.Float64, **LATER},
     "pnl_daily": {"broker": pl.String, "date": pl.Date, "realized_pnl": pl.Float64, "unrealized_pnl": pl.Float64},
+    "position_ledger": {"broker": pl.String, "date": pl.Date, "position": pl.Int64, "cost": pl.Float64,
+                        "realized_pnl": pl.Float64, "buy_amount": pl.Float64, "sell_amount": pl.Float64},
     "fifo_state": {"broker": pl.String, "side": pl.String, "shares": pl.Int64, "cost_per_share": pl.Float64,
                    "open_date": pl.Date},
     "derived/broker_ranking.parquet": {"rank": pl.UInt32, **ACCOUNT, "total_amount": pl.Float64,
@@ -37,7 +39,7 @@ DUCKDB_TYPES = {pl.String: "VARCHAR", pl.Date: "DATE", pl.Int32: "INTEGER", pl.I
 @pytest.fixture(scope="module")
 def published(tmp_path_factory, small_input):
     data = tmp_path_factory.mktemp("published") / "data"
-    run_pipeline(data, small_input, "--daily")
+    run_pipeline(data, small_input, "--daily", "--ledger")
     return data
 
 

@@ -1,15 +1,18 @@
-"""Random histories of 30 deliveries by `run --incremental`, each generation compared with a rebuild.
+"""Random histories of 30 deliveries by incremental runs, each generation compared with a rebuild.
 
-    TAPEWORKS_BINARY=build/release/tapeworks .venv/bin/python tests/long/incremental_histories.py DONE_FILE [--seeds 5000]
+    TMPDIR=/dev/shm TAPEWORKS_BINARY=build/release/tapeworks \\
+        .venv/bin/python tests/long/incremental_histories.py DONE_FILE [--seeds 5000] [--workers 1]
 
 DONE_FILE gets a line for each seed that passed; seeds that stand in it are left out, so the script can be stopped and
-started again. Ends at the first history that differs, with its seed and what was delivered.
+started again. A history that differs is printed with its seed and what was delivered, and makes the exit code 1 at the
+end. A history takes about 65 starts of the program, 2.5 s of one processor when TMPDIR is in memory.
 """
 
 import argparse
 import os
 import sys
 import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -18,10 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from deliveries import check_history  # noqa: E402
 
 
-def check(seed: int, deliveries: int) -> int:
+def check(seed: int, deliveries: int) -> str:
+    """What went wrong; nothing when the history passed."""
     with tempfile.TemporaryDirectory() as folder:
-        check_history(seed, Path(folder), deliveries)
-    return seed
+        try:
+            check_history(seed, Path(folder), deliveries)
+        except AssertionError as failure:
+            return str(failure)
+    return ""
 
 
 def main() -> int:
@@ -34,10 +41,18 @@ def main() -> int:
     done = {int(line) for line in options.done_file.read_text().split()} if options.done_file.exists() else set()
     left = [seed for seed in range(options.seeds) if seed not in done]
     print(f"{options.seeds - len(left)} of {options.seeds} seeds have passed before", flush=True)
+    failed = []
     with options.done_file.open("a") as file, ProcessPoolExecutor(options.workers) as pool:
-        for seed in pool.map(check, left, [options.deliveries] * len(left)):
-            file.write(f"{seed}\n")
-            file.flush()
+        for seed, failure in zip(left, pool.map(check, left, [options.deliveries] * len(left))):
+            if failure:
+                failed.append(seed)
+                print(f"{time.strftime('%H:%M:%S')} seed {seed} FAILED: {failure}", flush=True)
+            else:
+                file.write(f"{seed}\n")
+                file.flush()
+    if failed:
+        print(f"{len(failed)} histories differ: {failed}")
+        return 1
     print(f"{options.seeds} histories of {options.deliveries} deliveries: every generation had the bytes of its rebuild")
     return 0
 

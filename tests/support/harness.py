@@ -188,8 +188,13 @@ def tree_hash(data: Path) -> dict[str, str]:
 
 def assert_same_trees(left: Path, right: Path) -> None:
     """Both data directories hold the same files with the same bytes."""
-    a, b = tree_hash(left), tree_hash(right)
-    assert a, f"no files in {left}"
+    assert_tree(left, tree_hash(right))
+
+
+def assert_tree(data: Path, b: dict[str, str]) -> None:
+    """The data directory holds these files: a tree_hash()."""
+    a = tree_hash(data)
+    assert a, f"no files in {data}"
     assert sorted(a) == sorted(b), f"only in one: {sorted(set(a) ^ set(b))[:10]}"
     different = [name for name in a if a[name] != b[name]]
     assert not different, f"different bytes: {different[:10]} ({len(different)} of {len(a)})"
