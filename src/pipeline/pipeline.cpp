@@ -32,16 +32,15 @@ namespace {
 using nlohmann::ordered_json;
 
 /// What stands in run.json: the run, not its result.
-ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs,
+ordered_json run_info(std::string_view command, const InputPlan& input,
                       const RefreshHistory& history) {
   ordered_json info;
   info["command"] = command;
   ordered_json files = ordered_json::array();
-  for (const auto& path : inputs) {
+  for (size_t i = 0; i < input.paths.size(); ++i) {
     ordered_json file;
-    file["path"] = absolute_name(path);
-    const auto status = status_of_input(path);
-    if (status) file["bytes"] = status->byte_count;
+    file["path"] = absolute_name(input.paths[i]);
+    file["bytes"] = input.stamps[i].byte_count;
     files.push_back(std::move(file));
   }
   info["inputs"] = std::move(files);
@@ -50,16 +49,11 @@ ordered_json run_info(std::string_view command, const std::vector<std::filesyste
 }
 
 /// A `run` that began at `begin` and is about to be published.
-MeasuredRun measured_run(std::chrono::steady_clock::time_point begin,
-                         const std::vector<std::filesystem::path>& inputs) {
+MeasuredRun measured_run(std::chrono::steady_clock::time_point begin, const InputPlan& input) {
   MeasuredRun run;
   run.ended_s = unix_now_s();
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  for (const auto& path : inputs) {
-    std::error_code error;
-    const auto bytes = std::filesystem::file_size(path, error);
-    if (!error) run.input_bytes += bytes;
-  }
+  run.input_bytes = input.byte_count();
   return run;
 }
 
@@ -106,14 +100,8 @@ const std::set<std::string> kPnlTables = [] {
 /// Room for the new files, and for the runs as far as the budget will not hold them: an estimate
 /// from the size of the input (docs/formats/runs.md); a disk that fills in spite of it is exit 4 as
 /// well.
-Status check_room(const GenerationWriter& generation,
-                  const std::vector<std::filesystem::path>& inputs, const WorkPlace& place,
+Status check_room(const GenerationWriter& generation, uint64_t input_bytes, const WorkPlace& place,
                   const MemoryBudget& budget) {
-  uint64_t input_bytes = 0;
-  for (const auto& path : inputs) {
-    TW_ASSIGN(const InputStatus status, status_of_input(path));
-    input_bytes += status.byte_count;
-  }
   const uint64_t output_bytes = input_bytes * 6 / 10;
   const uint64_t run_bytes = input_bytes;
   const uint64_t spill_bytes =
@@ -210,8 +198,8 @@ Result<EtlPhase> scan_phase(const EtlOptions& etl, const WorkPlace& place, Memor
                             GenerationWriter& generation) {
   EtlPhase phase;
   TW_ASSIGN(auto paths, expand_inputs(etl.inputs));
-  TW_TRY(check_room(generation, paths, place, budget));
-  TW_ASSIGN(phase.input, plan_full_scan(std::move(paths), budget));
+  TW_ASSIGN(phase.input, plan_full_scan(std::move(paths)));
+  TW_TRY(check_room(generation, phase.input.byte_count(), place, budget));
   TW_TRY(scan_input(phase, etl, place, budget, generation));
   return phase;
 }
@@ -315,7 +303,7 @@ Status replace_summaries(EtlPhase& phase, const EtlOptions& etl, const WorkPlace
 Status publish_summaries(EtlPhase& phase, const EtlOptions& etl, const RefreshHistory& history,
                          MemoryBudget& budget, GenerationWriter& generation) {
   TW_TRY(keep_other_tables(generation, kEtlTables));
-  const ordered_json info = run_info("etl", phase.input.paths, history);
+  const ordered_json info = run_info("etl", phase.input, history);
   if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }
@@ -461,14 +449,14 @@ class AllIncrement {
     if (is_unchanged() && phase.input.is_nothing_new && rejected_checkpoints == 0 && !is_due) {
       return IncrementOutcome::kNothingNew;
     }
-    if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input.paths);
+    if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input);
     if (is_due) {
       phase.runs = {};
       TW_ASSIGN(const bool is_same, verify(phase.input.paths));
       if (!is_same) return IncrementOutcome::kDiffers;
       history.summary_verified_s = history.pnl_verified_s = unix_now_s();
     }
-    const ordered_json info = run_info("run", phase.input.paths, history);
+    const ordered_json info = run_info("run", phase.input, history);
     if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl_, budget_, generation_));
     TW_TRY(generation_.publish(std::string(to_string(etl_.scan.mode)), info));
     return IncrementOutcome::kPublished;
@@ -594,7 +582,7 @@ Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& plac
     if (!is_same) return IncrementOutcome::kDiffers;
   }
   if (is_due || !pnl.is_incremental) history.pnl_verified_s = unix_now_s();
-  TW_TRY(generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", {}, history)));
+  TW_TRY(generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", InputPlan{}, history)));
   return IncrementOutcome::kPublished;
 }
 
@@ -608,9 +596,9 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   TW_ASSIGN(EtlPhase phase, make_all(etl, {prices, mergers}, pnl, place, budget, generation));
 
   RefreshHistory history = read_refresh_history(generation.base_path());
-  history.full = measured_run(begin, phase.input.paths);
+  history.full = measured_run(begin, phase.input);
   history.summary_verified_s = history.pnl_verified_s = history.full->ended_s;
-  const ordered_json info = run_info("run", phase.input.paths, history);
+  const ordered_json info = run_info("run", phase.input, history);
   TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }
