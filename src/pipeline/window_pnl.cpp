@@ -92,9 +92,9 @@ bool has_ledger_until(const QueryContext& context, Day to) {
   const Table* const ledger = manifest.find(name);
   if (ledger == nullptr || !manifest.stale_sources(name).empty()) return false;
   const auto as_of = ledger->options.find("as_of");
-  const auto last = as_of == ledger->options.end() ? std::nullopt : parse_day(as_of->second);
-  const auto last_trade = trade_date_range(manifest).last;
-  return last && (to <= *last || (last_trade && *last_trade <= *last));
+  if (as_of == ledger->options.end()) return false;
+  const Day last = parse_day(as_of->second).value_or(kNullDay);
+  return to <= last || trade_date_range(manifest).last.value_or(to) <= last;
 }
 
 /// Where the accounts of windows come from: the position ledger, or FIFO over daily_summary.

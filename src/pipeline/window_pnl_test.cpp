@@ -292,7 +292,9 @@ TEST(Ledger, GivesTheWindowsOfFifo) {
       const auto one = symbol_window_answer(by_fifo.context(), "2330", window.from, window.to);
       const auto other = symbol_window_answer(by_ledger.context(), "2330", window.from, window.to);
       ASSERT_EQ(one.has_value(), other.has_value());
-      if (one) EXPECT_EQ(totals_of(**one).size(), totals_of(**other).size());
+      if (one) {
+        EXPECT_EQ(totals_of(**one).size(), totals_of(**other).size());
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 """The command line: help, usage errors, formats, streams. What commands compute is tested elsewhere."""
 
 import csv
+import datetime
 import io
 import json
 import os
@@ -111,7 +112,8 @@ def test_formats_agree(data, tmp_path):
     assert [float(row["total_pnl"]) for row in rows] == [record["total_pnl"] for record in records]
     with open(tmp_path / "ranking.parquet", "wb") as file:
         subprocess.run([BINARY, "ranking", "--data", data, "--format", "parquet"], stdout=file, check=True)
-    assert pq.read_table(tmp_path / "ranking.parquet").to_pylist() == records
+    typed = [{**record, "last_trade_date": datetime.date.fromisoformat(record["last_trade_date"])} for record in records]
+    assert pq.read_table(tmp_path / "ranking.parquet").to_pylist() == typed
     table = ranking(data, "--format", "table").stdout
     assert all(record["broker"] in table for record in records)
 

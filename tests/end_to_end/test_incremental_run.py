@@ -294,8 +294,8 @@ def test_trap_11_trades_of_merged_brokers_stay_in_merged_tables(tmp_path, data):
 # ---- the position ledger -----------------------------------------------------------------------------
 
 def answers(data, *question):
-    """Rows by broker, without the rank."""
-    return {row["broker"]: {name: value for name, value in row.items() if name not in ("rank", "broker")}
+    """Numbers by broker, without the rank."""
+    return {row["broker"]: {name: value for name, value in row.items() if name not in ("rank", "broker", "name")}
             for row in tapeworks(*question, "--data", data).records()}
 
 

@@ -365,7 +365,7 @@ def test_verify_warns_of_positions_nobody_can_close(world):
     assert checks("--phantom-days", 93)["phantom_positions_merged"]["status"] == "ok"
 
     def phantoms(*options):
-        rows = tapeworks("ranking", "--data", data, *options).records()
+        rows = tapeworks("ranking", "--data", world / "data", *options).records()
         return {row["broker"]: row["phantom_positions"] for row in rows if row["phantom_positions"]}
 
     assert phantoms() == {"A": 1, "B": 1}
