@@ -569,8 +569,8 @@ Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& plac
   TW_TRY(make_pnl(pnl, sources, place, budget, generation));
 
   RefreshHistory history = read_refresh_history(generation.base_path());
-  const bool is_due = pnl.is_incremental && is_verification_due(history.pnl_verified_s,
-                                                                unix_now_s(), pnl.verify_every);
+  const bool is_due = pnl.is_incremental &&
+                      is_verification_due(history.pnl_verified_s, unix_now_s(), pnl.verify_every);
   if (is_due) {
     const PhaseTimer timer("verification");
     GenerationWriter rebuilt = generation.rehearse();
@@ -582,7 +582,8 @@ Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& plac
     if (!is_same) return IncrementOutcome::kDiffers;
   }
   if (is_due || !pnl.is_incremental) history.pnl_verified_s = unix_now_s();
-  TW_TRY(generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", InputPlan{}, history)));
+  TW_TRY(
+      generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", InputPlan{}, history)));
   return IncrementOutcome::kPublished;
 }
 

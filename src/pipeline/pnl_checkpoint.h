@@ -24,7 +24,7 @@ struct PnlSources {
   uint32_t rules_version = 0;
   Day start;
   Day as_of;
-  Day last_day;  ///< of any row of the summary
+  Day last_day;         ///< of any row of the summary
   bool daily = false;   ///< with pnl_daily
   bool ledger = false;  ///< with position_ledger
 

@@ -19,8 +19,9 @@ inline constexpr const char* kMergedSuffix = "_merged";
 inline constexpr const char* kPositionLedger = "position_ledger";
 
 /// Writes one set of the tables of profit and loss: pnl/, fifo_state/, pnl_daily/ and
-/// position_ledger/ when asked for, derived/symbol_broker and derived/broker_ranking, all with the same suffix to their names.
-/// Threads: put() from any, once per symbol; finish() from one, after the last put().
+/// position_ledger/ when asked for, derived/symbol_broker and derived/broker_ranking, all with the
+/// same suffix to their names. Threads: put() from any, once per symbol; finish() from one, after
+/// the last put().
 class PnlTableSet {
  public:
   PnlTableSet(const TableWriter& writer, const PnlOptions& options,

@@ -171,28 +171,24 @@ TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<
 TableResult make_position_ledger_table(const DailySummary& summary,
                                        const std::vector<LedgerRow>& rows,
                                        arrow::MemoryPool* pool) {
-  static const auto schema =
-      arrow::schema({arrow::field("broker", coded_text()), arrow::field("date", arrow::date32()),
-                     arrow::field("position", arrow::int64()),
-                     arrow::field("cost", arrow::float64()),
-                     arrow::field("realized_pnl", arrow::float64()),
-                     arrow::field("buy_amount", arrow::float64()),
-                     arrow::field("sell_amount", arrow::float64())});
+  static const auto schema = arrow::schema(
+      {arrow::field("broker", coded_text()), arrow::field("date", arrow::date32()),
+       arrow::field("position", arrow::int64()), arrow::field("cost", arrow::float64()),
+       arrow::field("realized_pnl", arrow::float64()), arrow::field("buy_amount", arrow::float64()),
+       arrow::field("sell_amount", arrow::float64())});
   arrow::ArrayVector arrays(3);
   ARROW_ASSIGN_OR_RAISE(arrays[0], broker_column(summary, rows, pool));
-  ARROW_ASSIGN_OR_RAISE(arrays[1],
-                        column<arrow::Date32Builder>(rows, pool, [](const LedgerRow& row) {
-                          return row.date.days_since_epoch;
-                        }));
+  ARROW_ASSIGN_OR_RAISE(
+      arrays[1], column<arrow::Date32Builder>(
+                     rows, pool, [](const LedgerRow& row) { return row.date.days_since_epoch; }));
   ARROW_ASSIGN_OR_RAISE(
       arrays[2],
       column<arrow::Int64Builder>(rows, pool, [](const LedgerRow& row) { return row.position; }));
   for (double LedgerRow::* const value : {&LedgerRow::cost, &LedgerRow::realized_pnl,
                                           &LedgerRow::buy_amount, &LedgerRow::sell_amount}) {
-    ARROW_ASSIGN_OR_RAISE(auto array, column<arrow::DoubleBuilder>(
-                                          rows, pool, [=](const LedgerRow& row) {
-                                            return row.*value;
-                                          }));
+    ARROW_ASSIGN_OR_RAISE(
+        auto array,
+        column<arrow::DoubleBuilder>(rows, pool, [=](const LedgerRow& row) { return row.*value; }));
     arrays.push_back(std::move(array));
   }
   return arrow::Table::Make(schema, std::move(arrays));

@@ -125,8 +125,8 @@ struct AccountColumns {
 };
 
 struct BrokerTotals {
-  std::optional<std::string_view> broker;  ///< points into what was summed
-  std::vector<double> money;               ///< in the order of money_columns()
+  std::optional<std::string_view> broker;                 ///< points into what was summed
+  std::vector<double> money;                              ///< in the order of money_columns()
   std::optional<BrokerActivity> activity = std::nullopt;  ///< all of a ranking have one, or none
 };
 

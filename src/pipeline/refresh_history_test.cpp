@@ -87,8 +87,9 @@ TEST_F(RefreshHistoryFile, ReadsBackAsWritten) {
 }
 
 TEST_F(RefreshHistoryFile, WhatMakesNoSenseIsNothing) {
-  for (const char* text : {"", "[]", "{", R"({"refreshes": 1})", R"({"refreshes": {"full": {}}})",
-                           R"({"refreshes": {"full": {"ended_s": "x"}, "summary_verified_s": "y"}})"}) {
+  for (const char* text :
+       {"", "[]", "{", R"({"refreshes": 1})", R"({"refreshes": {"full": {}}})",
+        R"({"refreshes": {"full": {"ended_s": "x"}, "summary_verified_s": "y"}})"}) {
     write(text);
     const RefreshHistory history = read_refresh_history(folder_);
     EXPECT_FALSE(history.full || history.incremental || history.summary_verified_s) << text;

@@ -136,13 +136,15 @@ CheckResult check_input_dates(const VerifyContext& context) {
     ++per_day_files;
     const auto other = std::ranges::find_if(days, [&](Day day) { return day != *named; });
     if (other == days.end()) continue;
-    findings.add(per_day_files, fmt::format("{} has rows of {}; is the day rule right (--day-zone), "
-                                            "and the file what its name says?",
-                                            file.path, to_string(*other)));
+    findings.add(per_day_files,
+                 fmt::format("{} has rows of {}; is the day rule right (--day-zone), "
+                             "and the file what its name says?",
+                             file.path, to_string(*other)));
   }
   return findings.result(
-      kName, fmt::format("{} of {} inputs have one day in their names, and no other in their rows",
-                         per_day_files, index->files.size()),
+      kName,
+      fmt::format("{} of {} inputs have one day in their names, and no other in their rows",
+                  per_day_files, index->files.size()),
       CheckStatus::kWarning);
 }
 

@@ -422,9 +422,8 @@ class SymbolChecker {
 
 /// Symbols that a table has and daily_summary has not.
 void find_strangers(const VerifyContext& context, Findings& findings) {
-  for (const char* name :
-       {"pnl", "fifo_state", "pnl_daily", "position_ledger", "pnl_merged", "fifo_state_merged",
-        "pnl_daily_merged", "position_ledger_merged"}) {
+  for (const char* name : {"pnl", "fifo_state", "pnl_daily", "position_ledger", "pnl_merged",
+                           "fifo_state_merged", "pnl_daily_merged", "position_ledger_merged"}) {
     const Table* table = context.current_table(name);
     if (table == nullptr) continue;
     for (const TableFile& file : table->files) {

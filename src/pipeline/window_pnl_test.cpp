@@ -224,8 +224,7 @@ TEST(Rolling, NeighbouringWindowsAddUpToTheWholeOne) {
 void add_ledger(TestDirectory& directory, const DailySummary& summary, Day as_of) {
   const PnlOptions options{.as_of = as_of, .ledger = true};
   const SymbolPnl pnl = value_of(compute_symbol_pnl(summary, PriceSeries{}, options));
-  const auto table =
-      value_of(position_ledger_table(summary, pnl, arrow::default_memory_pool()));
+  const auto table = value_of(position_ledger_table(summary, pnl, arrow::default_memory_pool()));
   directory.add("position_ledger", "position_ledger/" + summary.symbol + ".parquet", *table, 7);
 }
 
@@ -251,9 +250,9 @@ TEST(Ledger, GivesTheWindowsOfFifo) {
       const DailySummary summary = random_summary(random, symbol);
       add_summary(by_fifo, summary);
       add_ledger(by_ledger, summary, as_of);
-      add_summary(by_ledger, SummaryBuilder(symbol)
-                                 .add("A", Day{19358}, {.buy_shares = 9, .buy_amount = 1})
-                                 .build());
+      add_summary(
+          by_ledger,
+          SummaryBuilder(symbol).add("A", Day{19358}, {.buy_shares = 9, .buy_amount = 1}).build());
       for (const std::string& date : dates) {
         // The first days have no close, and some later ones neither.
         if (date < dates[6] || random() % 4 == 0) continue;
@@ -332,8 +331,8 @@ TEST(Ledger, IsNotAskedWhenItIsOlderThanTheSummary) {
   directory.describe("position_ledger", {{"daily_summary", "0000000000000000"}}, {},
                      {{"as_of", "2023-01-05"}});
   directory.publish();
-  const auto table = value_of(symbol_window_answer(directory.context(true), "1101", std::nullopt,
-                                                   day("2023-01-05")));
+  const auto table = value_of(
+      symbol_window_answer(directory.context(true), "1101", std::nullopt, day("2023-01-05")));
   EXPECT_EQ(doubles_of(*table, "total_buy_amount"), (Doubles{40}));
 }
 
