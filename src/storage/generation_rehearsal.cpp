@@ -15,6 +15,7 @@ class RehearsalDraft final : public GenerationDraft {
     number_ = original.number();
   }
 
+  /// Its files need no room; temporary ones find out when they are written.
   Status check_free_space(uint64_t) const override { return {}; }
   Status wait_until_readable() override {
     return internal_error("a rehearsal has no files that can be read");
