@@ -225,7 +225,7 @@ void add_ledger(TestDirectory& directory, const DailySummary& summary, Day as_of
   const PnlOptions options{.as_of = as_of, .ledger = true};
   const SymbolPnl pnl = value_of(compute_symbol_pnl(summary, PriceSeries{}, options));
   const auto table = value_of(position_ledger_table(summary, pnl, arrow::default_memory_pool()));
-  directory.add("position_ledger", "position_ledger/" + summary.symbol + ".parquet", *table, 7);
+  directory.add("position_ledger", "position_ledger/" + summary.symbol + ".parquet", *table, 40);
 }
 
 void describe_ledger(TestDirectory& directory, Day as_of) {
@@ -237,7 +237,7 @@ void describe_ledger(TestDirectory& directory, Day as_of) {
 /// Every window is the same by FIFO and from the ledger; the summary beside the ledger is another
 /// one, so that an answer from it would be seen.
 TEST(Ledger, GivesTheWindowsOfFifo) {
-  for (uint32_t seed = 1; seed <= 40; ++seed) {
+  for (uint32_t seed = 1; seed <= 15; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     TestDirectory by_fifo;
@@ -265,7 +265,7 @@ TEST(Ledger, GivesTheWindowsOfFifo) {
     describe_ledger(by_ledger, as_of);
     by_ledger.publish();
     const auto budget = value_of(MemoryBudget::create(kGiB));
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 8; ++i) {
       const int from = static_cast<int>(random() % 70) - 5;
       const int to = from + static_cast<int>(random() % 20);
       const DayWindow window{Day{19358 + from}, Day{19358 + std::min(to, 59)}};
