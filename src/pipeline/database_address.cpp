@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/percent_code.h"
+
 namespace tapeworks {
 namespace {
 
@@ -23,43 +25,6 @@ std::string lower_case(std::string_view text) {
   std::string result(text);
   for (char& c : result) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-/// %41 is A; nothing where a percent sign begins no such code. A plus is a plus, as SQL needs it.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string result;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      result.push_back(text[i]);
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    result.push_back(static_cast<char>(high * 16 + low));
-    i += 2;
-  }
-  return result;
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '~') {
-      result.push_back(c);
-    } else {
-      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
   }
   return result;
 }

@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 
 #include "base/interrupt.h"
+#include "base/percent_code.h"
 #include "base/units.h"
 #include "storage/object_address.h"
 
@@ -129,7 +130,7 @@ arrow::Result<std::shared_ptr<FileSystem>> connect(const ObjectAddress& address,
                                                    std::chrono::milliseconds patience) {
   std::string uri = address.store() + "/?";
   for (const auto& [key, value] : address.options) {
-    uri += fmt::format("{}={}&", key, encoded_uri_value(value));
+    uri += fmt::format("{}={}&", key, percent_encoded(value));
   }
   if (address.scheme == "gs") {
     return arrow::fs::FileSystemFromUri(
