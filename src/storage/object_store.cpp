@@ -21,6 +21,7 @@
 #include "base/percent_code.h"
 #include "base/units.h"
 #include "storage/object_address.h"
+#include "storage/request_retry.h"
 
 namespace tapeworks {
 namespace {
@@ -31,21 +32,7 @@ using arrow::fs::FileType;
 
 /// Requests that may be on their way at once; Arrow uses one thread for each.
 constexpr int kRequestsMax = 32;
-constexpr std::chrono::milliseconds kDefaultPatience{30'000};
-constexpr int64_t kFirstPauseMs = 100;
-constexpr int64_t kLongestPauseMs = 3200;
 constexpr uint64_t kSmallObjectBytesMax = uint64_t{512} * 1024 * 1024;
-
-/// How long a request is repeated that fails on its way.
-Result<std::chrono::milliseconds> patience() {
-  const char* const text = std::getenv("TAPEWORKS_STORE_PATIENCE");
-  if (text == nullptr) return kDefaultPatience;
-  auto duration = parse_duration(text);
-  if (!duration) {
-    return invalid_argument("TAPEWORKS_STORE_PATIENCE: {}", duration.error().message);
-  }
-  return *duration;
-}
 
 std::atomic<bool> stores_are_closing{false};
 std::atomic<int> impatient_count{0};
@@ -53,29 +40,22 @@ std::atomic<int> impatient_count{0};
 /// Each pause is twice as long as the one before, until the patience is used up.
 class GrowingPauses final : public arrow::fs::S3RetryStrategy {
  public:
-  explicit GrowingPauses(std::chrono::milliseconds patience) : patience_ms_(patience.count()) {}
+  explicit GrowingPauses(std::chrono::milliseconds patience) : patience_(patience) {}
 
   bool ShouldRetry(const AWSErrorDetail& error, int64_t attempted_retries) override {
     if (!error.should_retry || interrupted() || stores_are_closing.load() ||
         impatient_count.load() > 0) {
       return false;
     }
-    int64_t waited_ms = 0;
-    for (int64_t i = 0; i <= attempted_retries; ++i) waited_ms += pause_ms(i);
-    return waited_ms <= patience_ms_;
+    return is_worth_another_attempt(attempted_retries, patience_);
   }
 
   int64_t CalculateDelayBeforeNextRetry(const AWSErrorDetail&, int64_t attempted_retries) override {
-    return pause_ms(attempted_retries);
+    return pause_after(attempted_retries).count();
   }
 
  private:
-  static int64_t pause_ms(int64_t attempt) {
-    constexpr int64_t kDoublingsMax = 5;
-    return std::min(kLongestPauseMs, kFirstPauseMs << std::min(attempt, kDoublingsMax));
-  }
-
-  int64_t patience_ms_;
+  std::chrono::milliseconds patience_;
 };
 
 /// The wheel's Arrow keeps S3 in a library of its own, beside libarrow, which is loaded only here.
@@ -152,16 +132,16 @@ class Stores {
     const std::scoped_lock lock(mutex_);
     const auto known = systems_.find(address.store());
     if (known != systems_.end() && address.options.empty()) return plain;
-    TW_ASSIGN(const auto patience_ms, patience());
+    TW_ASSIGN(const auto patience, request_patience());
     if (address.scheme == "s3") {
       apply_endpoint_variables(address);
       apply_region(address);
     }
     TW_TRY(prepare_threads());
-    auto system = connect(address, patience_ms);
+    auto system = connect(address, patience);
     if (system.status().IsNotImplemented() && address.scheme == "s3") {
       TW_TRY(load_s3_library());
-      system = connect(address, patience_ms);
+      system = connect(address, patience);
     }
     if (!system.ok()) return io_error("{}: {}", address.store(), system.status().message());
     systems_[address.store()] = *std::move(system);
