@@ -18,7 +18,7 @@ class RunCommand : public Command {
         ->type_name("DURATION")
         ->capture_default_str();
     app.add_option("--prices", source_,
-                   "Close prices: a Parquet or CSV file, or adbc:DRIVER?uri=...&table=...")
+                   "Close prices: a Parquet or CSV file, an object or a database, as for sync")
         ->type_name("SOURCE")
         ->required();
     prices_.describe(app, "--prices-");
@@ -34,8 +34,7 @@ class RunCommand : public Command {
     if (!every) return invalid_argument("--verify-every: {}", every.error().message);
     increment_.increment.verify_every = *every;
     TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
-    TW_ASSIGN(price_options_, prices_.resolve(job_));
-    price_options_.source = source_;
+    TW_ASSIGN(price_options_, prices_.resolve(source_, job_));
     price_options_.amounts = etl_options_.scan.amounts;
     return check_price_source(source_);
   }

@@ -406,8 +406,8 @@ nlohmann::ordered_json sync_run_info(const std::string& source) {
 Status apply_table_defaults(PriceReadOptions& options, const GenerationWriter& generation,
                             MemoryBudget& budget) {
   if (!generation.base() || !is_database_address(options.source)) return {};
-  TW_ASSIGN(const DatabaseAddress address, DatabaseAddress::parse(options.source));
-  if (address.table.empty()) return {};
+  TW_ASSIGN(const bool is_table, names_a_table(options.source));
+  if (!is_table) return {};
   TW_ASSIGN(TradedSymbols traded,
             traded_symbols(generation.base_path(), *generation.base(), budget));
   options.symbols = std::move(traded.symbols);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/percent_code.h"
+#include "bigquery/bigquery_address.h"
 
 namespace tapeworks {
 namespace {
@@ -231,9 +232,24 @@ Status add_setting(DatabaseAddress& address, std::string_view setting) {
 
 }  // namespace
 
-bool is_database_address(std::string_view source) { return source.starts_with(kScheme); }
+bool is_database_address(std::string_view source) {
+  return source.starts_with(kScheme) || bigquery::is_address(source);
+}
+
+Result<bool> names_a_table(const std::string& source) {
+  if (bigquery::is_address(source)) {
+    TW_ASSIGN(const auto address, bigquery::Address::parse(source));
+    return address.reads_a_table();
+  }
+  TW_ASSIGN(const auto address, DatabaseAddress::parse(source));
+  return !address.table.empty();
+}
 
 std::string database_name(const std::string& source) {
+  if (bigquery::is_address(source)) {
+    const auto address = bigquery::Address::parse(source);
+    return address ? address->text() : "a bigquery: address that cannot be read";
+  }
   const Parts parts = split(source);
   std::string name = fmt::format("{}{}", kScheme, parts.driver);
   std::string_view settings = parts.settings;
@@ -251,12 +267,15 @@ std::string database_name(const std::string& source) {
   return name;
 }
 
-std::string quoted_name(std::string_view name, const DatabaseAddress& address) {
-  const std::string driver = lower_case(address.options.driver);
-  const bool backtick = address.table.find('`') != std::string::npos ||
+char DatabaseAddress::quote() const {
+  const std::string driver = lower_case(options.driver);
+  const bool backtick = table.find('`') != std::string::npos ||
                         driver.find("bigquery") != std::string::npos ||
                         driver.find("mysql") != std::string::npos;
-  const char mark = backtick ? '`' : '"';
+  return backtick ? '`' : '"';
+}
+
+std::string quoted_name(std::string_view name, char mark) {
   std::string result(1, mark);
   for (const char c : name) {
     if (c == mark) result.push_back(mark);
