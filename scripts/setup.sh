@@ -105,8 +105,22 @@ make_bigquery_emulator() {
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target "$1" -r "$2" >&2
 }
 
+make_duckdb_library() {
+  .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
+    --dest "$1" -r "$2" >&2 &&
+    .venv/bin/python - "$1" <<'END'
+import glob, pathlib, sys, zipfile
+folder = pathlib.Path(sys.argv[1])
+(wheel,) = glob.glob(f"{folder}/*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    (folder / "libduckdb.so").write_bytes(archive.read("bareduckdb/_libs/libduckdb.so"))
+pathlib.Path(wheel).unlink()
+END
+}
+
 install_packages
 install_python_packages
 if [[ $purpose == tests ]]; then
   install_folder .venv/bigquery-emulator requirements-bigquery.txt make_bigquery_emulator
+  install_folder .venv/duckdb requirements-duckdb.txt make_duckdb_library
 fi
