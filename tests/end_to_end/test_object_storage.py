@@ -302,3 +302,18 @@ def test_damage_in_a_bucket_is_found(server, env, remote):
     failed = {r["check"]: r for r in tapeworks("verify", "--data", data, env=env, expect=1).records() if r["status"] == "failed"}
     assert victim.rsplit("/", 2)[-1] in failed["files"]["detail"]
     assert "stray.parquet" in failed["unlisted_files"]["detail"]
+
+
+# ---- a store that is far away ----------------------------------------------------------------------
+
+def test_reads_are_issued_ahead_and_beside_each_other(data, proxy, env, server, tmp_path):
+    """One thread asks for all columns of a row group, and for several blocks of a large one, before it needs them."""
+    far = generate(tmp_path / "far", rows=1_500_000, symbols=60, brokers=50, days=10, seed=5)
+    server.put("far/broker_tx.parquet", far.transactions.read_bytes())
+    assert pq.ParquetFile(far.transactions).metadata.row_group(0).total_byte_size > 2 * 2**20
+    proxy.delay_seconds = 0.03
+    tapeworks("etl", address("far"), "--data", data, "--threads", "1", env=env)
+    columns = 7
+    assert proxy.waiting_max >= columns, "the time of the requests would add up"
+    tapeworks("etl", far.transactions, "--data", tmp_path / "local")
+    assert_same_trees(data, tmp_path / "local")
