@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/percent_code.h"
+#include "base/utf8.h"
 
 namespace tapeworks::bigquery {
 namespace {
@@ -13,7 +14,7 @@ constexpr const char* kForms =
 
 /// What may stand in a name without ending its quotes or its place in a URL.
 bool is_name(std::string_view text) {
-  return !text.empty() && std::ranges::none_of(text, [](char c) {
+  return !text.empty() && is_utf8(text) && std::ranges::none_of(text, [](char c) {
     return static_cast<unsigned char>(c) <= ' ' || std::string_view("`/\\?#\"'").contains(c);
   });
 }
@@ -41,6 +42,10 @@ Status add_option(Address& address, std::string_view option) {
         address.text(), key);
   }
   std::string& target = is_query ? address.query : address.location;
+  if (!is_utf8(*value)) {
+    return invalid_argument("{}: option '{}' is no UTF-8 text; write it in UTF-8", address.text(),
+                            key);
+  }
   if (!target.empty()) {
     return invalid_argument("{}: option '{}' is given twice; give it once", address.text(), key);
   }

@@ -58,6 +58,8 @@ TEST(BigQueryAddress, WhatIsWrongIsNamed) {
   EXPECT_NE(error_of("bigquery://p/d.t?key=x").find("'key'"), std::string::npos);
   EXPECT_NE(error_of("bigquery://p?query=%").find("%25"), std::string::npos);
   EXPECT_NE(error_of("bigquery://p?query=x&query=y").find("twice"), std::string::npos);
+  EXPECT_NE(error_of("bigquery://p?query=\xa4\xa4").find("UTF-8"), std::string::npos);
+  EXPECT_NE(error_of("bigquery://p/d.\xa4\xa4").find("no DATASET.TABLE"), std::string::npos);
 }
 
 }  // namespace
