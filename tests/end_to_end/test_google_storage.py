@@ -5,8 +5,8 @@ import time
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from harness import assert_clear_error, assert_same_trees, data_files, generate, run_pipeline, tapeworks
-from object_servers import BUCKET, GoogleServer, Proxy, google_environment
+from harness import assert_clear_error, assert_same_trees, generate, run_pipeline, tapeworks
+from object_servers import BUCKET, GoogleServer, Proxy, current_objects, disk_files, fill_bucket, google_environment
 from object_servers import address as store_address
 
 
@@ -29,11 +29,7 @@ def on_disk(source, tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(source):
     server = GoogleServer()
-    for path in source.transactions.rglob("*.parquet"):
-        server.put(f"in/year/{path.name}", path.read_bytes())
-    server.put("in/_temporary/half.parquet", b"not Parquet")
-    server.put("in/notes.txt", b"not Parquet either")
-    server.put("prices.parquet", source.prices.read_bytes())
+    fill_bucket(server, source)
     yield server
     server.close()
 
@@ -59,17 +55,6 @@ def remote(server):
 
 def run_remote(data, env, **how):
     return tapeworks("run", address("in"), "--prices", address("prices.parquet"), "--data", data, env=env, **how)
-
-
-def current_objects(server, prefix: str) -> dict[str, bytes]:
-    generation = prefix + server.get(prefix + "current").decode().strip() + "/"
-    names = [key.removeprefix(generation) for key in server.keys(generation)]
-    return {name: server.get(generation + name) for name in names
-            if name != "run.json" and not name.startswith("checkpoint/")}
-
-
-def disk_files(data) -> dict[str, bytes]:
-    return {name: path.read_bytes() for name, path in data_files(data).items()}
 
 
 @pytest.mark.parametrize("inputs", ["in", "in/year/*.parquet"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import boto3
+import harness
 
 BUCKET = "market"
 ACCESS_KEY = "tape-access-key"
@@ -232,3 +233,24 @@ def google_environment(port: int, **more) -> dict[str, str]:
 
 def address(key: str, scheme: str = "s3") -> str:
     return f"{scheme}://{BUCKET}/{key}"
+
+
+def fill_bucket(server, source: harness.Generated) -> None:
+    """Puts transactions (by day, below in/) and prices into the bucket, and what no input should take."""
+    for path in source.transactions.rglob("*.parquet"):
+        server.put(f"in/year/{path.name}", path.read_bytes())
+    server.put("in/_temporary/half.parquet", b"not Parquet")
+    server.put("in/notes.txt", b"not Parquet either")
+    server.put("prices.parquet", source.prices.read_bytes())
+
+
+def current_objects(server, prefix: str) -> dict[str, bytes]:
+    """The data files of the current generation, by their paths in it, found as docs/formats/dataset.md says."""
+    generation = prefix + server.get(prefix + "current").decode().strip() + "/"
+    names = [key.removeprefix(generation) for key in server.keys(generation)]
+    return {name: server.get(generation + name) for name in names
+            if name != "run.json" and not name.startswith("checkpoint/")}
+
+
+def disk_files(data: Path) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in harness.data_files(data).items()}
