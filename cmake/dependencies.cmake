@@ -58,7 +58,7 @@ add_library(tapeworks_zstd INTERFACE)
 target_include_directories(tapeworks_zstd SYSTEM INTERFACE ${ZSTD_INCLUDE})
 target_link_libraries(tapeworks_zstd INTERFACE ${ZSTD_LIBRARY})
 
-# JSON from the wire; used by the one file that turns a frame into tokens. Header only on purpose:
+# JSON from the wire; used by the files that read frames and answers of BigQuery. Header only on purpose:
 # Arrow's shared libraries export the parsers they contain.
 find_path(RAPIDJSON_INCLUDE rapidjson/reader.h REQUIRED)
 add_library(tapeworks_rapidjson INTERFACE)
@@ -69,16 +69,24 @@ find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
 add_library(tapeworks_toml INTERFACE)
 target_include_directories(tapeworks_toml SYSTEM INTERFACE ${TOMLPLUSPLUS_INCLUDE})
 
+# libparquet of the pyarrow wheel exports the OpenSSL that it contains. Among options the libraries stand
+# before all others, so that the loader takes the system's, for our calls and for its own inner ones.
+find_package(OpenSSL 3.0 REQUIRED)
+add_library(tapeworks_openssl INTERFACE)
+target_link_libraries(tapeworks_openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto)
+target_link_options(tapeworks_openssl INTERFACE
+  LINKER:--no-as-needed ${OPENSSL_SSL_LIBRARY} ${OPENSSL_CRYPTO_LIBRARY})
+
+# HTTP for the reader of BigQuery: proxies, TLS, connections that are kept.
+find_package(CURL 7.85 REQUIRED)
+add_library(tapeworks_curl INTERFACE)
+target_link_libraries(tapeworks_curl INTERFACE CURL::libcurl)
+
 # Boost.Asio and Boost.Beast with OpenSSL. Their functions that are no templates are compiled once, in
 # src/recorder/net/boost_sources.cpp, which takes minutes off a build.
 find_package(Boost 1.81 REQUIRED)
-find_package(OpenSSL 3.0 REQUIRED)
 add_library(tapeworks_beast INTERFACE)
-target_link_libraries(tapeworks_beast INTERFACE Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
-# libparquet of the pyarrow wheel exports the OpenSSL that it contains. Among options the libraries stand
-# before all others, so that the loader takes the system's, for our calls and for its own inner ones.
-target_link_options(tapeworks_beast INTERFACE
-  LINKER:--no-as-needed ${OPENSSL_SSL_LIBRARY} ${OPENSSL_CRYPTO_LIBRARY})
+target_link_libraries(tapeworks_beast INTERFACE Boost::headers tapeworks_openssl Threads::Threads)
 if("thread" IN_LIST TAPEWORKS_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Asio has fences, which ThreadSanitizer does not follow; what they guard is locked as well.
   target_compile_options(tapeworks_beast INTERFACE -Wno-tsan)

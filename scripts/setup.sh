@@ -2,7 +2,7 @@
 # Installs what is missing for one purpose, and nothing else:
 #
 #   scripts/setup.sh demo     compiler, libraries and the pyarrow wheel that the build links
-#   scripts/setup.sh tests    the same, GoogleTest, and the Python judges of our output
+#   scripts/setup.sh tests    the same, GoogleTest, the Python judges of our output, and servers to test with
 #   scripts/setup.sh lint     clang 19: the second compiler, the fuzzers, clang-tidy, clang-format
 #
 # System packages come from apt (Debian 12; as root, or through sudo), Python packages go into .venv.
@@ -16,7 +16,7 @@ give_up() { say "$*"; exit 1; }
 purpose=${1:-demo}
 packages=(g++ cmake ninja-build ccache git ca-certificates pkg-config libcli11-dev libfmt-dev
   libxxhash-dev libzstd-dev nlohmann-json3-dev libtomlplusplus-dev rapidjson-dev libboost1.81-dev
-  libssl-dev)
+  libssl-dev libcurl4-openssl-dev)
 requirements=requirements.txt
 case $purpose in
   demo) ;;
@@ -89,5 +89,38 @@ install_python_packages() {
   printf '%s' "$wanted" >"$stamp"
 }
 
+# Makes a folder in .venv by a function that is given its name, unless it was made of the same requirements.
+install_folder() {
+  local folder=$1 list=$2 make=$3 wanted
+  wanted=$(sha256sum <"$list")
+  if [[ -f $folder/tapeworks.stamp && $(<"$folder/tapeworks.stamp") == "$wanted" ]]; then return; fi
+  say "installing $list"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  "$make" "$folder" "$list" || give_up "pip could not install $list; is the package registry reachable?"
+  printf '%s' "$wanted" >"$folder/tapeworks.stamp"
+}
+
+make_bigquery_emulator() {
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target "$1" -r "$2" >&2
+}
+
+make_duckdb_library() {
+  .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
+    --dest "$1" -r "$2" >&2 &&
+    .venv/bin/python - "$1" <<'END'
+import glob, pathlib, sys, zipfile
+folder = pathlib.Path(sys.argv[1])
+(wheel,) = glob.glob(f"{folder}/*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    (folder / "libduckdb.so").write_bytes(archive.read("bareduckdb/_libs/libduckdb.so"))
+pathlib.Path(wheel).unlink()
+END
+}
+
 install_packages
 install_python_packages
+if [[ $purpose == tests ]]; then
+  install_folder .venv/bigquery-emulator requirements-bigquery.txt make_bigquery_emulator
+  install_folder .venv/duckdb requirements-duckdb.txt make_duckdb_library
+fi

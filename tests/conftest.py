@@ -1,5 +1,6 @@
 """Makes tests/support importable and gives the suites their shared inputs."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 import harness  # noqa: E402  (needs the path above)
+
+# Where scripts/setup.sh puts DuckDB's library, unless another one is named.
+duckdb_library = harness.ROOT / ".venv" / "duckdb" / "libduckdb.so"
+if duckdb_library.exists():
+    os.environ.setdefault("TAPEWORKS_DUCKDB_LIBRARY", str(duckdb_library))
 
 
 @pytest.fixture

@@ -25,6 +25,10 @@ void warn_line(std::string_view line) {
   if (!g_quiet.load(std::memory_order_relaxed)) write_line("tapeworks: warning: ", line);
 }
 
+void announce_line(std::string_view line) {
+  if (!g_quiet.load(std::memory_order_relaxed)) write_line("tapeworks: ", line);
+}
+
 void note_line(std::string_view line) {
   if (!g_quiet.load(std::memory_order_relaxed) && isatty(STDERR_FILENO) != 0) write_line("", line);
 }

@@ -10,11 +10,18 @@ namespace tapeworks {
 /// errors. Threads: any.
 void set_quiet(bool quiet);
 void warn_line(std::string_view line);
+void announce_line(std::string_view line);
 void note_line(std::string_view line);
 
 template <typename... Args>
 void warn(fmt::format_string<Args...> format, Args&&... args) {
   warn_line(fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// What a log should hold as well, such as the cost of something: only --quiet keeps it away.
+template <typename... Args>
+void announce(fmt::format_string<Args...> format, Args&&... args) {
+  announce_line(fmt::format(format, std::forward<Args>(args)...));
 }
 
 /// What a command did; stays away with --quiet and when stderr is no terminal.

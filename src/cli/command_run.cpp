@@ -13,7 +13,7 @@ class RunCommand : public Command {
     etl_.describe(app);
     increment_.describe(app);
     app.add_option("--prices", source_,
-                   "Close prices: a Parquet or CSV file, or adbc:DRIVER?uri=...&table=...")
+                   "Close prices: a Parquet or CSV file, an object or a database, as for sync")
         ->type_name("SOURCE")
         ->required();
     prices_.describe(app, "--prices-");
@@ -26,8 +26,7 @@ class RunCommand : public Command {
     TW_ASSIGN(etl_options_, etl_.resolve(job_));
     TW_ASSIGN(increment_options_, increment_.resolve(etl_options_, job_));
     TW_ASSIGN(pnl_options_, pnl_.resolve(job_));
-    TW_ASSIGN(price_options_, prices_.resolve(job_));
-    price_options_.source = source_;
+    TW_ASSIGN(price_options_, prices_.resolve(source_, job_));
     price_options_.amounts = etl_options_.scan.amounts;
     return check_price_source(source_);
   }

@@ -16,9 +16,10 @@ constexpr int32_t kOverlapDaysMax = 36'600;
 class SyncCommand : public Command {
  public:
   void describe(CLI::App& app) override {
-    app.add_option(
-           "SOURCE", source_,
-           "Close prices: a Parquet or CSV file, s3://BUCKET/KEY, or adbc:DRIVER?uri=...&table=...")
+    app.add_option("SOURCE", source_,
+                   "Close prices: a Parquet or CSV file, s3://BUCKET/KEY, "
+                   "adbc:DRIVER?uri=...&table=..., or "
+                   "bigquery://PROJECT/DATASET.TABLE")
         ->required();
     app.add_flag("--incremental", increment_.is_incremental,
                  "Fetch only from some days before the last known close on");
@@ -34,8 +35,7 @@ class SyncCommand : public Command {
 
   Status check() override {
     TW_TRY(job_.check());
-    TW_ASSIGN(options_.prices, prices_.resolve(job_));
-    options_.prices.source = source_;
+    TW_ASSIGN(options_.prices, prices_.resolve(source_, job_));
     if (is_compat(options_.prices.mode) &&
         (increment_.is_incremental || increment_.keeps_vanished)) {
       return invalid_argument(

@@ -190,6 +190,12 @@ void PriceArguments::describe(CLI::App& app, const std::string& key_prefix) {
   app.add_option("--since", since, "Leave closes of earlier days out")->type_name("DATE");
   app.add_flag("--adjusted", adjusted,
                "Note that the source adjusted the closes for splits or dividends");
+  app.add_option("--max-bytes", scanned_bytes_max,
+                 "bigquery://: refuse a query that would scan more than this")
+      ->type_name("SIZE");
+  app.add_option("--bigquery-endpoint", bigquery_endpoint,
+                 "bigquery://: URL of another server than Google's")
+      ->type_name("URL");
   const auto column = [&](const std::string& name, std::string& target, const char* usual_names) {
     app.add_option(name, target,
                    std::string("Name of this column in SOURCE (default: ") + usual_names + ")")
@@ -201,14 +207,28 @@ void PriceArguments::describe(CLI::App& app, const std::string& key_prefix) {
   column("--column-close", columns.close, "close_price, close_d, close or adj_close");
 }
 
-Result<PriceReadOptions> PriceArguments::resolve(const JobOptions& job) const {
+Result<PriceReadOptions> PriceArguments::resolve(const std::string& source,
+                                                 const JobOptions& job) const {
   PriceReadOptions options;
+  options.source = source;
   options.mode = job.mode();
   options.adjusted = adjusted;
   options.columns = columns;
   if (!since.empty()) {
     TW_ASSIGN(options.since, parse_day_option("--since", since));
   }
+  const bool has_bigquery_option = !scanned_bytes_max.empty() || !bigquery_endpoint.empty();
+  if (has_bigquery_option && !bigquery::is_address(source)) {
+    return invalid_argument(
+        "--max-bytes and --bigquery-endpoint go with a SOURCE of bigquery://; leave them away");
+  }
+  if (!scanned_bytes_max.empty()) {
+    auto size = parse_byte_size(scanned_bytes_max);
+    if (!size) return invalid_argument("--max-bytes: {}", size.error().message);
+    options.bigquery.scanned_bytes_max = *size;
+  }
+  options.bigquery.endpoint = bigquery_endpoint;
+  TW_TRY(bigquery::check_options(options.bigquery));
   return options;
 }
 

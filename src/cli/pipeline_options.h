@@ -74,11 +74,13 @@ struct PriceArguments {
   std::string since;
   bool adjusted = false;
   PriceColumnNames columns;
+  std::string bigquery_endpoint;
+  std::string scanned_bytes_max;
 
   /// `key_prefix` begins the names of the options for symbol and date.
   void describe(CLI::App& app, const std::string& key_prefix);
-  /// Everything but the source and the width of the closes.
-  Result<PriceReadOptions> resolve(const JobOptions& job) const;
+  /// Everything but the width of the closes. Does not look for the source.
+  Result<PriceReadOptions> resolve(const std::string& source, const JobOptions& job) const;
 };
 
 /// Options of `pnl`, also taken by `run`.

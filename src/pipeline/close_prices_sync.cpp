@@ -19,6 +19,7 @@
 #include "base/run_stats.h"
 #include "base/utf8.h"
 #include "pipeline/close_prices_sync_internal.h"
+#include "pipeline/daily_summary_file.h"
 #include "pipeline/database_address.h"
 #include "pipeline/price_columns.h"
 #include "pipeline/price_quality.h"
@@ -314,8 +315,8 @@ Status check_not_empty(const std::vector<SourceRow>& rows, const PriceReadOption
 
 /// Everything from the source to the table; the rows are given back at its end.
 Result<PriceReadResult> read_table(const PriceReadOptions& options, MemoryBudget& budget) {
-  TW_ASSIGN(const auto source,
-            PriceSource::open(options.source, options.columns, options.since, budget));
+  TW_ASSIGN(const auto source, PriceSource::open(options.source, options.columns, options.since,
+                                                 options.bigquery, budget));
   RowChecker checker(options, *source, budget);
   TW_TRY(checker.read_all());
   std::vector<SourceRow> rows = checker.take_sorted();
@@ -362,6 +363,9 @@ Status write_price_table(const TableWriter& writer, const PriceReadResult& price
   return writer.generation().describe_table(kPriceTable, std::move(options), {}, prices.counts);
 }
 
+namespace {
+
+/// kInvalidArgument when a table that stays was made in another mode.
 Status check_price_mode(const std::optional<Manifest>& base, Mode mode) {
   if (!base || base->mode == to_string(mode)) return {};
   for (const auto& [name, table] : base->tables) {
@@ -374,14 +378,13 @@ Status check_price_mode(const std::optional<Manifest>& base, Mode mode) {
   return {};
 }
 
+/// Closes are as wide as the amounts that they will be compared with.
 AmountWidth close_width_of(const std::optional<Manifest>& base, AmountWidth otherwise) {
   const Table* summary = base ? base->find("daily_summary") : nullptr;
-  if (summary == nullptr) return otherwise;
-  const auto width = summary->options.find("amounts");
-  const bool wide = width != summary->options.end() && width->second == "float64";
-  return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
+  return summary == nullptr ? otherwise : amounts_of(*summary);
 }
 
+/// What stands in run.json.
 nlohmann::ordered_json sync_run_info(const std::string& source) {
   nlohmann::ordered_json input;
   if (is_database_address(source)) {
@@ -398,11 +401,13 @@ nlohmann::ordered_json sync_run_info(const std::string& source) {
   return info;
 }
 
+/// A table of a database may hold far more than is traded here: it is read for the symbols of
+/// daily_summary from the first trade on. What a query or a file holds was chosen on purpose.
 Status apply_table_defaults(PriceReadOptions& options, const GenerationWriter& generation,
                             MemoryBudget& budget) {
   if (!generation.base() || !is_database_address(options.source)) return {};
-  TW_ASSIGN(const DatabaseAddress address, DatabaseAddress::parse(options.source));
-  if (address.table.empty()) return {};
+  TW_ASSIGN(const bool is_table, names_a_table(options.source));
+  if (!is_table) return {};
   TW_ASSIGN(TradedSymbols traded,
             traded_symbols(generation.base_path(), *generation.base(), budget));
   options.symbols = std::move(traded.symbols);
@@ -418,26 +423,40 @@ Status keep_all_but_prices(GenerationWriter& generation) {
   return {};
 }
 
-Status sync_prices(const SyncOptions& options, MemoryBudget& budget) {
-  PriceReadOptions read_options = options.prices;
-  TW_TRY(check_price_source(read_options.source));
+}  // namespace
+
+Result<PriceSync> begin_price_sync(const SyncOptions& options, MemoryBudget& budget) {
+  PriceReadOptions prices = options.prices;
+  TW_TRY(check_price_source(prices.source));
   TW_ASSIGN(GenerationWriter generation,
             GenerationWriter::begin(options.data_dir, {options.keep_generations_for}));
-  TW_TRY(check_price_mode(generation.base(), read_options.mode));
-  read_options.amounts = close_width_of(generation.base(), read_options.amounts);
-  TW_TRY(apply_table_defaults(read_options, generation, budget));
-  TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(read_options, budget));
-  add_run_rows(prices.counts.at("rows_read"));
+  TW_TRY(check_price_mode(generation.base(), prices.mode));
+  prices.amounts = close_width_of(generation.base(), prices.amounts);
+  TW_TRY(apply_table_defaults(prices, generation, budget));
+  return PriceSync{std::move(generation), std::move(prices)};
+}
 
-  TW_TRY(write_price_table(TableWriter(generation, read_options.mode, budget), prices));
+Result<std::string> publish_prices(PriceSync& sync, const PriceReadResult& prices,
+                                   const nlohmann::ordered_json& changes, MemoryBudget& budget) {
+  GenerationWriter& generation = sync.generation;
+  TW_TRY(write_price_table(TableWriter(generation, sync.prices.mode, budget), prices));
   TW_TRY(keep_all_but_prices(generation));
-  const uint64_t number = generation.number();
-  nlohmann::ordered_json info = sync_run_info(read_options.source);
+  nlohmann::ordered_json info = sync_run_info(sync.prices.source);
+  if (!changes.is_null()) info["changes"] = changes;
   add_refresh_history(read_refresh_history(generation.base_path()), info);
-  TW_TRY(generation.publish(std::string(to_string(read_options.mode)), info));
-  note("{} closes of {} symbols, {} to {}, in generation {}", prices.table->num_rows(),
-       prices.prices.by_symbol().size(), to_string(prices.first_day), to_string(prices.last_day),
-       number);
+  const uint64_t number = generation.number();
+  TW_TRY(generation.publish(std::string(to_string(sync.prices.mode)), info));
+  return fmt::format("{} closes of {} symbols, {} to {}, in generation {}",
+                     prices.table->num_rows(), prices.prices.by_symbol().size(),
+                     to_string(prices.first_day), to_string(prices.last_day), number);
+}
+
+Status sync_prices(const SyncOptions& options, MemoryBudget& budget) {
+  TW_ASSIGN(PriceSync sync, begin_price_sync(options, budget));
+  TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(sync.prices, budget));
+  add_run_rows(prices.counts.at("rows_read"));
+  TW_ASSIGN(const std::string published, publish_prices(sync, prices, {}, budget));
+  note("{}", published);
   return {};
 }
 

@@ -32,6 +32,7 @@ struct PriceReadOptions {
   bool adjusted = false;
   Mode mode = Mode::kDefault;
   AmountWidth amounts = AmountWidth::kFloat32;  ///< the width of close_price in the file
+  bigquery::Options bigquery;                   ///< for a source of bigquery://
 };
 
 /// The closes, checked and in order.

@@ -7,6 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/percent_code.h"
+#include "bigquery/bigquery_address.h"
+
 namespace tapeworks {
 namespace {
 
@@ -23,43 +26,6 @@ std::string lower_case(std::string_view text) {
   std::string result(text);
   for (char& c : result) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-/// %41 is A; nothing where a percent sign begins no such code. A plus is a plus, as SQL needs it.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string result;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      result.push_back(text[i]);
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    result.push_back(static_cast<char>(high * 16 + low));
-    i += 2;
-  }
-  return result;
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '~') {
-      result.push_back(c);
-    } else {
-      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
   }
   return result;
 }
@@ -266,9 +232,24 @@ Status add_setting(DatabaseAddress& address, std::string_view setting) {
 
 }  // namespace
 
-bool is_database_address(std::string_view source) { return source.starts_with(kScheme); }
+bool is_database_address(std::string_view source) {
+  return source.starts_with(kScheme) || bigquery::is_address(source);
+}
+
+Result<bool> names_a_table(const std::string& source) {
+  if (bigquery::is_address(source)) {
+    TW_ASSIGN(const auto address, bigquery::Address::parse(source));
+    return address.reads_a_table();
+  }
+  TW_ASSIGN(const auto address, DatabaseAddress::parse(source));
+  return !address.table.empty();
+}
 
 std::string database_name(const std::string& source) {
+  if (bigquery::is_address(source)) {
+    const auto address = bigquery::Address::parse(source);
+    return address ? address->text() : "a bigquery: address that cannot be read";
+  }
   const Parts parts = split(source);
   std::string name = fmt::format("{}{}", kScheme, parts.driver);
   std::string_view settings = parts.settings;
@@ -286,12 +267,15 @@ std::string database_name(const std::string& source) {
   return name;
 }
 
-std::string quoted_name(std::string_view name, const DatabaseAddress& address) {
-  const std::string driver = lower_case(address.options.driver);
-  const bool backtick = address.table.find('`') != std::string::npos ||
+char DatabaseAddress::quote() const {
+  const std::string driver = lower_case(options.driver);
+  const bool backtick = table.find('`') != std::string::npos ||
                         driver.find("bigquery") != std::string::npos ||
                         driver.find("mysql") != std::string::npos;
-  const char mark = backtick ? '`' : '"';
+  return backtick ? '`' : '"';
+}
+
+std::string quoted_name(std::string_view name, char mark) {
   std::string result(1, mark);
   for (const char c : name) {
     if (c == mark) result.push_back(mark);

@@ -19,18 +19,24 @@ struct DatabaseAddress {
   std::string table;  ///< as SQL writes it: names joined by dots, each plain or quoted
   std::string query;  ///< exactly one of table and query is there
 
+  /// Around names, in the dialect of the driver.
+  char quote() const;
+
   /// kInvalidArgument for anything that is no address, an option that holds a credential, or a
   /// variable that is not set. Messages name keys, never values.
   static Result<DatabaseAddress> parse(const std::string& source);
 };
 
-/// SOURCE names a database, well or badly.
+/// SOURCE names a database, well or badly: adbc:... or bigquery:...
 bool is_database_address(std::string_view source);
 
-/// What may be told of an address: "adbc:postgresql (table prices)".
+/// A database's address names a table and no query. Errors: kInvalidArgument for a wrong address.
+Result<bool> names_a_table(const std::string& source);
+
+/// What may be told of an address: "adbc:postgresql (table prices)", "bigquery://p/d.prices".
 std::string database_name(const std::string& source);
 
-/// A name as SQL quotes it, with the marks of the address's dialect.
-std::string quoted_name(std::string_view name, const DatabaseAddress& address);
+/// A name as SQL quotes it between these marks.
+std::string quoted_name(std::string_view name, char mark);
 
 }  // namespace tapeworks

@@ -93,8 +93,8 @@ TEST(DatabaseAddressTest, TablesMayBeQualifiedAndQuoted) {
 }
 
 TEST(DatabaseAddressTest, NamesAreQuotedAsTheDatabaseDoes) {
-  EXPECT_EQ(quoted_name("a\"b", *DatabaseAddress::parse("adbc:x?table=t")), "\"a\"\"b\"");
-  EXPECT_EQ(quoted_name("a", *DatabaseAddress::parse("adbc:bigquery?table=t")), "`a`");
+  EXPECT_EQ(quoted_name("a\"b", DatabaseAddress::parse("adbc:x?table=t")->quote()), "\"a\"\"b\"");
+  EXPECT_EQ(quoted_name("a", DatabaseAddress::parse("adbc:bigquery?table=t")->quote()), "`a`");
 }
 
 TEST(DatabaseAddressTest, SqliteIsOpenedForReadingOnly) {

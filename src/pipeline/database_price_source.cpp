@@ -12,6 +12,8 @@
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 
+#include "bigquery/bigquery_connection.h"
+#include "bigquery/result_columns.h"
 #include "pipeline/database_address.h"
 #include "pipeline/price_columns.h"
 #include "storage/arrow_status_internal.h"
@@ -67,15 +69,36 @@ std::shared_ptr<arrow::Schema> plain_types(const arrow::Schema& schema) {
   return arrow::schema(std::move(fields));
 }
 
-/// PostgreSQL's driver hands over money as a count of cents.
-Status refuse_money(const arrow::Field& field, const std::string& where) {
+std::string metadata_of(const arrow::Field& field, const char* key) {
   const auto& metadata = field.metadata();
-  if (metadata == nullptr) return {};
-  const auto name = metadata->Get("POSTGRESQL:type");
-  if (!name.ok() || *name != "money") return {};
-  return corrupt("{}: column '{}' is of type money, which has no fixed scale; cast it to numeric",
-                 where, field.name());
+  return metadata == nullptr ? std::string() : metadata->Get(key).ValueOr("");
 }
+
+/// Types whose Arrow form does not say what they are.
+Status refuse_hidden_types(const arrow::Schema& schema, const PriceColumnIndices& columns,
+                           const std::string& where) {
+  for (const int index : {columns.symbol, columns.date, columns.close}) {
+    const arrow::Field& field = *schema.field(index);
+    // PostgreSQL's driver hands over money as a count of cents.
+    if (metadata_of(field, "POSTGRESQL:type") == "money") {
+      return corrupt(
+          "{}: column '{}' is of type money, which has no fixed scale; cast it to numeric", where,
+          field.name());
+    }
+    const std::string type = metadata_of(field, bigquery::kUnreadableTypeKey);
+    if (type.empty()) continue;
+    return corrupt("{}: column '{}' is of type {}; a text, a number or a date is needed", where,
+                   field.name(), type);
+  }
+  return {};
+}
+
+/// What to read from a database, in its dialect.
+struct Selection {
+  std::string table;  ///< as SQL writes it
+  std::string query;  ///< exactly one of both is there
+  char quote = '"';   ///< around the names of columns
+};
 
 class DatabasePriceSource final : public PriceSource {
  public:
@@ -83,20 +106,20 @@ class DatabasePriceSource final : public PriceSource {
                       MemoryBudget& budget)
       : PriceSource(std::move(name)), budget_(budget), connection_(std::move(connection)) {}
 
-  Status start(const DatabaseAddress& address, const PriceColumnNames& wanted,
+  Status start(const Selection& selection, const PriceColumnNames& wanted,
                std::optional<Day> since) {
     if (!budget_.try_reserve(kDriverBytes, reservation_)) {
       return over_budget("{}: no memory is left to read it; give a larger --memory", name());
     }
-    std::string sql = address.query;
+    std::string sql = selection.query;
     if (sql.empty()) {
-      TW_ASSIGN(sql, table_query(address, wanted, since));
+      TW_ASSIGN(sql, table_query(selection, wanted, since));
     }
     TW_ASSIGN(rows_, connection_->query(sql));
     const auto plain = plain_types(*rows_->schema());
     const arrow::Schema& schema = *plain;
     TW_ASSIGN(columns_, find_price_columns(schema.field_names(), wanted, name()));
-    TW_TRY(refuse_money(*schema.field(columns_.close), name()));
+    TW_TRY(refuse_hidden_types(schema, columns_, name()));
     return check_price_types(schema, columns_, name());
   }
 
@@ -122,18 +145,17 @@ class DatabasePriceSource final : public PriceSource {
   int64_t expected_row_count() const override { return rows_->expected_row_count(); }
 
  private:
-  /// Asks for no row first, to see the names and types of the columns.
-  Result<std::string> table_query(const DatabaseAddress& address, const PriceColumnNames& wanted,
+  Result<std::string> table_query(const Selection& selection, const PriceColumnNames& wanted,
                                   std::optional<Day> since) {
-    TW_ASSIGN(const auto none,
-              connection_->query(fmt::format("SELECT * FROM {} WHERE 1 = 0", address.table)));
-    const arrow::Schema& schema = *none->schema();
+    TW_ASSIGN(const auto columns, connection_->columns_of(selection.table));
+    const arrow::Schema& schema = *columns;
     TW_ASSIGN(const auto found, find_price_columns(schema.field_names(), wanted, name()));
+    TW_TRY(refuse_hidden_types(schema, found, name()));
     const auto column = [&](int index) {
-      return quoted_name(schema.field(index)->name(), address);
+      return quoted_name(schema.field(index)->name(), selection.quote);
     };
     std::string sql = fmt::format("SELECT {}, {}, {} FROM {}", column(found.symbol),
-                                  column(found.date), column(found.close), address.table);
+                                  column(found.date), column(found.close), selection.table);
     if (since && has_calendar_type(*schema.field(found.date)->type())) {
       // A day early: the database compares instants in a zone of its own. A row without date must
       // come through, to be refused.
@@ -166,12 +188,22 @@ class DatabasePriceSource final : public PriceSource {
 Result<std::unique_ptr<PriceSource>> open_database_price_source(const std::string& source,
                                                                 const PriceColumnNames& columns,
                                                                 std::optional<Day> since,
+                                                                const bigquery::Options& bigquery,
                                                                 MemoryBudget& budget) {
-  TW_ASSIGN(const DatabaseAddress address, DatabaseAddress::parse(source));
-  TW_ASSIGN(auto connection, DatabaseConnection::open(address.options));
+  std::unique_ptr<DatabaseConnection> connection;
+  Selection selection;
+  if (bigquery::is_address(source)) {
+    TW_ASSIGN(const auto address, bigquery::Address::parse(source));
+    selection = {address.reads_a_table() ? address.table.sql() : "", address.query, '`'};
+    TW_ASSIGN(connection, bigquery::open(address, bigquery, budget));
+  } else {
+    TW_ASSIGN(const auto address, DatabaseAddress::parse(source));
+    selection = {address.table, address.query, address.quote()};
+    TW_ASSIGN(connection, DatabaseConnection::open(address.options));
+  }
   auto result =
-      std::make_unique<DatabasePriceSource>(address.options.where, std::move(connection), budget);
-  TW_TRY(result->start(address, columns, since));
+      std::make_unique<DatabasePriceSource>(database_name(source), std::move(connection), budget);
+  TW_TRY(result->start(selection, columns, since));
   return result;
 }
 

@@ -13,7 +13,6 @@
 #include "pipeline/close_prices_sync_internal.h"
 #include "pipeline/price_quality.h"
 #include "pipeline/price_source.h"
-#include "pipeline/refresh_history.h"
 #include "storage/arrow_status_internal.h"
 
 namespace tapeworks {
@@ -255,13 +254,9 @@ MergedPrices merge_prices(const ClosePrices& known, const ClosePrices& fetched,
 
 Result<SyncOutcome> sync_changed_prices(const SyncOptions& options, const PriceIncrement& increment,
                                         MemoryBudget& budget) {
-  PriceReadOptions read_options = options.prices;
-  TW_TRY(check_price_source(read_options.source));
-  TW_ASSIGN(GenerationWriter generation,
-            GenerationWriter::begin(options.data_dir, {options.keep_generations_for}));
-  TW_TRY(check_price_mode(generation.base(), read_options.mode));
-  read_options.amounts = close_width_of(generation.base(), read_options.amounts);
-  TW_TRY(apply_table_defaults(read_options, generation, budget));
+  TW_ASSIGN(PriceSync sync, begin_price_sync(options, budget));
+  GenerationWriter& generation = sync.generation;
+  PriceReadOptions& read_options = sync.prices;
 
   const Table* const base = generation.base() ? generation.base()->find(kPriceTable) : nullptr;
   ClosePrices known;
@@ -293,16 +288,9 @@ Result<SyncOutcome> sync_changed_prices(const SyncOptions& options, const PriceI
   if (base != nullptr && merged.changes.is_nothing()) return SyncOutcome::kNothingNew;
   fetched.prices = std::move(merged.prices);
   TW_TRY(complete(fetched, price_source_name(read_options.source), budget));
-  TW_TRY(write_price_table(TableWriter(generation, read_options.mode, budget), fetched));
-  TW_TRY(keep_all_but_prices(generation));
-  nlohmann::ordered_json info = sync_run_info(read_options.source);
-  if (base != nullptr) info["changes"] = changes_record(merged.changes);
-  const uint64_t number = generation.number();
-  add_refresh_history(read_refresh_history(generation.base_path()), info);
-  TW_TRY(generation.publish(std::string(to_string(read_options.mode)), info));
-  note("{} closes of {} symbols, {} to {}, in generation {}: {} corrected, {} new",
-       fetched.table->num_rows(), fetched.prices.by_symbol().size(), to_string(fetched.first_day),
-       to_string(fetched.last_day), number, merged.changes.corrections.size(),
+  const auto changes = base != nullptr ? changes_record(merged.changes) : nlohmann::ordered_json();
+  TW_ASSIGN(const std::string published, publish_prices(sync, fetched, changes, budget));
+  note("{}: {} corrected, {} new", published, merged.changes.corrections.size(),
        merged.changes.added);
   return SyncOutcome::kPublished;
 }

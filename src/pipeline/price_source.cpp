@@ -190,8 +190,8 @@ char delimiter_of(std::string_view text) {
 
 Status check_price_source(const std::string& source) {
   if (is_database_address(source)) {
-    const auto address = DatabaseAddress::parse(source);
-    if (!address) return std::unexpected(address.error());
+    const auto is_table = names_a_table(source);
+    if (!is_table) return std::unexpected(is_table.error());
     return {};
   }
   if (is_object_address(source)) {
@@ -220,9 +220,10 @@ std::string price_source_name(const std::string& source) {
 Result<std::unique_ptr<PriceSource>> PriceSource::open(const std::string& source,
                                                        const PriceColumnNames& columns,
                                                        std::optional<Day> since,
+                                                       const bigquery::Options& bigquery,
                                                        MemoryBudget& budget) {
   if (is_database_address(source)) {
-    return open_database_price_source(source, columns, since, budget);
+    return open_database_price_source(source, columns, since, bigquery, budget);
   }
   return open_file(price_source_name(source), columns, budget);
 }

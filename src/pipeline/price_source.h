@@ -9,6 +9,7 @@
 
 #include "base/calendar_day.h"
 #include "base/result.h"
+#include "bigquery/bigquery_connection.h"
 #include "pipeline/price_schema.h"
 #include "storage/memory_budget.h"
 
@@ -31,13 +32,16 @@ class PriceSource {
     std::shared_ptr<arrow::Array> close;
   };
 
-  /// `since` is a hint: a database may leave rows of earlier days out, a file does not.
+  /// `since` is a hint: a database may leave rows of earlier days out, a file does not. `bigquery`
+  /// is for such a source alone.
   /// kInvalidArgument when there is no such file or table, kIo when it cannot be opened or the
   /// database not be reached, kCorrupt when it is neither format, or a column is missing, ambiguous
   /// or of a type that cannot be used.
   static Result<std::unique_ptr<PriceSource>> open(const std::string& source,
                                                    const PriceColumnNames& columns,
-                                                   std::optional<Day> since, MemoryBudget& budget);
+                                                   std::optional<Day> since,
+                                                   const bigquery::Options& bigquery,
+                                                   MemoryBudget& budget);
   virtual ~PriceSource() = default;
 
   /// The next rows; nothing at the end. kCorrupt for damaged content.

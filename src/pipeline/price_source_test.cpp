@@ -19,7 +19,7 @@ class PriceSourceTest : public PriceFilesTest {
   /// Rows as "symbol|date|close"; the error's message instead when there is one.
   std::vector<std::string> rows_of(const std::filesystem::path& file,
                                    const PriceColumnNames& names = {}) {
-    const auto source = PriceSource::open(file, names, std::nullopt, budget());
+    const auto source = PriceSource::open(file, names, std::nullopt, {}, budget());
     if (!source) return {source.error().message};
     std::vector<std::string> rows;
     while (true) {
@@ -40,7 +40,7 @@ class PriceSourceTest : public PriceFilesTest {
 
   std::string csv_error(std::string_view text, const PriceColumnNames& names = {}) {
     const auto source =
-        PriceSource::open(write_text("prices.csv", text), names, std::nullopt, budget());
+        PriceSource::open(write_text("prices.csv", text), names, std::nullopt, {}, budget());
     if (source) return message_of((*source)->next());
     EXPECT_EQ(source.error().kind, ErrorKind::kCorrupt);
     return source.error().message;
@@ -114,7 +114,7 @@ TEST_F(PriceSourceTest, ARowWithTooFewFieldsIsNamed) {
 
 TEST_F(PriceSourceTest, RowsOfACsvFileCountAsEditorsDo) {
   const auto source = PriceSource::open(write_text("prices.csv", "symbol,date,close\n"), {},
-                                        std::nullopt, budget());
+                                        std::nullopt, {}, budget());
   ASSERT_TRUE(source) << message_of(source);
   EXPECT_EQ((*source)->place(0), "row 2");
 }
@@ -126,7 +126,7 @@ TEST_F(PriceSourceTest, RowsOfAParquetFileCountWithinTheirRowGroup) {
                                    {"close", arrow::float64(), "[1, 2, 3, 4, 5]"}},
                                   2);
   EXPECT_EQ(rows_of(file).size(), 5U);
-  const auto source = PriceSource::open(file, {}, std::nullopt, budget());
+  const auto source = PriceSource::open(file, {}, std::nullopt, {}, budget());
   ASSERT_TRUE(source) << message_of(source);
   EXPECT_EQ((*source)->place(0), "row group 0, row 0");
   EXPECT_EQ((*source)->place(3), "row group 1, row 1");
@@ -137,7 +137,7 @@ TEST_F(PriceSourceTest, SymbolsThatAreNumbersAreRefusedWithTheReason) {
   const auto file = write_parquet("prices.parquet", {{"symbol", arrow::int64(), "[50]"},
                                                      {"date", arrow::date32(), "[1]"},
                                                      {"close", arrow::float64(), "[1]"}});
-  const auto source = PriceSource::open(file, {}, std::nullopt, budget());
+  const auto source = PriceSource::open(file, {}, std::nullopt, {}, budget());
   EXPECT_PRED2(contains, message_of(source),
                "prices.parquet: column 'symbol': symbols are of type int64, so leading "
                "zeros are lost (0050 became 50); write the column as text");
@@ -150,7 +150,7 @@ TEST_F(PriceSourceTest, DatesAndClosesOfOtherTypesAreRefused) {
         PriceSource::open(write_parquet("prices.parquet", {{"symbol", arrow::utf8(), R"(["a"])"},
                                                            {"date", date, "[1]"},
                                                            {"close", close, "[1]"}}),
-                          {}, std::nullopt, budget()));
+                          {}, std::nullopt, {}, budget()));
   };
   EXPECT_PRED2(contains, error_with(arrow::int32(), arrow::float64()), "dates are of type int32");
   EXPECT_PRED2(contains, error_with(arrow::date32(), arrow::boolean()), "closes are of type bool");
@@ -158,7 +158,7 @@ TEST_F(PriceSourceTest, DatesAndClosesOfOtherTypesAreRefused) {
 
 TEST_F(PriceSourceTest, WhatIsNeitherParquetNorCsvIsRefused) {
   const auto error_of = [&](const std::filesystem::path& file) {
-    const auto source = PriceSource::open(file, {}, std::nullopt, budget());
+    const auto source = PriceSource::open(file, {}, std::nullopt, {}, budget());
     EXPECT_FALSE(source);
     return source ? Error{ErrorKind::kInternal, ""} : source.error();
   };

@@ -216,6 +216,11 @@ class DriverConnection final : public DatabaseConnection {
     return rows;
   }
 
+  Result<std::shared_ptr<arrow::Schema>> columns_of(const std::string& table) override {
+    TW_ASSIGN(const auto none, query(fmt::format("SELECT * FROM {} WHERE 1 = 0", table)));
+    return none->schema();
+  }
+
  private:
   /// Loads the driver once for trial, because a failure of AdbcDatabaseInit does not say whether
   /// the driver or the database is missing. "sqlite" may also be the name of

@@ -48,17 +48,21 @@ class DatabaseRows {
   virtual Result<std::shared_ptr<arrow::RecordBatch>> next() = 0;
 };
 
-/// A connection through a driver that is loaded when it is opened. Threads: one at a time.
+/// A connection to a database. Threads: one at a time.
 class DatabaseConnection {
  public:
-  /// kIo when there is no such driver, or the database cannot be reached or refuses the login;
-  /// kInvalidArgument for an option that the driver does not know.
+  /// One through an ADBC driver, which is loaded now. kIo when there is no such driver, or the
+  /// database cannot be reached or refuses the login; kInvalidArgument for an option that the
+  /// driver does not know.
   static Result<std::unique_ptr<DatabaseConnection>> open(DatabaseOptions options);
   virtual ~DatabaseConnection() = default;
 
   /// kInvalidArgument when the database cannot understand the query or knows no such table; kIo
   /// when it cannot answer.
   virtual Result<std::unique_ptr<DatabaseRows>> query(const std::string& sql) = 0;
+
+  /// The columns of a table, named as SQL names it, without reading its rows. Errors: as query().
+  virtual Result<std::shared_ptr<arrow::Schema>> columns_of(const std::string& table) = 0;
 };
 
 }  // namespace tapeworks

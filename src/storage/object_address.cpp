@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <span>
 
 #include <fmt/ranges.h>
+
+#include "base/percent_code.h"
 
 namespace tapeworks {
 namespace {
@@ -18,25 +19,6 @@ constexpr std::array<std::string_view, 3> kGoogleOptions{"endpoint_override", "s
                                                          "project_id"};
 constexpr std::string_view kBucketCharacters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
-
-/// %41 is A; nothing where a percent sign begins no such code.
-std::optional<std::string> decoded(std::string_view text) {
-  std::string result;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      result.push_back(text[i]);
-      continue;
-    }
-    unsigned code = 0;
-    const std::string_view digits = text.substr(i + 1, 2);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-    if (error != std::errc{} || digits.size() != 2 || end != digits.data() + 2) return std::nullopt;
-    result.push_back(static_cast<char>(code));
-    i += 2;
-  }
-  return result;
-}
 
 Status add_option(ObjectAddress& address, std::string_view option) {
   const size_t equals = option.find('=');
@@ -50,7 +32,7 @@ Status add_option(ObjectAddress& address, std::string_view option) {
         address.text(), key, fmt::join(known, ", "));
   }
   const auto value =
-      equals == std::string_view::npos ? std::nullopt : decoded(option.substr(equals + 1));
+      equals == std::string_view::npos ? std::nullopt : percent_decoded(option.substr(equals + 1));
   if (!value || value->empty()) {
     return invalid_argument("{}: option '{}' has no value that can be read", address.text(), key);
   }
@@ -111,20 +93,6 @@ std::string ObjectAddress::store() const { return fmt::format("{}://{}", scheme,
 
 std::string ObjectAddress::path() const {
   return key.empty() ? bucket : fmt::format("{}/{}", bucket, key);
-}
-
-std::string encoded_uri_value(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-  std::string result;
-  for (const char c : text) {
-    if (kPlain.contains(c)) {
-      result.push_back(c);
-    } else {
-      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return result;
 }
 
 }  // namespace tapeworks

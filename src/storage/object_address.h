@@ -31,7 +31,4 @@ struct ObjectAddress {
 /// Begins with s3:// or gs://.
 bool is_object_address(std::string_view text);
 
-/// For the part of a URI behind the question mark.
-std::string encoded_uri_value(std::string_view text);
-
 }  // namespace tapeworks

@@ -18,8 +18,11 @@
 #include <dlfcn.h>
 
 #include "base/interrupt.h"
+#include "base/percent_code.h"
+#include "base/thread_tasks.h"
 #include "base/units.h"
 #include "storage/object_address.h"
+#include "storage/request_retry.h"
 
 namespace tapeworks {
 namespace {
@@ -30,21 +33,7 @@ using arrow::fs::FileType;
 
 /// Requests that may be on their way at once; Arrow uses one thread for each.
 constexpr int kRequestsMax = 32;
-constexpr std::chrono::milliseconds kDefaultPatience{30'000};
-constexpr int64_t kFirstPauseMs = 100;
-constexpr int64_t kLongestPauseMs = 3200;
 constexpr uint64_t kSmallObjectBytesMax = uint64_t{512} * 1024 * 1024;
-
-/// How long a request is repeated that fails on its way.
-Result<std::chrono::milliseconds> patience() {
-  const char* const text = std::getenv("TAPEWORKS_STORE_PATIENCE");
-  if (text == nullptr) return kDefaultPatience;
-  auto duration = parse_duration(text);
-  if (!duration) {
-    return invalid_argument("TAPEWORKS_STORE_PATIENCE: {}", duration.error().message);
-  }
-  return *duration;
-}
 
 std::atomic<bool> stores_are_closing{false};
 std::atomic<int> impatient_count{0};
@@ -52,29 +41,22 @@ std::atomic<int> impatient_count{0};
 /// Each pause is twice as long as the one before, until the patience is used up.
 class GrowingPauses final : public arrow::fs::S3RetryStrategy {
  public:
-  explicit GrowingPauses(std::chrono::milliseconds patience) : patience_ms_(patience.count()) {}
+  explicit GrowingPauses(std::chrono::milliseconds patience) : patience_(patience) {}
 
   bool ShouldRetry(const AWSErrorDetail& error, int64_t attempted_retries) override {
     if (!error.should_retry || interrupted() || stores_are_closing.load() ||
         impatient_count.load() > 0) {
       return false;
     }
-    int64_t waited_ms = 0;
-    for (int64_t i = 0; i <= attempted_retries; ++i) waited_ms += pause_ms(i);
-    return waited_ms <= patience_ms_;
+    return is_worth_another_attempt(attempted_retries, patience_);
   }
 
   int64_t CalculateDelayBeforeNextRetry(const AWSErrorDetail&, int64_t attempted_retries) override {
-    return pause_ms(attempted_retries);
+    return pause_after(attempted_retries).count();
   }
 
  private:
-  static int64_t pause_ms(int64_t attempt) {
-    constexpr int64_t kDoublingsMax = 5;
-    return std::min(kLongestPauseMs, kFirstPauseMs << std::min(attempt, kDoublingsMax));
-  }
-
-  int64_t patience_ms_;
+  std::chrono::milliseconds patience_;
 };
 
 /// The wheel's Arrow keeps S3 in a library of its own, beside libarrow, which is loaded only here.
@@ -101,7 +83,10 @@ Status load_s3_library() {
 /// http://127.0.0.1:9000 of an environment variable that other tools know too.
 void apply_endpoint_variables(ObjectAddress& address) {
   if (address.options.contains("endpoint_override")) return;
-  for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}) {
+  const std::vector<const char*> names =
+      address.scheme == "gs" ? std::vector{"CLOUD_STORAGE_EMULATOR_ENDPOINT"}
+                             : std::vector{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
+  for (const char* name : names) {
     const char* const text = std::getenv(name);
     if (text == nullptr || *text == '\0') continue;
     std::string_view endpoint(text);
@@ -129,9 +114,14 @@ arrow::Result<std::shared_ptr<FileSystem>> connect(const ObjectAddress& address,
                                                    std::chrono::milliseconds patience) {
   std::string uri = address.store() + "/?";
   for (const auto& [key, value] : address.options) {
-    uri += fmt::format("{}={}&", key, encoded_uri_value(value));
+    uri += fmt::format("{}={}&", key, percent_encoded(value));
   }
   if (address.scheme == "gs") {
+    // Over plain http there are emulators, which know nobody, and no credentials.
+    const auto scheme = address.options.find("scheme");
+    if (scheme != address.options.end() && scheme->second == "http") {
+      uri.insert(std::string_view("gs://").size(), "anonymous@");
+    }
     return arrow::fs::FileSystemFromUri(
         uri + fmt::format("retry_limit_seconds={}", static_cast<double>(patience.count()) / 1000));
   }
@@ -151,16 +141,14 @@ class Stores {
     const std::scoped_lock lock(mutex_);
     const auto known = systems_.find(address.store());
     if (known != systems_.end() && address.options.empty()) return plain;
-    TW_ASSIGN(const auto patience_ms, patience());
-    if (address.scheme == "s3") {
-      apply_endpoint_variables(address);
-      apply_region(address);
-    }
+    TW_ASSIGN(const auto patience, request_patience());
+    apply_endpoint_variables(address);
+    if (address.scheme == "s3") apply_region(address);
     TW_TRY(prepare_threads());
-    auto system = connect(address, patience_ms);
+    auto system = connect(address, patience);
     if (system.status().IsNotImplemented() && address.scheme == "s3") {
       TW_TRY(load_s3_library());
-      system = connect(address, patience_ms);
+      system = connect(address, patience);
     }
     if (!system.ok()) return io_error("{}: {}", address.store(), system.status().message());
     systems_[address.store()] = *std::move(system);
@@ -235,9 +223,12 @@ class StoredObject final : public arrow::io::RandomAccessFile {
 
   arrow::Result<int64_t> GetSize() override { return marked(file_->GetSize()); }
   arrow::Result<int64_t> ReadAt(int64_t offset, int64_t count, void* out) override {
-    return marked(file_->ReadAt(offset, count, out));
+    ARROW_ASSIGN_OR_RAISE(count, there_of(offset, count));
+    return count == 0 ? 0 : marked(file_->ReadAt(offset, count, out));
   }
   arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t offset, int64_t count) override {
+    ARROW_ASSIGN_OR_RAISE(count, there_of(offset, count));
+    if (count == 0) return std::make_shared<arrow::Buffer>(nullptr, 0);
     return marked(file_->ReadAt(offset, count));
   }
   arrow::Result<int64_t> Read(int64_t count, void* out) override {
@@ -257,6 +248,12 @@ class StoredObject final : public arrow::io::RandomAccessFile {
     if (result.ok() || !result.status().IsIOError()) return result;
     return arrow::Status(arrow::StatusCode::IOError, one_line(result.status().message()),
                          std::make_shared<StoreFailure>());
+  }
+
+  /// How many of these bytes there are: Google's store refuses to read what is behind the end.
+  arrow::Result<int64_t> there_of(int64_t offset, int64_t count) {
+    ARROW_ASSIGN_OR_RAISE(const int64_t size, GetSize());
+    return std::clamp<int64_t>(size - offset, 0, std::max<int64_t>(count, 0));
   }
 
   std::shared_ptr<arrow::io::RandomAccessFile> file_;
@@ -282,6 +279,26 @@ ObjectInfo describe(const FileInfo& info, const std::string& scheme) {
   return object;
 }
 
+/// Arrow sees no folders in Google's store where nobody made an object for them.
+bool has_folders(const Located& located) { return located.address.scheme != "gs"; }
+
+/// What stands directly below `folder`, of all objects below it.
+std::vector<ObjectInfo> first_level(std::vector<ObjectInfo> objects, const std::string& folder) {
+  std::vector<ObjectInfo> level;
+  for (ObjectInfo& object : objects) {
+    const size_t slash = object.address.find('/', folder.size() + 1);
+    if (slash == std::string::npos) {
+      level.push_back(std::move(object));
+      continue;
+    }
+    std::string name = object.address.substr(0, slash);
+    if (level.empty() || level.back().address != name) level.push_back({std::move(name), true});
+  }
+  // "a/b" stands behind "a.b", but "a" before it.
+  std::ranges::sort(level, {}, &ObjectInfo::address);
+  return level;
+}
+
 }  // namespace
 
 Result<std::string> use_object_address(std::string_view address) { return stores().use(address); }
@@ -299,7 +316,8 @@ Result<std::vector<ObjectInfo>> list_objects(const std::string& folder, ListDept
   arrow::fs::FileSelector selector;
   selector.base_dir = located.address.path();
   selector.allow_not_found = true;
-  selector.recursive = depth == ListDepth::kAllObjects;
+  const bool wants_all = depth == ListDepth::kAllObjects;
+  selector.recursive = wants_all || !has_folders(located);
   const auto infos = located.system->GetFileInfo(selector);
   if (!infos.ok()) return store_error(folder, infos.status());
   std::vector<ObjectInfo> objects;
@@ -308,6 +326,7 @@ Result<std::vector<ObjectInfo>> list_objects(const std::string& folder, ListDept
     objects.push_back(describe(info, located.address.scheme));
   }
   std::ranges::sort(objects, {}, &ObjectInfo::address);
+  if (!wants_all && selector.recursive) return first_level(std::move(objects), folder);
   return objects;
 }
 
@@ -391,6 +410,11 @@ Status remove_objects_below(const std::string& folder) {
   TW_ASSIGN(const auto found, find_object(folder));
   if (!found) return {};
   TW_ASSIGN(const Located located, locate(folder));
+  if (!has_folders(located)) {
+    TW_ASSIGN(const auto objects, list_objects(folder, ListDepth::kAllObjects));
+    return run_tasks(objects.size(), kRequestsMax,
+                     [&objects](size_t i, size_t) { return remove_object(objects[i].address); });
+  }
   const auto removed = located.system->DeleteDir(located.address.path());
   if (!removed.ok()) return store_error(folder, removed);
   return {};

@@ -62,7 +62,7 @@ Result<std::string> read_object(const std::string& address);
 Status write_object(const std::string& address, std::span<const std::byte> content);
 
 /// An object that is written part by part. It appears when close() has returned ok; without that
-/// there is none. Threads: one at a time.
+/// there is none in S3, and maybe its beginning in Google's store. Threads: one at a time.
 class ObjectOutput {
  public:
   static Result<std::unique_ptr<ObjectOutput>> open(const std::string& address);

@@ -6,7 +6,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from harness import assert_clear_error, assert_same_trees, data_files, generate, run_pipeline, start, tapeworks
-from object_servers import BUCKET, SECRET_KEY, Proxy, S3Server, address, environment
+from object_servers import BUCKET, SECRET_KEY, Proxy, S3Server, address, current_objects, disk_files, environment, fill_bucket
 
 ROWS = 60_000
 
@@ -26,11 +26,7 @@ def on_disk(source, tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(source):
     server = S3Server()
-    for path in source.transactions.rglob("*.parquet"):
-        server.put(f"in/year/{path.name}", path.read_bytes())
-    server.put("in/_temporary/half.parquet", b"not Parquet")
-    server.put("in/notes.txt", b"not Parquet either")
-    server.put("prices.parquet", source.prices.read_bytes())
+    fill_bucket(server, source)
     yield server
     server.close()
 
@@ -146,18 +142,6 @@ def remote(server):
     """The address of a data directory in the bucket, and the prefix of its keys."""
     name = f"data-{len(server.keys())}-{time.monotonic_ns()}"
     return address(name), f"{name}.generations/"
-
-
-def current_objects(server, prefix: str) -> dict[str, bytes]:
-    """The data files of the current generation, by their paths in it, found as docs/formats/dataset.md says."""
-    generation = prefix + server.get(prefix + "current").decode().strip() + "/"
-    names = [key.removeprefix(generation) for key in server.keys(generation)]
-    return {name: server.get(generation + name) for name in names
-            if name != "run.json" and not name.startswith("checkpoint/")}
-
-
-def disk_files(data) -> dict[str, bytes]:
-    return {name: path.read_bytes() for name, path in data_files(data).items()}
 
 
 def run_remote(remote, env, *options, **how):
@@ -358,3 +342,18 @@ def test_damage_in_a_bucket_is_found(server, env, remote):
     failed = {r["check"]: r for r in tapeworks("verify", "--data", data, env=env, expect=1).records() if r["status"] == "failed"}
     assert victim.rsplit("/", 2)[-1] in failed["files"]["detail"]
     assert "stray.parquet" in failed["unlisted_files"]["detail"]
+
+
+# ---- a store that is far away ----------------------------------------------------------------------
+
+def test_reads_are_issued_ahead_and_beside_each_other(data, proxy, env, server, tmp_path):
+    """One thread asks for all columns of a row group, and for several blocks of a large one, before it needs them."""
+    far = generate(tmp_path / "far", rows=1_500_000, symbols=60, brokers=50, days=10, seed=5)
+    server.put("far/broker_tx.parquet", far.transactions.read_bytes())
+    assert pq.ParquetFile(far.transactions).metadata.row_group(0).total_byte_size > 2 * 2**20
+    proxy.delay_seconds = 0.03
+    tapeworks("etl", address("far"), "--data", data, "--threads", "1", env=env)
+    columns = 7
+    assert proxy.waiting_max >= columns, "the time of the requests would add up"
+    tapeworks("etl", far.transactions, "--data", tmp_path / "local")
+    assert_same_trees(data, tmp_path / "local")

@@ -117,8 +117,21 @@ def test_values_that_change_their_type_late_are_refused(data, tmp_path):
     assert closes(data)[-1] == ("5999", "2023-01-03", 10.5)
 
 
-@pytest.mark.skipif("TAPEWORKS_DUCKDB_LIBRARY" not in os.environ,
-                    reason="DUCKDB IS NOT TESTED: TAPEWORKS_DUCKDB_LIBRARY names no libduckdb.so")
+needs_duckdb = pytest.mark.skipif("TAPEWORKS_DUCKDB_LIBRARY" not in os.environ,
+                                  reason="DUCKDB IS NOT TESTED: there is no libduckdb.so; run scripts/setup.sh tests")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("duckdb", marks=needs_duckdb)])
+def test_a_database_of_one_file_has_the_bytes_of_the_parquet_source(data, tmp_path, kind):
+    parquet = harness.generate(tmp_path / "in", rows=5_000, symbols=120, brokers=5, days=80).prices
+    tapeworks("sync", parquet, "--data", tmp_path / "file")
+    sync(data, databases.fill_file(kind, tmp_path / "prices.db", parquet))
+    name = "price/close_prices.parquet"
+    assert pq.read_metadata(data / name).num_rows > 5_000
+    assert (data / name).read_bytes() == (tmp_path / "file" / name).read_bytes()
+
+
+@needs_duckdb
 def test_duckdb_decimals_dates_and_failures(data, tmp_path):
     library = os.environ["TAPEWORKS_DUCKDB_LIBRARY"]
     harness.write_prices(tmp_path / "prices.parquet")
@@ -179,6 +192,21 @@ def test_postgres_failures(data, postgres, how, exit_code, facts):
     before = harness.tree_hash(data)
     assert_clear_error(sync_postgres(data, postgres, expect=exit_code, **how), *facts)
     assert harness.tree_hash(data) == before
+
+
+def test_postgres_has_the_bytes_of_the_parquet_source(data, postgres, tmp_path):
+    """Batch by batch: more rows than the driver puts into one, in no order, of types that need care."""
+    parquet = harness.generate(tmp_path / "in", rows=5_000, symbols=1_500, brokers=5, days=80).prices
+    tapeworks("sync", parquet, "--data", tmp_path / "file")
+    rows = ", ".join(f"('{row['symbol_id']}', '{row['date']}', {'NULL' if row['close_price'] is None else row['close_price']})"
+                     for row in pq.read_table(parquet).to_pylist())
+    postgres.execute(f"CREATE TABLE given (s text, d date, c numeric(18, 9)); INSERT INTO given VALUES {rows}; "
+                     "CREATE TABLE awkward AS SELECT s::char(8) AS coid, d::timestamp AT TIME ZONE 'Asia/Taipei' AS mdate, c AS close_d, "
+                     "1::money AS volume FROM given ORDER BY md5(s || d::text);")
+    sync_postgres(data, postgres, "--memory", "256MiB", table="awkward")
+    name = "price/close_prices.parquet"
+    assert pq.read_metadata(data / name).num_rows > 100_000
+    assert (data / name).read_bytes() == (tmp_path / "file" / name).read_bytes()
 
 
 def test_a_postgres_server_that_dies_publishes_nothing(data, tmp_path):

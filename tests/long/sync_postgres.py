@@ -53,14 +53,13 @@ def main() -> int:
             server.execute(FILL)
             begin = time.monotonic()
             outcome = tapeworks("sync", f"adbc:{driver}?uri=${{PRICES_URI}}&table=prices", "--data", folder / "database",
-                                "--memory", f"{MEMORY_MIB}MiB", "--progress", env={"PRICES_URI": server.uri("a%20password")})
+                                "--memory", f"{MEMORY_MIB}MiB", "--stats", env={"PRICES_URI": server.uri("a%20password")})
             seconds = time.monotonic() - begin
         finally:
             server.remove()
         same = (folder / "file/price/close_prices.parquet").read_bytes() == (folder / "database/price/close_prices.parquet").read_bytes()
-    peak_mib = outcome.peak_resident_bytes / 2**20
-    print(f"{SYMBOLS * DAYS:,} closes in {seconds:.1f} s, peak {peak_mib:.0f} MiB, {'the same' if same else 'OTHER'} closes as from Parquet")
-    return 0 if same and peak_mib <= MEMORY_MIB else 1
+    print(f"{SYMBOLS * DAYS:,} closes in {seconds:.1f} s, peak {outcome.peak_memory_mib:.0f} MiB, {'the same' if same else 'OTHER'} closes as from Parquet")
+    return 0 if same and outcome.peak_memory_mib <= MEMORY_MIB else 1
 
 
 if __name__ == "__main__":

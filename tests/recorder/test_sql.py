@@ -13,7 +13,7 @@ from harness import assert_clear_error, tapeworks
 from recording import KEY, Exchanges, read_rows, read_table, record, start_recording, write_config
 
 needs_duckdb = pytest.mark.skipif("TAPEWORKS_DUCKDB_LIBRARY" not in os.environ,
-                                  reason="SQL IS NOT TESTED: TAPEWORKS_DUCKDB_LIBRARY names no libduckdb.so")
+                                  reason="SQL IS NOT TESTED: there is no libduckdb.so; run scripts/setup.sh tests")
 
 # All rows by their keys, and what they hang together with: one line.
 DIGEST = """SELECT (SELECT last_lsn FROM snapshot) AS last_lsn, (SELECT tail_rows FROM snapshot) AS tail_rows, count(*) AS row_count,

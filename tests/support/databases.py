@@ -1,10 +1,13 @@
-"""A PostgreSQL server of a test's own, on a socket in a temporary folder, and where DuckDB's library is."""
+"""Databases of a test's own: a PostgreSQL server on a socket in a temporary folder, and files of SQLite and DuckDB."""
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 POSTGRES_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 USER = "tape"
@@ -60,3 +63,22 @@ class PostgresServer:
         subprocess.run([*unprivileged(), POSTGRES_PROGRAMS / "pg_ctl", "-D", self.folder / "cluster", "-m", "immediate", "stop"],
                        check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", timeout=60)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def fill_file(kind: str, path: Path, parquet: Path) -> str:
+    """Makes a SQLite or DuckDB file with the closes of a Parquet file, in awkward types and another order; its address."""
+    if kind == "sqlite":
+        columns = [column.to_pylist() for column in pq.read_table(parquet).columns]
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE prices (coid CHAR(8), mdate TEXT, close_d REAL)")
+            database.executemany("INSERT INTO prices VALUES (?, ?, ?)",
+                                 ((f"{symbol:8}", day.isoformat(), close) for symbol, day, close in zip(*map(reversed, columns))))
+        return f"adbc:sqlite?uri={path}&table=prices"
+    import duckdb
+
+    with duckdb.connect() as connection:
+        # As versions before the one that fills it can read it.
+        connection.execute(f"ATTACH '{path}' AS file (STORAGE_VERSION 'v1.2.0')")
+        connection.execute(f"CREATE TABLE file.prices AS SELECT symbol_id AS coid, date::TIMESTAMP AS mdate, "
+                           f"close_price::DECIMAL(18, 9) AS close_d FROM '{parquet}' ORDER BY hash(symbol_id, date)")
+    return f"adbc:{os.environ['TAPEWORKS_DUCKDB_LIBRARY']}?path={path}&entrypoint=duckdb_adbc_init&table=prices"

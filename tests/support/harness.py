@@ -38,6 +38,11 @@ class Outcome:
         lines = [line for line in self.stderr.splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
+    @property
+    def peak_memory_mib(self) -> float:
+        """What the program itself says with --stats; the system's number begins with that of the process that started it."""
+        return json.loads(self.stderr.splitlines()[-1])["peak_memory_bytes"] / 2**20
+
     def records(self) -> list[dict]:
         return [json.loads(line) for line in self.stdout.splitlines() if line.strip()]
 

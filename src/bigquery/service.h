@@ -1,0 +1,60 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "bigquery/google_login.h"
+#include "bigquery/http_client.h"
+#include "bigquery/rest_answer.h"
+#include "storage/memory_budget.h"
+
+namespace tapeworks::bigquery {
+
+/// Where the service is, and who asks.
+struct Endpoint {
+  std::string url;  ///< without a slash at its end
+  std::optional<GoogleLogin> login;
+
+  /// `text` is a URL; empty means that of BIGQUERY_EMULATOR_HOST, or Google's. Errors:
+  /// kInvalidArgument for what is no URL, and where Google's has no login; `where` begins those.
+  static Result<Endpoint> find(const std::string& text, const std::string& where);
+};
+
+/// An answer, and the memory that it takes.
+struct ReadAnswer {
+  Reservation memory;
+  RestAnswer content;
+};
+
+/// The requests to one service.
+///
+/// Ownership: `budget` must outlive it and its answers. Threads: one at a time.
+class Service {
+ public:
+  /// `where` begins each message.
+  static Result<Service> open(Endpoint endpoint, std::string where, MemoryBudget& budget);
+
+  /// GET, or POST where `json` is not empty; `path` follows "/bigquery/v2/". What BigQuery says to
+  /// a request that it refuses decides the kind: kIo for a refused login or a failure of its own,
+  /// otherwise `refusal`.
+  Result<ReadAnswer> ask(const std::string& path, const std::string& json,
+                         ErrorKind refusal = ErrorKind::kInvalidArgument);
+
+  /// One line of what the service said, without secrets.
+  std::string public_text(std::string_view text) const;
+
+  const std::string& where() const { return where_; }
+  MemoryBudget& budget() const { return *budget_; }
+
+ private:
+  Service(Endpoint endpoint, std::string where, HttpClient http, MemoryBudget& budget);
+  std::unexpected<Error> refused(const HttpAnswer& answer, ErrorKind refusal) const;
+
+  Endpoint endpoint_;
+  std::string where_;
+  HttpClient http_;
+  MemoryBudget* budget_;
+};
+
+}  // namespace tapeworks::bigquery
