@@ -168,7 +168,8 @@ void ShardRunner::write_symbol(const std::string& symbol, std::string_view cause
 void ShardRunner::forget(std::vector<std::string> symbols, const std::string& why) {
   if (symbols.empty()) return;
   Forgotten forgotten{std::move(symbols), {}, why};
-  for (const auto& socket : sockets_) forgotten.sockets.insert(socket->id());
+  for (const auto& socket : sockets_) forgotten.connections.insert(socket->id());
+  for (const uint64_t id : shard_.connection_ids()) forgotten.connections.insert(id);
   forgotten_.push_back(std::move(forgotten));
   write_forgotten();
 }
@@ -176,8 +177,10 @@ void ShardRunner::forget(std::vector<std::string> symbols, const std::string& wh
 /// Once nothing can come of them.
 void ShardRunner::write_forgotten() {
   std::erase_if(forgotten_, [this](Forgotten& forgotten) {
-    std::erase_if(forgotten.sockets, [this](uint64_t id) { return find(id) == nullptr; });
-    if (!forgotten.sockets.empty()) return false;
+    std::erase_if(forgotten.connections, [this](uint64_t id) {
+      return find(id) == nullptr && shard_.connection(id) == nullptr;
+    });
+    if (!forgotten.connections.empty()) return false;
     for (const std::string& symbol : forgotten.symbols) {
       write_symbol(symbol, "removed", forgotten.why);
     }
@@ -192,6 +195,7 @@ void ShardRunner::perform(Reaction& reaction) {
   reaction.actions.clear();
   reaction.notices.clear();
   announce_active();
+  write_forgotten();
   arm_timer();
 }
 
@@ -202,7 +206,11 @@ void ShardRunner::perform(const Action& action) {
       request_token(action);
       break;
     case Action::Kind::kOpen:
-      open(action);
+      if (is_leg_in_use(action.connection)) {
+        waiting_opens_.push_back(action);
+      } else {
+        open(action);
+      }
       break;
     case Action::Kind::kSend:
       if (socket == nullptr) break;
@@ -212,6 +220,8 @@ void ShardRunner::perform(const Action& action) {
       break;
     case Action::Kind::kClose:
       token_calls_.erase(action.connection);
+      std::erase_if(waiting_opens_,
+                    [&](const Action& open) { return open.connection == action.connection; });
       if (socket == nullptr) break;
       // A socket that is still being opened has nothing to say good-bye to.
       if (socket->is_open) {
@@ -551,6 +561,21 @@ void ShardRunner::remove(const Socket& socket) {
   sockets_.erase(found);
   context_.loop.post([doomed] {});
   write_forgotten();
+  open_waiting();
+}
+
+bool ShardRunner::is_leg_in_use(uint64_t connection) const {
+  const uint8_t leg = shard_.leg_of(connection);
+  return std::ranges::any_of(sockets_, [leg](const auto& socket) { return socket->leg() == leg; });
+}
+
+void ShardRunner::open_waiting() {
+  const auto ready = std::ranges::find_if(
+      waiting_opens_, [this](const Action& action) { return !is_leg_in_use(action.connection); });
+  if (ready == waiting_opens_.end()) return;
+  const Action action = std::move(*ready);
+  waiting_opens_.erase(ready);
+  open(action);
 }
 
 void ShardRunner::arm_timer() {
