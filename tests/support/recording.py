@@ -226,8 +226,7 @@ def judge(out: Path, ledger: Path, legs: int = 1) -> Counter:
         by_connection = Counter((entry.connection, entry.row) for entry in mine)
         sent_counts = Counter()
         for (_, row), count in by_connection.items():
-            # Two legs are sent a snapshot each, and at a switch both may be taken.
-            sent_counts[row] = sent_counts[row] + count if legs == 2 and row[0] == "l5" else max(sent_counts[row], count)
+            sent_counts[row] = max(sent_counts[row], count)
         invented = [row for row in recorded[venue] if row not in sent_counts]
         assert not invented, f"{venue}: {len(invented)} rows were never sent, e.g. {invented[0]}"
         for row, count in recorded[venue].items():

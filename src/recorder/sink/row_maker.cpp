@@ -149,20 +149,16 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   const auto sent_ns = row.exchange_time_ns ? row.exchange_time_ns : row.event_time_ns;
   RowCounts::Leg& leg = counts_.legs[static_cast<size_t>(source.venue)][source.leg];
   if (sent_ns && !is_backfill) leg.exchange_to_receive.observe(record.wall_time_ns - *sent_ns);
-  // What the active leg does not bring, because symbols have just been added or removed, is taken
-  // from the one that does.
-  const bool is_standby = connection != nullptr && connection->active_leg != source.leg &&
-                          connection->is_brought_by(connection->active_leg, row.symbol);
-  if (is_standby && !is_backfill && !has_merge_key(source.venue, row.stream)) {
+  auto sampled = SampledLegs::Verdict::kTaken;
+  if (!is_backfill && !has_merge_key(source.venue, row.stream)) {
+    sampled = judge_sampled(record, source, connection, row);
+  }
+  if (sampled == SampledLegs::Verdict::kLeftOut) {
     ++counts_.standby_rows;
-    if (!row.sequence) return {};
-    // Should it become the active one, its numbers go on from here.
-    if (auto* const state = state_.stream(source.venue, row.stream, row.symbol)) {
-      state->legs.note({source.leg, connection->leg_session_lsns[source.leg]}, *row.sequence);
-    }
     return {};
   }
-  if (row.sequence && !is_backfill) {
+  // A late row stands behind later ones, and is no news for what follows numbers.
+  if (row.sequence && !is_backfill && sampled == SampledLegs::Verdict::kTaken) {
     bool keep = true;
     const uint64_t fingerprint = drops_repeats(row.stream) ? row_fingerprint(row) : 0;
     TW_TRY(take_sequence(record, source, connection, row.stream, row.symbol, *row.sequence,
@@ -209,6 +205,27 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
       is_backfill ? row.event_time_ns.value_or(record.wall_time_ns) : record.wall_time_ns;
   return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
                       encoder_.finish());
+}
+
+SampledLegs::Verdict RowMaker::judge_sampled(const LogRecord& record, LogSource source,
+                                             const ConnectionState* connection,
+                                             const EventRow& row) {
+  using Verdict = SampledLegs::Verdict;
+  if (connection == nullptr) return Verdict::kTaken;
+  // What the active leg does not bring, because symbols have just been added or removed, is taken
+  // from the one that does.
+  const uint8_t active_leg = connection->is_brought_by(connection->active_leg, row.symbol)
+                                 ? connection->active_leg
+                                 : source.leg;
+  const auto number = row.sequence ? row.sequence : row.event_time_ns;
+  LogState::StreamState* const state =
+      number ? state_.stream(source.venue, row.stream, row.symbol) : nullptr;
+  if (state == nullptr) return active_leg == source.leg ? Verdict::kTaken : Verdict::kLeftOut;
+  const LegMerge::Session active = connection->session_of(active_leg);
+  const auto& owner = state->sampled.owner();
+  return state->sampled.judge(
+      {connection->session_of(source.leg), *number, record.monotonic_time_ns}, active,
+      owner && connection->were_together(*owner, active));
 }
 
 Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
@@ -399,6 +416,7 @@ Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connecti
   connection.leg_connected[leg] = true;
   connection.session_lsn = record.lsn;
   connection.leg_session_lsns[leg] = record.lsn;
+  connection.leg_partner_lsns[leg] = connection.live_sessions()[1 - leg];
   return write_connection_gap(record, connection, {});
 }
 
@@ -420,8 +438,8 @@ Status RowMaker::write_connection_gap(const LogRecord& record, ConnectionState& 
 void RowMaker::take_disconnect(ConnectionState& connection, int64_t time_ns,
                                std::string_view cause) {
   connection.leg_connected = {};
-  // Another connection has taken its streams over already, or nobody wants them.
-  if (cause == "replaced" || cause == "removed" || connection.gap_from_ns) return;
+  if (cause == "removed" || connection.gap_from_ns) return;  // nobody wants its streams
+  // Also behind one that was replaced: its successor has gone before it.
   connection.gap_from_ns = time_ns;
   connection.gap_cause = cause.empty() ? "disconnect" : std::string(cause);
 }

@@ -75,6 +75,8 @@ class RowMaker {
                           const ConnectionState* connection);
   Status take_row(const LogRecord& record, LogSource source, LogKind kind,
                   const ConnectionState* connection, int32_t frame_index, EventRow& row);
+  SampledLegs::Verdict judge_sampled(const LogRecord& record, LogSource source,
+                                     const ConnectionState* connection, const EventRow& row);
   Status take_sequence(const LogRecord& record, LogSource source, const ConnectionState* connection,
                        Stream stream, const std::string& symbol, int64_t sequence,
                        uint64_t fingerprint, bool& keep);
