@@ -125,6 +125,12 @@ void FeedSet::pause_and_resume() {
     } else if (may_run && member.is_paused && member.feed->is_done()) {
       member.is_paused = false;
       member.feed->start();
+void FeedSet::change(Member& member, FeedConfig config, const std::string& why) {
+  member.feed->change(std::move(config), why);
+  // New connections were begun for what is new.
+  if (member.is_paused) member.feed->stop(kDiskFull);
+}
+
     }
   }
 }
@@ -165,12 +171,7 @@ void FeedSet::on_symbols(size_t number, const std::vector<std::string>& symbols)
                                  enough.error().message));
   }
   member.is_short_of_memory = false;
-  if (member.feed) {
-    member.feed->change(with_symbols(member.config, symbols), kByList);
-    // New connections were begun for what is new.
-    if (member.is_paused) member.feed->stop(kDiskFull);
-    return;
-  }
+  if (member.feed) return change(member, with_symbols(member.config, symbols), kByList);
   member.feed = make_feed(with_symbols(member.config, symbols));
   start_or_pause(member, has_reloaded_ ? kByConfiguration : "");
 }
@@ -247,8 +248,7 @@ Status FeedSet::reload(const std::vector<FeedConfig>& configs) {
       member.is_paused = partners[i]->is_paused;
     }
     if (member.feed) {
-      member.feed->change(std::move(planned[i]), kByConfiguration);
-      if (member.is_paused) member.feed->stop(kDiskFull);
+      change(member, std::move(planned[i]), kByConfiguration);
     } else if (!has_patterns(configs[i])) {
       member.feed = make_feed(std::move(planned[i]));
       start_or_pause(member, kByConfiguration);

@@ -77,6 +77,8 @@ class FeedSet {
 
   std::unique_ptr<Feed> make_feed(FeedConfig config);
   void start_or_pause(Member& member, const std::string& why);
+  static void change(Member& member, FeedConfig config, const std::string& why);
+  void announce_numbers();
   void watch_lists();
   void on_symbols(size_t number, const std::vector<std::string>& symbols);
   std::vector<Member*> find_partners(const std::vector<FeedConfig>& configs);
