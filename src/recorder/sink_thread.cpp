@@ -19,6 +19,8 @@ constexpr auto kIdleWait = 50ms;
 constexpr uint64_t kRecordsPerWork = 256;
 /// What may be forgotten is a question to every open file, and nobody is in a hurry.
 constexpr auto kReleaseInterval = 1s;
+/// The counters are maps, and copied for whoever asks.
+constexpr auto kProgressInterval = 100ms;
 /// Between two looks at what retention wants, and between two hours deleted to make room.
 constexpr auto kDeletionInterval = 1s;
 
@@ -133,7 +135,6 @@ Status SinkThread::run_sink() {
     }
     TW_ASSIGN(bool did_work, sink_->work());
     TW_TRY(work_for_space(did_work));
-    publish_progress();
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_release_) {
       next_release_ = now + kReleaseInterval;
@@ -142,6 +143,10 @@ Status SinkThread::run_sink() {
     if (!is_at_end || did_work) continue;
     if (consumed_lsn() >= end_lsn_) {
       TW_TRY(sink_->finish());
+    if (now >= next_progress_) {
+      next_progress_ = now + kProgressInterval;
+      publish_progress();
+    }
       releasable_lsn_.store(sink_->releasable_lsn(), std::memory_order_release);
       return {};
     }
