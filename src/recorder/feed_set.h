@@ -92,6 +92,7 @@ class FeedSet {
   std::list<std::unique_ptr<Feed>> leaving_;
   std::map<Venue, VenueStatus> gone_;  ///< counters of feeds that are no more
   DiskOrders disk_orders_;
+  bool has_announced_ = false;
   bool has_reloaded_ = false;
   bool stopping_ = false;
 };

@@ -365,6 +365,9 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     }
     TW_TRY(write_awaited_holes(record));
   }
+  if (kind == LogKind::kNotice && !source && event.cause == kConnectionNumbers && event.count) {
+    TW_TRY(end_unused_numbers(record, *event.count));
+  }
   if (kind == LogKind::kDrop) {
     Gap gap;
     gap.lsn = record.lsn;
@@ -393,7 +396,8 @@ Status RowMaker::take_removed(const LogRecord& record, const LogEvent& event,
     TW_TRY(target_.end_symbol(partition_name(venue_of(connection.source), symbol)));
   }
   if (connection.connected() || !connection.symbols.empty()) return {};
-  TW_TRY(write_connection_gap(record, connection, "from here on it is not wanted any more"));
+  TW_TRY(write_connection_gap(record, record.connection, connection,
+                              "from here on it is not wanted any more"));
   state_.forget_connection(record.connection);
   return {};
 }
@@ -403,7 +407,8 @@ Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
                                   ConnectionState& connection) {
   if (connection.source && connection.source->venue != source.venue) {
     TW_TRY(write_connection_gap(
-        record, connection, "from here on the number of the connection belongs to another market"));
+        record, record.connection, connection,
+        "from here on the number of the connection belongs to another market"));
     connection = ConnectionState();
   }
   connection.source = source;
@@ -417,17 +422,31 @@ Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connecti
   connection.session_lsn = record.lsn;
   connection.leg_session_lsns[leg] = record.lsn;
   connection.leg_partner_lsns[leg] = connection.live_sessions()[1 - leg];
-  return write_connection_gap(record, connection, {});
+  return write_connection_gap(record, record.connection, connection, {});
+}
+
+/// A start with fewer connections than before: those that are no more have no next connect.
+Status RowMaker::end_unused_numbers(const LogRecord& record, int64_t used_to) {
+  std::vector<uint32_t> unused;
+  for (const auto& [number, connection] : state_.connections()) {
+    if (number > used_to && !connection.connected()) unused.push_back(number);
+  }
+  for (const uint32_t number : unused) {
+    TW_TRY(write_connection_gap(record, number, *state_.connection(number),
+                                "from here on there is no connection of this number"));
+    state_.forget_connection(number);
+  }
+  return {};
 }
 
 /// The end of the time in which nothing was received on it, if that is so.
-Status RowMaker::write_connection_gap(const LogRecord& record, ConnectionState& connection,
-                                      std::string detail) {
+Status RowMaker::write_connection_gap(const LogRecord& record, uint32_t number,
+                                      ConnectionState& connection, std::string detail) {
   if (!connection.gap_from_ns) return {};
   Gap gap;
   gap.lsn = record.lsn;
   gap.venue = venue_of(connection.source);
-  gap.connection = record.connection;
+  gap.connection = number;
   gap.from_ns = std::exchange(connection.gap_from_ns, std::nullopt);
   gap.to_ns = record.wall_time_ns;
   gap.cause = connection.gap_cause;
