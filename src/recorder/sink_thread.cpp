@@ -114,8 +114,15 @@ Status SinkThread::work_for_space(bool& did_work) {
   const auto now = std::chrono::steady_clock::now();
   if (!retention.allow_delete || now < next_deletion_) return {};
   RetentionLimits limits;
-  if (retention.hours != 0) {
-    limits.before_ns = net::read_clocks().wall_ns - static_cast<int64_t>(retention.hours) * kHourNs;
+  const int64_t now_ns = net::read_clocks().wall_ns;
+  const auto before_ns = [now_ns](uint64_t hours) {
+    return now_ns - static_cast<int64_t>(hours) * kHourNs;
+  };
+  if (retention.hours != 0) limits.before_ns = before_ns(retention.hours);
+  for (const auto& [exchange, hours] : {std::pair{"binance", retention.binance_hours},
+                                        {"kucoin", retention.kucoin_hours},
+                                        {"gate", retention.gate_hours}}) {
+    if (hours != 0) limits.exchange_before_ns[exchange] = before_ns(hours);
   }
   limits.bytes_max = retention.disk_soft_limit.bytes;
   limits.makes_room = makes_room_;
@@ -136,6 +143,10 @@ Status SinkThread::run_sink() {
     TW_ASSIGN(bool did_work, sink_->work());
     TW_TRY(work_for_space(did_work));
     const auto now = std::chrono::steady_clock::now();
+    if (now >= next_progress_) {
+      next_progress_ = now + kProgressInterval;
+      publish_progress();
+    }
     if (now >= next_release_) {
       next_release_ = now + kReleaseInterval;
       releasable_lsn_.store(sink_->releasable_lsn(), std::memory_order_release);
@@ -143,10 +154,6 @@ Status SinkThread::run_sink() {
     if (!is_at_end || did_work) continue;
     if (consumed_lsn() >= end_lsn_) {
       TW_TRY(sink_->finish());
-    if (now >= next_progress_) {
-      next_progress_ = now + kProgressInterval;
-      publish_progress();
-    }
       releasable_lsn_.store(sink_->releasable_lsn(), std::memory_order_release);
       return {};
     }

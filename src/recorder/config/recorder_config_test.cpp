@@ -74,6 +74,9 @@ min_free = "2MiB"
 on_disk_full = "exit"
 [retention]
 hours = 24
+binance_hours = 48
+kucoin_hours = 12
+gate_hours = 6
 disk_soft_limit = "1GiB"
 allow_delete = true
 [status]
@@ -210,6 +213,8 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {"[output]\ndir = \"x/y\"\n[wal]\ndir = \"x\"\n" + feed,
             "r.toml:2: output.dir must not lie in wal.dir"},
            {"[retention]\nhours = 1\n" + feed, "r.toml:2: retention.hours would delete files"},
+           {"[retention]\ngate_hours = 1\n" + feed,
+            "r.toml:2: retention.gate_hours would delete files"},
            {"[retention]\ndisk_soft_limit = \"1GiB\"\n" + feed,
             "r.toml:2: retention.disk_soft_limit would delete"},
            {"[metrics]\nlisten = \"9464\"\n" + feed,
