@@ -68,8 +68,8 @@ def write_config(folder: Path, feeds: str, *, sections: str = "") -> Path:
 KEY = {"TAPEWORKS_BINANCE_SBE_KEY": "any"}
 
 
-def record(config: Path, duration: str, *options, expect=0):
-    return tapeworks("record", "--config", config, "--for", duration, *options, env=KEY, expect=expect, timeout=300)
+def record(config: Path, duration: str, *options, expect=0, timeout=300):
+    return tapeworks("record", "--config", config, "--for", duration, *options, env=KEY, expect=expect, timeout=timeout)
 
 
 def start_recording(config: Path, errors) -> subprocess.Popen:
