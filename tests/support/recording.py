@@ -212,7 +212,7 @@ def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
     return times
 
 
-def judge(out: Path, ledger: Path, legs: int = 1) -> Counter:
+def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS) -> Counter:
     """Every published row was sent, none is there twice, and what is missing lies in a recorded gap."""
     rows = read_rows(out)
     assert rows.height > 0, "nothing was published"
@@ -238,7 +238,7 @@ def judge(out: Path, ledger: Path, legs: int = 1) -> Counter:
         missing = [entry for entry in mine if entry.row not in recorded[venue]]
         counts["missing"] += len(missing)
         for entry in missing:
-            assert any(begin - CLOCK_SLACK_NS <= entry.sent_ns <= end + CLOCK_SLACK_NS for begin, end in [*gaps, *removed.get(entry.row[1], [])]), (
+            assert any(begin - slack_ns <= entry.sent_ns <= end + slack_ns for begin, end in [*gaps, *removed.get(entry.row[1], [])]), (
                 f"{venue}, connection {entry.connection}: sent at {entry.sent_ns} and lost outside of the gaps {gaps}: {entry.row}")
     return counts
 
