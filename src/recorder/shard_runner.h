@@ -116,7 +116,8 @@ class ShardRunner {
   Socket* find(uint64_t id);
   void remove(const Socket& socket);
   void close_all(std::string_view cause);
-  void forget(std::vector<std::string> symbols, const std::string& why);
+  void forget(const std::vector<std::string>& symbols, const std::string& why);
+  bool is_brought(const std::string& symbol) const;
   void write_forgotten();
   void write_symbol(const std::string& symbol, std::string_view cause, const std::string& why);
   void arm_timer();
@@ -149,11 +150,12 @@ class ShardRunner {
   uint64_t announced_active_ = 0;
   /// Of disconnects from here on: "stopped", "removed", "disk_full"; empty while it runs.
   std::string stop_cause_;
-  /// Symbols that are wanted no more, and the connections that may still bring some of them.
+  /// A symbol that is wanted no more, and the connections that may still bring it.
   struct Forgotten {
-    std::vector<std::string> symbols;
+    std::string symbol;
     std::set<uint64_t> connections;
     std::string why;
+    std::string wanted_again;  ///< why, when that is so meanwhile
   };
   std::list<Forgotten> forgotten_;
 
