@@ -126,8 +126,8 @@ def check_keyed(rows: pl.DataFrame, ledger: Path, begin_ns: int, end_ns: int, co
         was_to_be_read = any(left_ns > READ_AFTER_NS for _, left_ns in on)
         raise AssertionError(f"{venue}: missing, {'a defect of the recorder' if was_to_be_read else 'no leg covered it'}: {row}, "
                              f"sent on connections (number, ns until its last message) {on}; {len(missing)} such rows")
-    both = rows.group_by("exchange", "market", "transport").agg(pl.col("leg").n_unique())
-    assert both["leg"].min() == 2, "each leg supplied something"
+    # Of one venue it may always have been the same leg that was cut.
+    assert set(rows["leg"]) == {0, 1}, "each leg supplied something"
 
 
 def check_sampled(rows: pl.DataFrame, out: Path, counts: Counter) -> None:
