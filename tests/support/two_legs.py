@@ -96,6 +96,7 @@ def record_with_cuts(folder: Path, seconds: float, rate: str, seed: int) -> Coun
             begin_ns = time.time_ns()
             cuts = cut_at_random(proxy, coverage, venues_by_port(exchanges.feeds), seconds, random.Random(seed))
             end_ns = time.time_ns()
+            time.sleep(READ_AFTER_NS / 1e9)
         exchanges.stop()
     counts = judge_and_replay(folder, exchanges.ledger, legs=2)
     counts["cuts"] = cuts
