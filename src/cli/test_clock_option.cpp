@@ -1,16 +1,8 @@
 #include "cli/test_clock_option.h"
 
-#include <string_view>
-
-#include "base/messages.h"
-#include "recorder/net/clock_script.h"
+#include "recorder/test_clock.h"
 
 namespace tapeworks {
-namespace {
-
-constexpr std::string_view kPrefix = "script:";
-
-}  // namespace
 
 void TestClockOption::describe(CLI::App& app) {
 #ifdef TAPEWORKS_TEST_CLOCK
@@ -23,14 +15,7 @@ void TestClockOption::describe(CLI::App& app) {
 
 Status TestClockOption::apply() const {
   if (clock_.empty()) return {};
-  if (!clock_.starts_with(kPrefix)) {
-    return invalid_argument("--clock must be script:FILE, not '{}'", clock_);
-  }
-  TW_ASSIGN(const auto script, net::ClockScript::read(clock_.substr(kPrefix.size())));
-  net::use_clock_script(script);
-  warn("THE TIME IS NOT REAL: it is that of {}, {} times as fast", clock_.substr(kPrefix.size()),
-       script.speed());
-  return {};
+  return recorder::use_test_clock(clock_);
 }
 
 }  // namespace tapeworks

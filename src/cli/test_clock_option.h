@@ -13,7 +13,7 @@ namespace tapeworks {
 class TestClockOption {
  public:
   void describe(CLI::App& app);
-  /// Before anything reads a clock; says on standard error that the time is not the real one.
+  /// See recorder::use_test_clock().
   Status apply() const;
 
  private:
