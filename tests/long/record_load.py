@@ -11,6 +11,7 @@ named, and a replay of the log must give the same bytes. Ten minutes need about 
 
 import argparse
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -131,9 +132,13 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        run_load(options, Path(name), random.Random(options.seed))
-        return 0 if judge_load(Path(name)) else 1
+    folder = Path(tempfile.mkdtemp(dir=options.folder, prefix="record-load-"))
+    print(f"what fails is left in {folder}", flush=True)
+    run_load(options, folder, random.Random(options.seed))
+    if not judge_load(folder):
+        return 1
+    shutil.rmtree(folder)
+    return 0
 
 
 if __name__ == "__main__":

@@ -202,6 +202,13 @@ def switch_times(out: Path, venue: str) -> list[tuple[int, int]]:
     return [(at - 1_500_000_000, at + 500_000_000) for at in ends["receive_time"].dt.epoch("ns")]
 
 
+def takeover_times(out: Path, venue: str) -> list[tuple[int, int]]:
+    """When a standby took over from a leg that was lost, whose last pushes it had brought already and nobody had taken."""
+    exchange, market, _ = VENUES[venue]
+    lost = read_table(out, "_events").filter(pl.col("event") == "leg_switch", pl.col("cause") == "lost", pl.col("folder") == f"{exchange}_{market}")
+    return [(at - 1_500_000_000, at + 500_000_000) for at in lost["receive_time"].dt.epoch("ns")]
+
+
 def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
     """From the wish that a symbol is recorded no more to the moment when that is so: its connection is being closed."""
     exchange, market, _ = VENUES[venue]
