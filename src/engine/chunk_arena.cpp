@@ -13,8 +13,6 @@ namespace {
 constexpr size_t kPageBytes = 4096;
 /// Address space that is taken at once; memory follows as it is touched.
 constexpr size_t kSlabBytes = size_t{8} * kMiB;
-/// What one thread frees another one may take.
-constexpr int kReclaimRoundsMax = 3;
 
 size_t whole_pages(size_t bytes) {
   return (std::max<size_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
@@ -53,10 +51,18 @@ ChunkArena::~ChunkArena() {
   for (std::byte* const slab : slabs_) ::munmap(slab, std::max(kSlabBytes, chunk_bytes_));
 }
 
-Result<Chunk> ChunkArena::allocate() { return make_chunk(chunk_bytes_); }
+std::optional<Chunk> ChunkArena::try_allocate() { return try_allocate(chunk_bytes_); }
 
-Result<Chunk> ChunkArena::allocate(size_t bytes) {
-  return make_chunk(std::max(whole_pages(bytes), chunk_bytes_));
+std::optional<Chunk> ChunkArena::try_allocate(size_t bytes) {
+  Chunk chunk;
+  chunk.capacity_ = std::max(whole_pages(bytes), chunk_bytes_);
+  const bool usual_size = chunk.capacity_ == chunk_bytes_;
+  if (!usual_size || !take_kept(chunk)) {
+    if (!budget_.try_reserve_at_once(chunk.capacity_, chunk.memory_)) return std::nullopt;
+    chunk.data_ = usual_size ? take_slot() : map_bytes(chunk.capacity_);
+  }
+  chunk.arena_ = this;
+  return chunk;
 }
 
 bool ChunkArena::take_kept(Chunk& chunk) {
@@ -65,37 +71,27 @@ bool ChunkArena::take_kept(Chunk& chunk) {
   chunk.data_ = kept_slots_.back();
   kept_slots_.pop_back();
   chunk.memory_ = kept_memory_.split(chunk_bytes_);
+  kept_bytes_.store(kept_memory_.bytes(), std::memory_order_relaxed);
   return true;
-}
-
-Result<Chunk> ChunkArena::make_chunk(size_t bytes) {
-  Chunk chunk;
-  const bool usual_size = bytes == chunk_bytes_;
-  for (int round = 0;; ++round) {
-    if (usual_size && take_kept(chunk)) break;
-    if (budget_.try_reserve_at_once(bytes, chunk.memory_)) {
-      chunk.data_ = usual_size ? take_slot() : map_bytes(bytes);
-      break;
-    }
-    if (round == kReclaimRoundsMax) {
-      return over_budget("the memory budget of {} is too small; give more --memory",
-                         format_byte_size(budget_.resident_limit_bytes()));
-    }
-    // Without the lock: others give chunks back.
-    budget_.reclaim();
-  }
-  chunk.arena_ = this;
-  chunk.capacity_ = bytes;
-  return chunk;
 }
 
 bool ChunkArena::release_kept() {
   const std::scoped_lock lock(mutex_);
   if (kept_slots_.empty()) return false;
-  for (std::byte* const slot : kept_slots_) (void)::madvise(slot, chunk_bytes_, MADV_DONTNEED);
+  // Neighbours together: each call interrupts the other processors.
+  std::ranges::sort(kept_slots_);
+  for (size_t first = 0; first < kept_slots_.size();) {
+    size_t end = first + 1;
+    while (end < kept_slots_.size() && kept_slots_[end] == kept_slots_[end - 1] + chunk_bytes_) {
+      ++end;
+    }
+    (void)::madvise(kept_slots_[first], (end - first) * chunk_bytes_, MADV_DONTNEED);
+    first = end;
+  }
   free_slots_.insert(free_slots_.end(), kept_slots_.begin(), kept_slots_.end());
   kept_slots_.clear();
   (void)kept_memory_.resize(0);
+  kept_bytes_.store(0, std::memory_order_relaxed);
   return true;
 }
 
@@ -120,16 +116,10 @@ void ChunkArena::give_back(std::byte* data, size_t capacity, Reservation memory)
     ::munmap(data, capacity);
     return;
   }
-  if (keep_returned_.load(std::memory_order_relaxed)) {
-    const std::scoped_lock lock(mutex_);
-    kept_slots_.push_back(data);
-    kept_memory_.absorb(std::move(memory));
-    return;
-  }
-  // The mapping stays, its memory goes.
-  (void)::madvise(data, capacity, MADV_DONTNEED);
   const std::scoped_lock lock(mutex_);
-  free_slots_.push_back(data);
+  kept_slots_.push_back(data);
+  kept_memory_.absorb(std::move(memory));
+  kept_bytes_.store(kept_memory_.bytes(), std::memory_order_relaxed);
 }
 
 }  // namespace tapeworks

@@ -2,12 +2,13 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "base/result.h"
 #include "storage/memory_budget.h"
 
 namespace tapeworks {
@@ -43,9 +44,10 @@ class Chunk {
 };
 
 /// Hands out chunks of one size, whole pages each, reserved from the budget. The memory of a chunk
-/// that comes back is given to the system at once, so that the resident size follows the budget
-/// whatever order chunks come back in; the general allocator would keep it in its heap. Only where
-/// it is wanted again in a moment is it kept, and stays reserved.
+/// that comes back stays reserved for the next one until release_kept() gives it to the system,
+/// which the owner calls when the budget is used up: giving back thousands of chunks one by one
+/// took a twentieth of a run. Never is more resident than reserved, whatever order chunks come back
+/// in; the general allocator would keep holes in its heap.
 ///
 /// Ownership: must outlive its chunks; the budget must outlive the arena. Threads: any.
 class ChunkArena {
@@ -55,29 +57,28 @@ class ChunkArena {
   ChunkArena(const ChunkArena&) = delete;
   ChunkArena& operator=(const ChunkArena&) = delete;
 
-  /// Every chunk has at least the bytes that were asked for. kMemoryBudget when there is not that
-  /// much; asking makes the budget's reclaimer work first.
-  Result<Chunk> allocate();
+  /// Every chunk has at least the bytes that were asked for. Empty when the budget has not that
+  /// much; nobody is asked to free any.
+  std::optional<Chunk> try_allocate();
   /// One of another size, with a mapping of its own when it is larger than the others.
-  Result<Chunk> allocate(size_t bytes);
+  std::optional<Chunk> try_allocate(size_t bytes);
 
   size_t chunk_bytes() const { return chunk_bytes_; }
 
-  /// Whether chunks that come back from now on are kept for the next ones.
-  void keep_returned(bool keep) { keep_returned_.store(keep, std::memory_order_relaxed); }
   /// Gives what is kept to the system. False when there is nothing.
   bool release_kept();
+  /// What is kept, reserved but free for the next chunks.
+  uint64_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
 
  private:
   friend class Chunk;
-  Result<Chunk> make_chunk(size_t bytes);
   bool take_kept(Chunk& chunk);
   std::byte* take_slot();
   void give_back(std::byte* data, size_t capacity, Reservation memory);
 
   MemoryBudget& budget_;
-  const size_t chunk_bytes_;  // whole pages
-  std::atomic<bool> keep_returned_{false};
+  const size_t chunk_bytes_;             // whole pages
+  std::atomic<uint64_t> kept_bytes_{0};  // as kept_memory_, to be read without the lock
   std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<std::byte*> free_slots_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/run_stats.h"
+#include "base/units.h"
 
 namespace tapeworks {
 namespace {
@@ -13,6 +14,13 @@ namespace {
 constexpr size_t kBlockBytes = size_t{1} << 20;
 /// A thread may have the block in one piece and its compressed form, whether it writes or reads.
 constexpr uint64_t kSpillBytesPerThread = 2 * (kBlockBytes + RunStore::kChunkBytesMax);
+/// Spilling ahead begins when less than this part of the budget is free, and goes on until that
+/// much is. Partitions are as long as possible when they are written, because they are read back
+/// block by block; what is free is enough for the pages and dictionaries of the scan beside.
+constexpr uint64_t kLowDivisor = 12;
+constexpr uint64_t kEnoughDivisor = 6;
+/// What one thread frees another one may take.
+constexpr int kSpillRoundsMax = 3;
 
 }  // namespace
 
@@ -23,33 +31,56 @@ RunStore::RunStore(const RunStoreOptions& options, MemoryBudget& budget,
       budget_(budget),
       partitions_(options.partition_count) {
   // Without this much there is no budget to speak of; the first chunk will say so.
-  (void)budget_.try_reserve(options.thread_count * kSpillBytesPerThread, spill_buffers_);
+  (void)budget_.try_reserve((options.thread_count + 1) * kSpillBytesPerThread, spill_buffers_);
   budget_.set_reclaimer(this);
 }
 
-RunStore::~RunStore() { budget_.set_reclaimer(nullptr); }
+RunStore::~RunStore() {
+  {
+    const std::scoped_lock lock(mutex_);
+    is_ending_ = true;
+  }
+  memory_is_low_.notify_one();
+  prefetch_is_wanted_.notify_one();
+  if (spiller_.joinable()) spiller_.join();
+  if (reader_.joinable()) reader_.join();
+  budget_.set_reclaimer(nullptr);
+}
 
 Status RunStore::explain(Error error) const {
   if (error.kind == ErrorKind::kMemoryBudget) TW_TRY(status());
   return std::unexpected(std::move(error));
 }
 
-Result<Chunk> RunStore::explained(Result<Chunk> chunk) const {
-  if (!chunk) TW_TRY(explain(std::move(chunk.error())));
-  return chunk;
-}
+Result<Chunk> RunStore::new_chunk() { return allocate(arena_.chunk_bytes()); }
 
-Result<Chunk> RunStore::new_chunk() { return explained(arena_.allocate()); }
+Result<Chunk> RunStore::allocate(size_t bytes) {
+  for (int round = 0;; ++round) {
+    if (auto chunk = arena_.try_allocate(bytes)) return *std::move(chunk);
+    TW_TRY(status());
+    if (round == kSpillRoundsMax) {
+      return over_budget("the memory budget of {} is too small; give more --memory",
+                         format_byte_size(budget_.resident_limit_bytes()));
+    }
+    // One of the usual size comes of what is kept; another one needs memory that is given back.
+    if (bytes > arena_.chunk_bytes()) {
+      reclaim(bytes);
+    } else {
+      make_room(bytes);
+    }
+  }
+}
 
 Status RunStore::append(size_t partition, Chunk chunk) {
   const std::scoped_lock lock(mutex_);
   if (spill_error_) return std::unexpected(*spill_error_);
   partitions_[partition].chunks.push_back(std::move(chunk));
+  spill_ahead_if_low();
   return {};
 }
 
 Status RunStore::append(size_t partition, std::span<const std::byte> bytes) {
-  TW_ASSIGN(Chunk chunk, explained(arena_.allocate(bytes.size())));
+  TW_ASSIGN(Chunk chunk, allocate(bytes.size()));
   std::ranges::copy(bytes, chunk.data());
   chunk.set_size(bytes.size());
   return append(partition, std::move(chunk));
@@ -61,51 +92,103 @@ Status RunStore::status() const {
   return {};
 }
 
-void RunStore::reclaim() {
-  const StageTimer timer(Stage::kSpill);
-  // What an earlier spill has kept for the next chunks may be enough.
-  if (arena_.release_kept()) return;
+uint64_t RunStore::free_bytes() const { return budget_.available_bytes() + arena_.kept_bytes(); }
+
+void RunStore::spill_ahead_if_low() {
+  if (spill_ahead_ == SpillAhead::kEnded) return;
+  if (free_bytes() >= budget_.capacity_bytes() / kLowDivisor) return;
+  if (spill_ahead_ == SpillAhead::kNotYet) {
+    spill_ahead_ = SpillAhead::kRunning;
+    spiller_ = std::thread([this] { spill_ahead(); });
+  }
+  memory_is_low_.notify_one();
+}
+
+void RunStore::spill_ahead() {
+  const uint64_t low_bytes = budget_.capacity_bytes() / kLowDivisor;
+  const uint64_t enough_bytes = budget_.capacity_bytes() / kEnoughDivisor;
   std::unique_lock lock(mutex_);
-  if (spill_error_) return;
-  if (!file_) {
-    auto file = SpillFile::create(temp_folder_ / "runs.spill");
-    if (!file) {
-      spill_error_ = std::move(file).error();
-      return;
-    }
-    file_ = std::move(*file);
+  const auto is_over = [&] {
+    return is_ending_ || spill_error_ || spill_ahead_ == SpillAhead::kEnded;
+  };
+  while (!is_over()) {
+    const bool has_spilled = spill_until(enough_bytes, lock);
+    if (is_over()) return;
+    // Where there was nothing to spill, there will be with the next chunk.
+    if (!has_spilled || free_bytes() >= low_bytes) memory_is_low_.wait(lock);
   }
-  const uint64_t round = spill_round_;
-  if (spiller_count_ == 0) {
-    next_to_spill_ = 0;
-    // Who spills is mostly about to fill new chunks.
-    arena_.keep_returned(true);
+}
+
+void RunStore::end_spilling_ahead() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (spill_ahead_ == SpillAhead::kEnded) return;
+    spill_ahead_ = SpillAhead::kEnded;
   }
-  ++spiller_count_;
-  while (!spill_error_ && next_to_spill_ < partitions_.size()) {
-    Partition& partition = partitions_[next_to_spill_++];
+  memory_is_low_.notify_one();
+}
+
+/// Spills one partition after the other; false when there was nothing to spill.
+bool RunStore::spill_until(uint64_t enough_bytes, std::unique_lock<std::mutex>& lock) {
+  bool has_spilled = false;
+  for (size_t i = 0; i < partitions_.size() && free_bytes() < enough_bytes; ++i) {
+    if (is_ending_ || spill_error_ || !has_file()) return has_spilled;
+    Partition& partition = partitions_[next_to_spill_];
+    next_to_spill_ = (next_to_spill_ + 1) % partitions_.size();
     if (partition.chunks.empty()) continue;
-    auto chunks = std::exchange(partition.chunks, {});
-    partition.is_being_spilled = true;
-    lock.unlock();
-    auto blocks = write_or_explain(std::move(chunks));
-    lock.lock();
-    partition.is_being_spilled = false;
-    if (blocks) {
-      partition.blocks.insert(partition.blocks.end(), blocks->begin(), blocks->end());
-    } else if (!spill_error_) {
-      spill_error_ = std::move(blocks).error();
-    }
-    spilled_.notify_all();
+    spill(partition, lock);
+    has_spilled = true;
   }
+  return has_spilled;
+}
+
+/// False when it cannot be made, which is the store's failure then.
+bool RunStore::has_file() {
+  if (file_) return true;
+  auto file = SpillFile::create(temp_folder_ / "runs.spill");
+  if (!file) {
+    spill_error_ = std::move(file).error();
+    return false;
+  }
+  file_ = std::move(*file);
+  return true;
+}
+
+/// Writes what the partition has in memory; without the lock meanwhile.
+void RunStore::spill(Partition& partition, std::unique_lock<std::mutex>& lock) {
+  auto chunks = std::exchange(partition.chunks, {});
+  ++partition.spills_in_progress;
+  ++spills_in_progress_;
+  lock.unlock();
+  auto blocks = [&] {
+    const StageTimer timer(Stage::kSpill);
+    return write_or_explain(std::move(chunks));
+  }();
+  lock.lock();
+  --partition.spills_in_progress;
+  --spills_in_progress_;
+  if (blocks) {
+    partition.blocks.insert(partition.blocks.end(), blocks->begin(), blocks->end());
+  } else if (!spill_error_) {
+    spill_error_ = std::move(blocks).error();
+  }
+  progress_.notify_all();
+}
+
+/// Somewhat more than is wanted, so that the next ones who want some find it.
+void RunStore::make_room(uint64_t wanted_bytes) {
+  const uint64_t enough_bytes = wanted_bytes + budget_.capacity_bytes() / kEnoughDivisor;
+  std::unique_lock lock(mutex_);
+  spill_until(enough_bytes, lock);
   // What the others still write is memory that will be free in a moment.
-  if (--spiller_count_ == 0) {
-    arena_.keep_returned(false);
-    ++spill_round_;
-    spilled_.notify_all();
-  } else {
-    spilled_.wait(lock, [&] { return spill_round_ != round; });
-  }
+  progress_.wait(lock, [&] { return free_bytes() >= wanted_bytes || spills_in_progress_ == 0; });
+}
+
+void RunStore::reclaim(uint64_t wanted_bytes) {
+  const StageTimer timer(Stage::kSpill);
+  if (free_bytes() < wanted_bytes) make_room(wanted_bytes);
+  // The wanted bytes are not those of a chunk.
+  arena_.release_kept();
 }
 
 /// Nothing may be thrown past the others, who wait for the end of the round.
@@ -140,15 +223,22 @@ Result<std::vector<SpillBlock>> RunStore::write_blocks(std::vector<Chunk> chunks
 
 Status RunStore::for_each_chunk(size_t partition,
                                 const std::function<Status(std::span<const std::byte>)>& visit) {
+  end_spilling_ahead();
   // Chunks may move to the file while they are being visited; what is visited is held here.
   std::vector<Chunk> chunks;
   std::vector<SpillBlock> blocks;
+  std::unique_ptr<Prefetch> prefetch;
   {
     std::unique_lock lock(mutex_);
-    spilled_.wait(lock, [&] { return !partitions_[partition].is_being_spilled; });
+    Partition& visited = partitions_[partition];
+    progress_.wait(lock, [&] {
+      return visited.spills_in_progress == 0 &&
+             (visited.prefetch == nullptr || visited.prefetch->is_done);
+    });
     if (spill_error_) return std::unexpected(*spill_error_);
-    chunks.swap(partitions_[partition].chunks);
-    blocks = partitions_[partition].blocks;
+    chunks.swap(visited.chunks);
+    blocks = visited.blocks;
+    prefetch = std::move(visited.prefetch);
   }
   Status status;
   for (const Chunk& chunk : chunks) {
@@ -161,16 +251,74 @@ Status RunStore::for_each_chunk(size_t partition,
     for (Chunk& chunk : chunks) kept.push_back(std::move(chunk));
   }
   TW_TRY(status);
+  size_t next = 0;
+  if (prefetch != nullptr) {
+    TW_TRY(prefetch->status);
+    for (; next < prefetch->bytes.size(); ++next) TW_TRY(visit(prefetch->bytes[next]));
+    prefetch.reset();
+  }
   SpillBuffer buffer;
-  for (const SpillBlock& block : blocks) {
+  for (; next < blocks.size(); ++next) {
     SpillFile::Bytes bytes;
     {
       const StageTimer timer(Stage::kSpill);
-      TW_ASSIGN(bytes, file_->read(block, buffer));
+      TW_ASSIGN(bytes, file_->read(blocks[next], buffer));
     }
     TW_TRY(visit(bytes));
   }
   return {};
+}
+
+void RunStore::prefetch(size_t partition) {
+  end_spilling_ahead();
+  auto prefetch = std::make_unique<Prefetch>();
+  {
+    const std::scoped_lock lock(mutex_);
+    if (partitions_[partition].prefetch != nullptr) return;
+    prefetch->blocks = partitions_[partition].blocks;
+  }
+  if (prefetch->blocks.empty()) return;
+  uint64_t bytes = 0;
+  for (const SpillBlock& block : prefetch->blocks) bytes += SpillBuffer::bytes_for(block);
+  if (free_bytes() < bytes + budget_.capacity_bytes() / kLowDivisor) return;
+  if (budget_.available_bytes() < bytes) arena_.release_kept();
+  if (!budget_.try_reserve_at_once(bytes, prefetch->memory)) return;
+  const std::scoped_lock lock(mutex_);
+  prefetches_.push_back(prefetch.get());
+  partitions_[partition].prefetch = std::move(prefetch);
+  if (!reader_.joinable()) reader_ = std::thread([this] { read_prefetches(); });
+  prefetch_is_wanted_.notify_one();
+}
+
+void RunStore::read_prefetches() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    prefetch_is_wanted_.wait(lock, [&] { return is_ending_ || !prefetches_.empty(); });
+    if (is_ending_) return;
+    Prefetch& prefetch = *prefetches_.front();
+    prefetches_.pop_front();
+    lock.unlock();
+    {
+      const StageTimer timer(Stage::kSpill);
+      prefetch.status = read_blocks(prefetch);
+    }
+    lock.lock();
+    prefetch.is_done = true;
+    progress_.notify_all();
+  }
+}
+
+Status RunStore::read_blocks(Prefetch& prefetch) const {
+  try {
+    prefetch.buffers = std::vector<SpillBuffer>(prefetch.blocks.size());
+    for (size_t i = 0; i < prefetch.blocks.size(); ++i) {
+      TW_ASSIGN(const auto bytes, file_->read(prefetch.blocks[i], prefetch.buffers[i]));
+      prefetch.bytes.push_back(bytes);
+    }
+    return {};
+  } catch (const std::bad_alloc&) {
+    return over_budget("the system has no memory left for reading what was spilled");
+  }
 }
 
 void RunStore::drop(size_t partition) {

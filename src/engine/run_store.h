@@ -3,11 +3,14 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "base/result.h"
@@ -24,8 +27,9 @@ struct RunStoreOptions {
 };
 
 /// The runs of an out-of-core operator: chunks of bytes, each belonging to a partition. They stay
-/// in memory while the budget lasts and go to one compressed temporary file when it does not; all
-/// threads that need memory then help with that.
+/// in memory while the budget lasts and go to one temporary file when it does not. A thread of the
+/// store begins with that before the budget is used up, so that those that fill chunks seldom wait;
+/// where the disk is too slow for it, all threads that need memory help.
 ///
 /// The order of the chunks within a partition is not defined: it depends on threads and on the
 /// budget, so results may not depend on it.
@@ -51,9 +55,14 @@ class RunStore final : public MemoryReclaimer {
   Status append(size_t partition, std::span<const std::byte> bytes);
 
   /// Calls `visit` with every chunk of the partition; the span is valid during the call. One visit
-  /// of a partition at a time: its chunks are in the visitor's hands meanwhile.
+  /// of a partition at a time: its chunks are in the visitor's hands meanwhile. From the first
+  /// visit on nothing is spilled ahead.
   Status for_each_chunk(size_t partition,
                         const std::function<Status(std::span<const std::byte>)>& visit);
+
+  /// Begins to read the partition's part of the file, for the next visit of it; nothing where there
+  /// is no memory for that. A failure is the visit's.
+  void prefetch(size_t partition);
 
   /// The first failure of spilling.
   Status status() const;
@@ -64,38 +73,68 @@ class RunStore final : public MemoryReclaimer {
   /// Frees the partition's memory.
   void drop(size_t partition);
 
-  /// Writes all chunks in memory to the file, together with the other threads that ask for it at
-  /// the same time; returns when all of them are done.
-  void reclaim() override;
+  /// Writes chunks in memory to the file until so much is free, and returns when what other threads
+  /// write at the same time is written as well, unless there is enough without it.
+  void reclaim(uint64_t wanted_bytes) override;
 
   size_t partition_count() const { return partitions_.size(); }
   size_t chunk_bytes() const { return arena_.chunk_bytes(); }
   uint64_t spilled_bytes() const;
 
  private:
+  /// Blocks on their way into memory, or there.
+  struct Prefetch {
+    std::vector<SpillBlock> blocks;
+    std::vector<SpillBuffer> buffers;     ///< by block
+    std::vector<SpillFile::Bytes> bytes;  ///< by block, in its buffer
+    Reservation memory;
+    bool is_done = false;
+    Status status;
+  };
+
   struct Partition {
     std::vector<Chunk> chunks;
     std::vector<SpillBlock> blocks;
-    bool is_being_spilled = false;  ///< its chunks are neither in memory nor in the file
+    std::unique_ptr<Prefetch> prefetch;  ///< of the first blocks
+    int spills_in_progress = 0;          ///< of chunks that are neither in memory nor in the file
   };
 
+  /// Whether chunks are spilled before the memory is needed.
+  enum class SpillAhead { kNotYet, kRunning, kEnded };
+
+  Result<Chunk> allocate(size_t bytes);
+  uint64_t free_bytes() const;
+  void spill_ahead_if_low();
+  void spill_ahead();
+  void end_spilling_ahead();
+  void make_room(uint64_t wanted_bytes);
+  bool spill_until(uint64_t enough_bytes, std::unique_lock<std::mutex>& lock);
+  bool has_file();
+  void spill(Partition& partition, std::unique_lock<std::mutex>& lock);
   Result<std::vector<SpillBlock>> write_or_explain(std::vector<Chunk> chunks);
   Result<std::vector<SpillBlock>> write_blocks(std::vector<Chunk> chunks);
-  Result<Chunk> explained(Result<Chunk> chunk) const;
+  void read_prefetches();
+  Status read_blocks(Prefetch& prefetch) const;
 
   std::filesystem::path temp_folder_;
   ChunkArena arena_;  // before the chunks
   MemoryBudget& budget_;
   Reservation spill_buffers_;
   mutable std::mutex mutex_;
-  std::condition_variable spilled_;
+  std::condition_variable memory_is_low_;
+  std::condition_variable prefetch_is_wanted_;
+  std::condition_variable progress_;  // a spill or a prefetch is done
   // Guarded by mutex_.
   std::vector<Partition> partitions_;
   std::optional<SpillFile> file_;     // made under mutex_; written and read without
   std::optional<Error> spill_error_;  // the first one is final
-  size_t spiller_count_ = 0;
   size_t next_to_spill_ = 0;
-  uint64_t spill_round_ = 0;  // rounds that are over
+  size_t spills_in_progress_ = 0;
+  SpillAhead spill_ahead_ = SpillAhead::kNotYet;
+  std::deque<Prefetch*> prefetches_;  // not begun yet; they are the partitions'
+  bool is_ending_ = false;
+  std::thread spiller_;
+  std::thread reader_;
 };
 
 }  // namespace tapeworks

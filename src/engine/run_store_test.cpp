@@ -68,7 +68,7 @@ TEST_F(RunStoreTest, SpillingWhileAPartitionIsVisitedLosesNothing) {
   size_t visited = 0;
   const auto status = store.for_each_chunk(0, [&](std::span<const std::byte> chunk) -> Status {
     visited += chunk.size();
-    store.reclaim();
+    store.reclaim(budget_->capacity_bytes());
     return {};
   });
   EXPECT_TRUE(status);
@@ -94,10 +94,59 @@ TEST_F(RunStoreTest, ThreadsMayAppendAtOnce) {
   }
 }
 
+TEST_F(RunStoreTest, SpillsBeforeTheBudgetIsUsedUp) {
+  RunStore store({.partition_count = 8}, *budget_, folder_);
+  const uint64_t nearly_all = budget_->capacity_bytes() - budget_->capacity_bytes() / 16;
+  Reservation rest;
+  ASSERT_TRUE(budget_->try_reserve(nearly_all - budget_->used_bytes(), rest));
+  // Never is more wanted than there is, so nobody has to wait for a spill.
+  for (size_t i = 0; i < 100 && store.spilled_bytes() == 0; ++i) {
+    ASSERT_TRUE(store.append(i % 8, std::vector<std::byte>(50'000, static_cast<std::byte>(i))));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_GT(store.spilled_bytes(), 0U);
+}
+
+TEST_F(RunStoreTest, WhatWasPrefetchedIsVisitedOnce) {
+  RunStore store({.partition_count = 3}, *budget_, folder_);
+  for (int round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < 60; ++i) {
+      ASSERT_TRUE(store.append(i % 2, std::vector<std::byte>(100'000, static_cast<std::byte>(i))));
+    }
+    if (round < 2) store.reclaim(budget_->capacity_bytes());
+  }
+  const auto before = counts_of(store, 0);
+  store.prefetch(0);
+  store.prefetch(0);
+  store.prefetch(1);
+  store.prefetch(2);
+  // More is spilled behind the prefetch.
+  store.reclaim(budget_->capacity_bytes());
+  EXPECT_EQ(counts_of(store, 0), before);
+  EXPECT_EQ(counts_of(store, 0), before) << "a second time, from the file";
+  EXPECT_EQ(counts_of(store, 1).size(), before.size());
+  EXPECT_TRUE(counts_of(store, 2).empty());
+  for (const auto& [byte, count] : before) EXPECT_EQ(count, 300'000U);
+}
+
+TEST_F(RunStoreTest, ADamagedPrefetchIsTheVisitsFailure) {
+  RunStore store({.partition_count = 1}, *budget_, folder_);
+  ASSERT_TRUE(store.append(0, std::vector<std::byte>(100'000, std::byte{7})));
+  store.reclaim(budget_->capacity_bytes());
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    std::filesystem::resize_file(entry.path(), 5000);
+  }
+  store.prefetch(0);
+  const auto status =
+      store.for_each_chunk(0, [](std::span<const std::byte>) -> Status { return {}; });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().kind, ErrorKind::kIo);
+}
+
 TEST_F(RunStoreTest, AFailedSpillIsReportedByTheNextAppend) {
   RunStore store({.partition_count = 1}, *budget_, folder_ / "missing");
   ASSERT_TRUE(store.append(0, std::vector<std::byte>(100)));
-  store.reclaim();
+  store.reclaim(budget_->capacity_bytes());
   const auto status = store.append(0, std::vector<std::byte>(100));
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().kind, ErrorKind::kIo);

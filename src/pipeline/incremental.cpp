@@ -35,19 +35,20 @@ std::string canonical_text(const fs::path& path) {
   return error ? path.string() : canonical.string();
 }
 
-/// Size and times; the rest stays 0.
-FileStamp stat_stamp(const fs::path& path) {
+/// Size and times; the rest stays 0, and all of it where there is no such file: the scan will say
+/// so. kIo for an object store that does not answer.
+Result<FileStamp> stat_stamp(const fs::path& path) {
   if (is_object_address(path.native())) {
-    const auto object = find_object(path.string());
-    if (!object || !*object) return {};
-    return {(*object)->byte_count, (*object)->modified_ns, 0, 0};
+    TW_ASSIGN(const auto object, find_object(path.string()));
+    if (!object) return FileStamp{};
+    return FileStamp{object->byte_count, object->modified_ns, 0, 0};
   }
   struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) return {};
+  if (::stat(path.c_str(), &info) != 0) return FileStamp{};
   const auto ns = [](const timespec& time) {
     return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
   };
-  return {static_cast<uint64_t>(info.st_size), ns(info.st_mtim), ns(info.st_ctim), 0};
+  return FileStamp{static_cast<uint64_t>(info.st_size), ns(info.st_mtim), ns(info.st_ctim), 0};
 }
 
 struct OpenedInput {
@@ -58,7 +59,8 @@ struct OpenedInput {
 /// A file that is no good has no footer here; the scan will say what is wrong with it. A store that
 /// does not answer would be waited for again with each of its objects, so that is the end.
 Result<OpenedInput> open_input(const fs::path& path, MemoryBudget& budget) {
-  OpenedInput opened{stat_stamp(path), std::nullopt};
+  OpenedInput opened;
+  TW_ASSIGN(opened.stamp, stat_stamp(path));
   auto input = ParquetInput::open(path, budget);
   if (!input) {
     const bool is_lost =
@@ -310,12 +312,17 @@ class SymbolReplacer {
 
 }  // namespace
 
-Result<InputPlan> plan_full_scan(std::vector<fs::path> paths, MemoryBudget& budget) {
+uint64_t InputPlan::byte_count() const {
+  uint64_t sum = 0;
+  for (const FileStamp& stamp : stamps) sum += stamp.byte_count;
+  return sum;
+}
+
+Result<InputPlan> plan_full_scan(std::vector<fs::path> paths) {
   InputPlan plan;
   plan.stamps.resize(paths.size());
   TW_TRY(run_tasks(paths.size(), opening_thread_count(paths), [&](size_t index, size_t) -> Status {
-    TW_ASSIGN(const OpenedInput opened, open_input(paths[index], budget));
-    plan.stamps[index] = opened.stamp;
+    TW_ASSIGN(plan.stamps[index], stat_stamp(paths[index]));
     return {};
   }));
   for (const fs::path& path : paths) plan.canonical.push_back(canonical_text(path));
@@ -409,14 +416,16 @@ Status save_input_index(InputPlan plan, const ScanOptions& scan, MemoryBudget& b
   index.brokers = std::move(plan.facts.brokers);
   index.names = std::move(plan.facts.names);
   for (size_t i = 0; i < plan.paths.size(); ++i) {
-    FileStamp now = stat_stamp(plan.paths[i]);
-    now.footer_xxh3 = plan.stamps[i].footer_xxh3;
+    FileStamp stamp = plan.stamps[i];
+    stamp.footer_xxh3 = plan.facts.footer_xxh3[i];
+    FileStamp now = stat_stamp(plan.paths[i]).value_or(FileStamp{});
+    now.footer_xxh3 = stamp.footer_xxh3;
     auto& row_groups = plan.facts.files[i];
-    if (now != plan.stamps[i]) {
+    if (now != stamp) {
       // Changed under our hands: what was read may be neither the old content nor the new one.
       for (RowGroupFacts& facts : row_groups) facts.xxh3.reset();
     }
-    index.files.push_back({plan.canonical[i], plan.stamps[i], std::move(row_groups)});
+    index.files.push_back({plan.canonical[i], stamp, std::move(row_groups)});
   }
   const std::string bytes = encode_index(index);
   if (bytes.size() > kIndexBytesMax) return no_record();

@@ -19,14 +19,18 @@ namespace tapeworks {
 struct InputPlan {
   std::vector<std::filesystem::path> paths;  ///< as they were given
   std::vector<std::string> canonical;        ///< by file
-  std::vector<FileStamp> stamps;             ///< by file, taken before the file is read
+  std::vector<FileStamp> stamps;             ///< by file, taken before it is scanned
   InputFacts facts;
   std::set<Day> old_days;       ///< of all rows of the old summary
   bool is_nothing_new = false;  ///< the old summary is what a rebuild would give
+
+  /// Of all files, when they were stamped.
+  uint64_t byte_count() const;
 };
 
-/// Everything is read. Errors: kIo for an object store that does not answer, kCancelled.
-Result<InputPlan> plan_full_scan(std::vector<std::filesystem::path> paths, MemoryBudget& budget);
+/// Everything is to be read; no file is opened yet. Errors: kIo for an object store that does not
+/// answer, kCancelled.
+Result<InputPlan> plan_full_scan(std::vector<std::filesystem::path> paths);
 
 struct IncrementOptions {
   std::vector<std::string> inputs;  ///< the complete set; empty when `added` says what is new

@@ -33,16 +33,15 @@ using nlohmann::ordered_json;
 constexpr double kDatesWithoutCloseWarned = 0.01;
 
 /// What stands in run.json: the run, not its result.
-ordered_json run_info(std::string_view command, const std::vector<std::filesystem::path>& inputs,
+ordered_json run_info(std::string_view command, const InputPlan& input,
                       const RefreshHistory& history) {
   ordered_json info;
   info["command"] = command;
   ordered_json files = ordered_json::array();
-  for (const auto& path : inputs) {
+  for (size_t i = 0; i < input.paths.size(); ++i) {
     ordered_json file;
-    file["path"] = absolute_name(path);
-    const auto status = status_of_input(path);
-    if (status) file["bytes"] = status->byte_count;
+    file["path"] = absolute_name(input.paths[i]);
+    file["bytes"] = input.stamps[i].byte_count;
     files.push_back(std::move(file));
   }
   info["inputs"] = std::move(files);
@@ -51,16 +50,11 @@ ordered_json run_info(std::string_view command, const std::vector<std::filesyste
 }
 
 /// A `run` that began at `begin` and is about to be published.
-MeasuredRun measured_run(std::chrono::steady_clock::time_point begin,
-                         const std::vector<std::filesystem::path>& inputs) {
+MeasuredRun measured_run(std::chrono::steady_clock::time_point begin, const InputPlan& input) {
   MeasuredRun run;
   run.ended_s = unix_now_s();
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  for (const auto& path : inputs) {
-    std::error_code error;
-    const auto bytes = std::filesystem::file_size(path, error);
-    if (!error) run.input_bytes += bytes;
-  }
+  run.input_bytes = input.byte_count();
   return run;
 }
 
@@ -105,14 +99,8 @@ const std::set<std::string> kPnlTables = [] {
 /// Room for the new files, and for the runs as far as the budget will not hold them: an estimate
 /// from the size of the input (docs/formats/runs.md); a disk that fills in spite of it is exit 4 as
 /// well.
-Status check_room(const GenerationWriter& generation,
-                  const std::vector<std::filesystem::path>& inputs, const WorkPlace& place,
+Status check_room(const GenerationWriter& generation, uint64_t input_bytes, const WorkPlace& place,
                   const MemoryBudget& budget) {
-  uint64_t input_bytes = 0;
-  for (const auto& path : inputs) {
-    TW_ASSIGN(const InputStatus status, status_of_input(path));
-    input_bytes += status.byte_count;
-  }
   const uint64_t output_bytes = input_bytes * 6 / 10;
   const uint64_t run_bytes = input_bytes;
   const uint64_t spill_bytes =
@@ -246,13 +234,23 @@ Status save_inputs(EtlPhase& phase, const EtlOptions& etl, MemoryBudget& budget,
   return save_input_index(std::move(phase.input), etl.scan, budget, generation);
 }
 
+/// The end of every `etl`: its tables are there, and the others stay.
+Status publish_summaries(EtlPhase& phase, const EtlOptions& etl, MemoryBudget& budget,
+                         GenerationWriter& generation) {
+  TW_TRY(keep_other_tables(generation, kEtlTables));
+  const ordered_json info =
+      run_info("etl", phase.input, read_refresh_history(generation.base_path()));
+  TW_TRY(save_inputs(phase, etl, budget, generation));
+  return generation.publish(std::string(to_string(etl.scan.mode)), info);
+}
+
 /// The scan, with everything checked that can be before it.
 Result<EtlPhase> scan_phase(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget,
                             GenerationWriter& generation) {
   EtlPhase phase;
   TW_ASSIGN(auto paths, expand_inputs(etl.inputs));
-  TW_TRY(check_room(generation, paths, place, budget));
-  TW_ASSIGN(phase.input, plan_full_scan(std::move(paths), budget));
+  TW_ASSIGN(phase.input, plan_full_scan(std::move(paths)));
+  TW_TRY(check_room(generation, phase.input.byte_count(), place, budget));
   TW_TRY(scan_input(phase, etl, place, budget, generation));
   return phase;
 }
@@ -364,14 +362,14 @@ class AllIncrement {
     if (is_unchanged() && phase.input.is_nothing_new && rejected_checkpoints == 0 && !is_due) {
       return IncrementOutcome::kNothingNew;
     }
-    if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input.paths);
+    if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input);
     if (is_due) {
       phase.runs = {};
       TW_ASSIGN(const bool is_same, equals_rebuild(phase.input.paths));
       if (!is_same) return IncrementOutcome::kDiffers;
       history.verified_s = unix_now_s();
     }
-    const ordered_json info = run_info("run", phase.input.paths, history);
+    const ordered_json info = run_info("run", phase.input, history);
     if (!phase.input.is_nothing_new) TW_TRY(save_inputs(phase, etl_, budget_, generation_));
     TW_TRY(generation_.publish(std::string(to_string(etl_.scan.mode)), info));
     return IncrementOutcome::kPublished;
@@ -463,11 +461,7 @@ Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budg
   TW_TRY(summaries.finish(phase.runs, etl.scan));
   warn_about_balance(summaries);
 
-  TW_TRY(keep_other_tables(generation, kEtlTables));
-  const ordered_json info =
-      run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
-  TW_TRY(save_inputs(phase, etl, budget, generation));
-  return generation.publish(std::string(to_string(etl.scan.mode)), info);
+  return publish_summaries(phase, etl, budget, generation);
 }
 
 Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
@@ -490,11 +484,7 @@ Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
                           summaries, {}));
       TW_TRY(summaries.finish(phase.runs, etl.scan));
       warn_about_balance(summaries);
-      TW_TRY(keep_other_tables(generation, kEtlTables));
-      const ordered_json info =
-          run_info("etl", phase.input.paths, read_refresh_history(generation.base_path()));
-      TW_TRY(save_inputs(phase, etl, budget, generation));
-      TW_TRY(generation.publish(std::string(to_string(etl.scan.mode)), info));
+      TW_TRY(publish_summaries(phase, etl, budget, generation));
       return IncrementOutcome::kPublished;
     }
   }
@@ -533,8 +523,9 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
   TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
   TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
   dates.warn_about_missing(prices);
-  return generation.publish(std::string(to_string(pnl.mode)),
-                            run_info("pnl", {}, read_refresh_history(generation.base_path())));
+  return generation.publish(
+      std::string(to_string(pnl.mode)),
+      run_info("pnl", InputPlan{}, read_refresh_history(generation.base_path())));
 }
 
 Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
@@ -565,9 +556,9 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   dates.warn_about_missing(prices.prices);
 
   RefreshHistory history = read_refresh_history(generation.base_path());
-  history.full = measured_run(begin, phase.input.paths);
+  history.full = measured_run(begin, phase.input);
   history.verified_s = history.full->ended_s;
-  const ordered_json info = run_info("run", phase.input.paths, history);
+  const ordered_json info = run_info("run", phase.input, history);
   TW_TRY(save_inputs(phase, etl, budget, generation));
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }

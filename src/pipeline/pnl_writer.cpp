@@ -61,7 +61,11 @@ Status PnlWriter::put_file(size_t symbol_index, const std::filesystem::path& fil
   const Sources sources = sources_of(symbol);
   TW_ASSIGN(const bool is_kept, keep(symbol_index, symbol, sources));
   if (is_kept) return {};
-  TW_ASSIGN(const DailySummary summary, read_daily_summary(file, writer_.pool()));
+  const auto read = [&] {
+    const StageTimer decode_timer(Stage::kDecode);
+    return read_daily_summary(file, writer_.pool());
+  };
+  TW_ASSIGN(const DailySummary summary, read());
   on_read(summary);
   return summary.symbol.empty() ? Status{} : compute(symbol_index, summary, sources);
 }

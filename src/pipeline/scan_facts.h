@@ -42,6 +42,8 @@ struct InputFacts {
   std::vector<std::string> names;
   /// By file and row group. A file without entries is new, and all of it is read.
   std::vector<std::vector<RowGroupFacts>> files;
+  /// By file, of the footers that the scan read; 0 where one cannot be read again.
+  std::vector<uint64_t> footer_xxh3;
   /// The days whose rows are read from every row group. The scan adds the days of new row groups.
   std::set<Day> replaced_days;
   /// False when there are more facts than the memory for them: then `files` lacks some.

@@ -239,6 +239,10 @@ Status reduce_to_summaries(TransactionRuns& runs, const ReduceOptions& options,
   Progress progress("writing", runs.symbols.size());
   const Status reduced =
       run_tasks(tasks.size(), thread_count, [&](size_t index, size_t worker) -> Status {
+        // The next one that nobody has yet, so that it need not be waited for then.
+        if (const size_t next = index + thread_count; next < tasks.size()) {
+          runs.runs->prefetch(tasks[next].partition);
+        }
         TW_TRY(reducers[worker]->reduce(tasks[index]));
         progress.add(tasks[index].symbols.size());
         return {};

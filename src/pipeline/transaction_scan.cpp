@@ -67,12 +67,17 @@ std::vector<RowGroupScanner::RowRange> cut_into_ranges(const std::vector<Transac
   return ranges;
 }
 
+/// `inputs` may be null; else it gets the hashes of the footers.
 Result<std::vector<TransactionFile>> open_files(const std::vector<std::filesystem::path>& paths,
-                                                const ScanOptions& options, MemoryBudget& budget) {
+                                                const ScanOptions& options, MemoryBudget& budget,
+                                                InputFacts* inputs) {
   std::vector<std::optional<TransactionFile>> opened(paths.size());
+  if (inputs != nullptr) inputs->footer_xxh3.resize(paths.size());
   TW_TRY(run_tasks(paths.size(), opening_thread_count(paths), [&](size_t index, size_t) -> Status {
     TW_ASSIGN(opened[index], TransactionFile::open(paths[index], options.columns, options.mode,
                                                    options.amounts, options.days, budget));
+    if (inputs != nullptr)
+      inputs->footer_xxh3[index] = footer_hash(opened[index]->input).value_or(0);
     return {};
   }));
   std::vector<TransactionFile> files;
@@ -267,7 +272,7 @@ Result<TransactionRuns> scan_transactions(const std::vector<std::filesystem::pat
                                           const std::filesystem::path& temp_folder,
                                           InputFacts* inputs) {
   PhaseTimer timer("scan");
-  TW_ASSIGN(const std::vector<TransactionFile> files, open_files(paths, options, budget));
+  TW_ASSIGN(const std::vector<TransactionFile> files, open_files(paths, options, budget, inputs));
   int64_t row_count = 0;
   for (const TransactionFile& file : files) row_count += file.input.row_count();
 

@@ -48,11 +48,7 @@ struct ByteRange {
 /// Where the pages of a chunk lie; sizes that cannot be are refused.
 ByteRange range_of(const parquet::ColumnChunkMetaData& chunk,
                    const parquet::ApplicationVersion& writer, int64_t source_bytes) {
-  ByteRange range{chunk.data_page_offset(), chunk.total_compressed_size()};
-  if (chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0 &&
-      chunk.dictionary_page_offset() < range.offset) {
-    range.offset = chunk.dictionary_page_offset();
-  }
+  ByteRange range{first_page_offset(chunk), chunk.total_compressed_size()};
   if (range.offset < 0 || range.length < 0 || range.offset > source_bytes ||
       range.length > source_bytes - range.offset) {
     throw ParquetException("the column chunk is said to lie outside the file");
@@ -71,6 +67,12 @@ bool is_data_page(const parquet::Page& page) {
 }
 
 }  // namespace
+
+int64_t first_page_offset(const parquet::ColumnChunkMetaData& chunk) {
+  const int64_t data = chunk.data_page_offset();
+  const int64_t dictionary = chunk.has_dictionary_page() ? chunk.dictionary_page_offset() : 0;
+  return dictionary > 0 && dictionary < data ? dictionary : data;
+}
 
 struct PageDecompressor::State {
   std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> zstd{ZSTD_createDCtx(), ZSTD_freeDCtx};

@@ -12,6 +12,7 @@
 #include "storage/input_file.h"
 
 namespace parquet {
+class ColumnChunkMetaData;
 class ColumnDescriptor;
 class FileMetaData;
 class Page;
@@ -19,6 +20,9 @@ class PageReader;
 }  // namespace parquet
 
 namespace tapeworks {
+
+/// Where the bytes of a column chunk begin in its file: at its dictionary page, if it has one.
+int64_t first_page_offset(const parquet::ColumnChunkMetaData& chunk);
 
 /// Decompresses pages. Keeps what the codecs need from page to page. Threads: one.
 class PageDecompressor {

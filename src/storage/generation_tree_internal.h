@@ -69,8 +69,7 @@ Status check_files_present(const Manifest& manifest, const std::filesystem::path
 /// The text of run.json: `run_info` after the fields that every run has.
 std::string run_info_text(const nlohmann::ordered_json& run_info);
 
-/// Writes run.json, then manifest.json: synced,
-/// and complete as soon as it has its name.
+/// Writes run.json, then manifest.json: synced, and complete as soon as it has its name.
 Status write_generation_records(const std::filesystem::path& generation, const Manifest& manifest,
                                 const nlohmann::ordered_json& run_info);
 

@@ -199,10 +199,6 @@ bool MemoryBudget::try_reserve_at_once(uint64_t bytes, Reservation& out) {
   return true;
 }
 
-void MemoryBudget::reclaim() {
-  if (reclaimer_ != nullptr) reclaimer_->reclaim();
-}
-
 uint64_t MemoryBudget::available_bytes() const {
   const uint64_t used = used_bytes();
   return used >= capacity_bytes_ ? 0 : capacity_bytes_ - used;
@@ -213,7 +209,7 @@ bool MemoryBudget::acquire(uint64_t bytes) {
   if (reclaimer_ == nullptr || bytes > capacity_bytes_) return false;
   // What one thread frees another one may take; who asks again has seen the others served.
   for (int round = 0; round < kReclaimRoundsMax; ++round) {
-    reclaimer_->reclaim();
+    reclaimer_->reclaim(bytes);
     if (acquire_now(bytes)) return true;
   }
   return false;

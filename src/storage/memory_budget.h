@@ -48,8 +48,8 @@ class Reservation {
 class MemoryReclaimer {
  public:
   virtual ~MemoryReclaimer() = default;
-  /// Frees what it can. Failures are kept and reported by the owner's next call.
-  virtual void reclaim() = 0;
+  /// Frees `wanted_bytes`, or what it can. Failures are kept and reported by the owner's next call.
+  virtual void reclaim(uint64_t wanted_bytes) = 0;
 };
 
 /// The one memory budget of the process (design D2). `--memory` is the limit of the resident size;
@@ -78,8 +78,6 @@ class MemoryBudget {
 
   /// Likewise, but asks nobody to free memory first.
   [[nodiscard]] bool try_reserve_at_once(uint64_t bytes, Reservation& out);
-  /// Asks the reclaimer, if there is one, to free what it can.
-  void reclaim();
 
   /// From now on `reclaimer` (or nobody, for null) is asked, a few times at most, before a request
   /// is refused. Call only while no other thread uses the budget; the reclaimer must outlive its

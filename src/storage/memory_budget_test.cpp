@@ -61,7 +61,7 @@ TEST(MemoryBudget, ThePoolAnswersOutOfMemoryInsteadOfAllocating) {
 class FreesOnce : public MemoryReclaimer {
  public:
   explicit FreesOnce(Reservation held) : held_(std::move(held)) {}
-  void reclaim() override {
+  void reclaim(uint64_t) override {
     ++calls;
     held_.release();
   }

@@ -15,6 +15,11 @@ constexpr int kOpenAttemptsMax = 100;
 
 std::string last_name(const std::string& address) { return address.substr(address.rfind('/') + 1); }
 
+Status write_pointer(const ObjectDirectory& directory, const std::string& generation) {
+  const std::string text = generation + "\n";
+  return write_object(directory.pointer(), std::as_bytes(std::span(text)));
+}
+
 }  // namespace
 
 Result<ObjectDirectory> locate_object_directory(const std::string& data_dir) {
@@ -87,8 +92,7 @@ Status replace_object_pointer(const ObjectDirectory& directory,
         "time, and run this again",
         directory.given, current.value_or("gone"));
   }
-  const std::string text = name + "\n";
-  return write_object(directory.pointer(), std::as_bytes(std::span(text)));
+  return write_pointer(directory, name);
 }
 
 Result<ObjectGeneration> open_object_generation(const std::string& data_dir) {
@@ -167,8 +171,7 @@ Status back_to_object_generation(const std::string& data_dir, uint64_t number) {
       TW_TRY(write_object(directory.superseded_mark(**current), {}));
     }
     // Whatever a damaged pointer says, it is replaced.
-    const std::string text = name + "\n";
-    return write_object(directory.pointer(), std::as_bytes(std::span(text)));
+    return write_pointer(directory, name);
   }
   return not_found("{} has no generation {}; `tapeworks generations --data {}` lists them",
                    directory.given, number, directory.given);

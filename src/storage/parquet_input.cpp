@@ -56,10 +56,7 @@ class ChunkPool final : public arrow::MemoryPool {
 };
 
 void announce(InputFile& file, const parquet::ColumnChunkMetaData& chunk, MemoryBudget* budget) {
-  const int64_t start = chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0
-                            ? chunk.dictionary_page_offset()
-                            : chunk.data_page_offset();
-  file.announce(start, chunk.total_compressed_size(), budget);
+  file.announce(first_page_offset(chunk), chunk.total_compressed_size(), budget);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "base/interrupt.h"
+#include "storage/column_pages.h"
 #include "storage/input_file.h"
 
 namespace tapeworks {
@@ -60,9 +61,7 @@ std::optional<uint64_t> row_group_hash(const ParquetInput& file, int row_group) 
     hash.add(metadata->num_rows());
     for (int column = 0; column < metadata->num_columns(); ++column) {
       const auto chunk = metadata->ColumnChunk(column);
-      const int64_t start = chunk->has_dictionary_page() && chunk->dictionary_page_offset() > 0
-                                ? chunk->dictionary_page_offset()
-                                : chunk->data_page_offset();
+      const int64_t start = first_page_offset(*chunk);
       hash.add(static_cast<int64_t>(chunk->compression()));
       hash.add(chunk->num_values());
       hash.add(chunk->total_compressed_size());

@@ -20,6 +20,8 @@ namespace {
 constexpr std::string_view kMagic = "TWSPILL3";
 /// Records are dense already; a higher level takes much longer and saves little.
 constexpr int kZstdLevel = -5;
+/// Of a decompressor.
+constexpr uint64_t kContextBytes = uint64_t{128} * 1024;
 /// A block must become smaller than 2/3.
 constexpr size_t kWorthwhileNumerator = 2;
 constexpr size_t kWorthwhileDenominator = 3;
@@ -119,8 +121,9 @@ Result<FileDescriptor> open_direct(const std::filesystem::path& path) {
 struct SpillBuffer::State {
   AlignedBytes block;            ///< as it is in the file
   std::vector<std::byte> plain;  ///< of a compressed block
-  std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> compressor{ZSTD_createCCtx(), ZSTD_freeCCtx};
-  std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> decompressor{ZSTD_createDCtx(), ZSTD_freeDCtx};
+  // Made when they are needed.
+  std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> compressor{nullptr, ZSTD_freeCCtx};
+  std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> decompressor{nullptr, ZSTD_freeDCtx};
 
   /// Puts the parts compressed behind the block's header; returns how many bytes, or 0 where that
   /// gains too little.
@@ -131,6 +134,7 @@ struct SpillBuffer::State {
 
 Result<size_t> SpillBuffer::State::compress(std::span<const SpillFile::Bytes> parts,
                                             size_t byte_count) {
+  if (compressor == nullptr) compressor.reset(ZSTD_createCCtx());
   plain.clear();
   for (const SpillFile::Bytes part : parts) plain.insert(plain.end(), part.begin(), part.end());
   const auto out =
@@ -152,6 +156,11 @@ void SpillBuffer::State::copy(std::span<const SpillFile::Bytes> parts, size_t by
 SpillBuffer::SpillBuffer() : state_(std::make_unique<State>()) {}
 
 SpillBuffer::~SpillBuffer() = default;
+
+uint64_t SpillBuffer::bytes_for(const SpillBlock& block) {
+  const bool is_compressed = block.stored_bytes != block.raw_bytes;
+  return padded_bytes(block.stored_bytes) + (is_compressed ? kContextBytes + block.raw_bytes : 0);
+}
 
 SpillFile::SpillFile(std::filesystem::path path, FileDescriptor file)
     : path_(std::move(path)), cached_(std::move(file)), shared_(std::make_unique<Shared>()) {
@@ -241,6 +250,7 @@ Result<SpillFile::Bytes> SpillFile::read(const SpillBlock& block, SpillBuffer& b
   const Bytes body = bytes.subspan(sizeof header, block.stored_bytes);
   const bool is_compressed = block.stored_bytes != block.raw_bytes;
   const auto unpack = [&] {
+    if (state.decompressor == nullptr) state.decompressor.reset(ZSTD_createDCtx());
     state.plain.resize(block.raw_bytes);
     return ZSTD_decompressDCtx(state.decompressor.get(), state.plain.data(), state.plain.size(),
                                body.data(), body.size()) == state.plain.size();

@@ -26,6 +26,9 @@ class SpillBuffer {
   SpillBuffer();
   ~SpillBuffer();
 
+  /// The memory of one that has read this block.
+  static uint64_t bytes_for(const SpillBlock& block);
+
  private:
   friend class SpillFile;
   struct State;
