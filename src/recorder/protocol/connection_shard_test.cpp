@@ -50,6 +50,15 @@ class ShardScript {
   }
   void speak(uint64_t id) { receive(id, binance_trade("A", ++trade_id)); }
   void lose(uint64_t id) { shard.on_closed(at(now), id, "reset by peer", out); }
+  /// The server of 1 wants to go, and 2 has taken over; nothing is closed yet.
+  void begin_hand_over() {
+    start();
+    accept(1);
+    speak(1);
+    receive(1, R"({"e":"serverShutdown","E":1770123456789})");
+    accept(2);
+    speak(2);
+  }
   /// Until what was replaced is closed.
   void hand_over() { until(now + ConnectionShard::kHandOver); }
   void until(SteadyTime time) {
@@ -176,12 +185,7 @@ TEST(ConnectionShard, TheNewConnectionIsProvenBeforeTheOldOneIsClosed) {
 
 TEST(ConnectionShard, TheOldOneTakesOverAgainWhenTheNewOneIsLostAtOnce) {
   ShardScript script;
-  script.start();
-  script.accept(1);
-  script.speak(1);
-  script.receive(1, R"({"e":"serverShutdown","E":1770123456789})");
-  script.accept(2);
-  script.speak(2);
+  script.begin_hand_over();
   script.lose(2);
   EXPECT_EQ(script.shard.active_id(), 1u);
   EXPECT_EQ(script.shard.active_cause(), "lost");
@@ -198,12 +202,7 @@ TEST(ConnectionShard, TheOldOneTakesOverAgainWhenTheNewOneIsLostAtOnce) {
 
 TEST(ConnectionShard, AServerThatClosesTheOldOneFirstIsNoLoss) {
   ShardScript script;
-  script.start();
-  script.accept(1);
-  script.speak(1);
-  script.receive(1, R"({"e":"serverShutdown","E":1770123456789})");
-  script.accept(2);
-  script.speak(2);
+  script.begin_hand_over();
   script.lose(1);
   EXPECT_EQ(count_of(script.out, Kind::kReplaced), 1u);
   EXPECT_EQ(count_of(script.out, Kind::kDisconnected), 1u);
