@@ -40,7 +40,7 @@ class LoadJudge:
                                  columns = {{venue: 'VARCHAR', connection: 'UBIGINT', kind: 'VARCHAR', fault: 'VARCHAR', sent_time: 'BIGINT', rows: '{row}[]'}}))""")
         self.db.execute(f"""
             CREATE TABLE recorded AS
-            SELECT exchange, market, transport, stream, symbol, lsn, frame_index, {hash_of('', True)} AS row_hash
+            SELECT exchange, market, transport, stream, symbol, lsn, frame_index, epoch_ns(receive_time) AS receive_ns, {hash_of('', True)} AS row_hash
             FROM read_parquet('{out}/*/*/*/[0-2][0-9].parquet', hive_partitioning = false)""")
 
     def one(self, query: str, *parameters):
@@ -60,7 +60,7 @@ class LoadJudge:
         self.db.execute("""CREATE OR REPLACE TEMP TABLE allowed AS
             SELECT row_hash, max(copies) AS copies FROM (SELECT connection, row_hash, count(*) AS copies FROM mine GROUP BY ALL) GROUP BY row_hash""")
         self.db.execute("""CREATE OR REPLACE TEMP TABLE found AS
-            SELECT row_hash, any_value(stream) AS stream, any_value(symbol) AS symbol, min(lsn) AS lsn, count(*) AS copies
+            SELECT row_hash, any_value(stream) AS stream, any_value(symbol) AS symbol, min(lsn) AS lsn, min(receive_ns) AS receive_ns, count(*) AS copies
             FROM recorded WHERE exchange = ? AND market = ? AND transport = ? GROUP BY row_hash""", list(VENUES[venue]))
         counts["sent"] += self.one("SELECT count(*) FROM mine")[0]
         invented = self.one("SELECT stream, symbol, lsn FROM found ANTI JOIN allowed USING (row_hash) LIMIT 1")
@@ -72,6 +72,13 @@ class LoadJudge:
         self.db.execute("CREATE OR REPLACE TEMP TABLE gaps (from_ns BIGINT, to_ns BIGINT)")
         if gaps:
             self.db.executemany("INSERT INTO gaps VALUES (?, ?)", gaps)
+        # A busy machine reads late: what had been sent and was not read yet when a connection ended lies before its gap.
+        self.db.execute("""CREATE OR REPLACE TEMP TABLE lags AS SELECT receive_ns, receive_ns - sent_time AS lag_ns
+            FROM found JOIN (SELECT row_hash, min(sent_time) AS sent_time FROM mine GROUP BY row_hash) USING (row_hash)""")
+        self.db.execute("""CREATE OR REPLACE TEMP TABLE gaps AS
+            SELECT from_ns - greatest(coalesce(max(lag_ns), 0), 0) AS from_ns, to_ns FROM gaps
+            LEFT JOIN lags ON receive_ns BETWEEN from_ns - 1000000000 AND from_ns GROUP BY gaps.from_ns, to_ns""")
+        counts["lag_ms_max"] = max(counts["lag_ms_max"], self.one("SELECT max(lag_ns) // 1000000 FROM lags")[0] or 0)
         self.db.execute("CREATE OR REPLACE TEMP TABLE missing AS SELECT * FROM mine ANTI JOIN found USING (row_hash)")
         counts["missing"] += self.one("SELECT count(*) FROM missing")[0]
         self.db.execute("CREATE OR REPLACE TEMP TABLE takeovers (from_ns BIGINT, to_ns BIGINT)")

@@ -1,6 +1,7 @@
 #include "recorder/sink/sampled_legs.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace tapeworks::recorder {
 namespace {
@@ -19,7 +20,12 @@ LegMerge::Session load_session(ByteReader& in) {
 
 SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session& active,
                                         bool were_together) {
-  if (owner_ != active) change_owner(row, active, were_together);
+  // What was sent before the new socket had asked for it comes of the old one only, so the new one
+  // counts from its first row of the stream on.
+  const bool has_spoken = row.session == active || legs_[active.leg].session_lsn == active.lsn;
+  if (owner_ != active && (!owner_ || !were_together || has_spoken)) {
+    change_owner(row, active, were_together);
+  }
   // The clock begins again with the machine; a border never outlives its sockets.
   if (border_ && (row.monotonic_ns < border_->from_ns ||
                   row.monotonic_ns - border_->from_ns > kOverlapNsMax)) {
@@ -45,9 +51,11 @@ void SampledLegs::change_owner(const Row& row, const LegMerge::Session& active,
     std::optional<Position> accounted = taken_;
     if (border_) accounted = std::max(accounted, std::optional(border_->at));
     const Leg& next = legs_[active.leg];
-    std::optional<Position> at = accounted;
-    if (next.session_lsn == active.lsn) at = std::max(at, std::optional(next.last));
-    if (at) border = Border{*at, accounted, *owner_, row.monotonic_ns};
+    const Position begin = next.session_lsn == active.lsn
+                               ? next.last
+                               : Position{row.number - 1, std::numeric_limits<uint32_t>::max()};
+    const Position at = accounted ? std::max(*accounted, begin) : begin;
+    border = Border{at, accounted, *owner_, row.monotonic_ns};
   }
   border_ = border;
   owner_ = active;

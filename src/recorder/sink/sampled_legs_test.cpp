@@ -63,6 +63,18 @@ TEST(SampledLegs, WhatTheNewLegBroughtTooEarlyIsTakenFromTheOldOne) {
   EXPECT_EQ(script.row(kNew, 4), Verdict::kTaken);
 }
 
+TEST(SampledLegs, WhatTheNewLegHadNotAskedForYetIsTakenFromTheOldOne) {
+  Script script;
+  EXPECT_EQ(script.row(kOld, 1), Verdict::kTaken);
+  script.active = kNew;
+  EXPECT_EQ(script.row(kOld, 2), Verdict::kTaken);
+  // The new one begins with the fourth push; the third one was sent before.
+  EXPECT_EQ(script.row(kNew, 4), Verdict::kTaken);
+  EXPECT_EQ(script.row(kOld, 3), Verdict::kTakenLate);
+  EXPECT_EQ(script.row(kOld, 4), Verdict::kLeftOut);
+  EXPECT_EQ(script.row(kNew, 5), Verdict::kTaken);
+}
+
 TEST(SampledLegs, UnchangedPushesAreCounted) {
   Script script;
   for (int i = 0; i < 3; ++i) EXPECT_EQ(script.row(kOld, 7), Verdict::kTaken);
