@@ -203,6 +203,7 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {"[wal]\nsync_interval = 10\n" + feed,
             "r.toml:2: wal.sync_interval must be a duration with its unit"},
            {"[wal]\nsegment = \"1KiB\"\n" + feed, "r.toml:2: wal.segment must be at least 64KiB"},
+           {"[[= \"spot\"\n" + feed, "r.toml:1:"},
            {"[wal]\nkeep = 1.5\n" + feed, "r.toml:2: wal.keep must be text, a whole number"},
            {"[output]\nbucket = \"5m\"\n" + feed, "r.toml:2: output.bucket must be \"1h\""},
            {"[output]\npart_rows = -1\n" + feed,
