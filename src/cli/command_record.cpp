@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/recorder_options.h"
+#include "cli/test_clock_option.h"
 #include "cli/version.h"
 #include "recorder/recorder.h"
 
@@ -20,6 +21,7 @@ class RecordCommand : public Command {
     app.add_option("--memory", memory_, "Limit of the resident memory, with its unit")
         ->type_name("SIZE")
         ->capture_default_str();
+    clock_.describe(app);
   }
 
   Status check() override {
@@ -38,10 +40,14 @@ class RecordCommand : public Command {
     return {};
   }
 
-  Result<int> run() override { return recorder::record(record_); }
+  Result<int> run() override {
+    TW_TRY(clock_.apply());
+    return recorder::record(record_);
+  }
 
  private:
   RecorderOptions options_;
+  TestClockOption clock_;
   std::string duration_;
   std::string memory_ = "192MiB";
   recorder::RecordOptions record_;

@@ -11,6 +11,7 @@
 #include "base/printable_text.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/test_clock_option.h"
 #include "recorder/simulator/exchange_simulator.h"
 #include "storage/posix_file.h"
 
@@ -57,6 +58,7 @@ class SimulateExchangeCommand : public Command {
         ->type_name("FILE");
     app.add_option("--tls-key", options_.tls_key_file, "Private key of the certificate, PEM")
         ->type_name("FILE");
+    clock_.describe(app);
   }
 
   Status check() override {
@@ -79,6 +81,7 @@ class SimulateExchangeCommand : public Command {
   }
 
   Result<int> run() override {
+    TW_TRY(clock_.apply());
     if (!script_file_.empty()) {
       auto script = read_text_file(script_file_);
       if (!script) return invalid_argument("{}", script.error().message);
@@ -110,6 +113,7 @@ class SimulateExchangeCommand : public Command {
   std::string rate_ = "100/s";
   std::string script_file_;
   std::string ledger_file_;
+  TestClockOption clock_;
 };
 
 }  // namespace

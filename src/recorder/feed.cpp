@@ -57,18 +57,14 @@ FeedUrls urls_of(const FeedConfig& config) {
   if (!config.endpoint.empty() && !urls.url.empty()) {
     urls.url = with_path(config.endpoint, urls.url);
   }
-  if (!config.rest_endpoint.empty()) {
-    urls.instruments_url = on_host(config.rest_endpoint, urls.instruments_url);
-  } else if (!config.endpoint.empty()) {
-    urls.instruments_url = on_host("http" + config.endpoint.substr(2), urls.instruments_url);
-  }
-  if (urls.token_url.empty()) return urls;
-  if (!config.rest_endpoint.empty()) {
-    urls.token_url = with_path(config.rest_endpoint, urls.token_url);
-  } else if (!config.endpoint.empty()) {
-    // The token names the address of the socket, so this must be the service that grants it.
-    urls.token_url = with_path("http" + config.endpoint.substr(2), urls.token_url);
-  }
+  // Without a service of its own the feed asks where its socket is: http, or https for wss.
+  const std::string service = !config.rest_endpoint.empty() ? config.rest_endpoint
+                              : !config.endpoint.empty()    ? "http" + config.endpoint.substr(2)
+                                                            : std::string();
+  if (service.empty()) return urls;
+  urls.instruments_url = on_host(service, urls.instruments_url);
+  // The token names the address of the socket, so this must be the service that grants it.
+  if (!urls.token_url.empty()) urls.token_url = with_path(service, urls.token_url);
   return urls;
 }
 

@@ -101,12 +101,34 @@ void FeedSet::start(const std::vector<FeedConfig>& configs) {
     member.feed = make_feed(config);
     start_or_pause(member, "");
   }
+  announce_numbers();
   watch_lists();
+}
+
+/// Once all feeds have their connections: those of an earlier start that have a higher number will
+/// not come again.
+void FeedSet::announce_numbers() {
+  const bool are_known =
+      std::ranges::all_of(members_, [](const Member& member) { return member.feed != nullptr; });
+  if (has_announced_ || !are_known) return;
+  has_announced_ = true;
+  LogEvent event;
+  event.cause = kConnectionNumbers;
+  event.count = int64_t{supplies_.next_slot} - 1;
+  const Status written =
+      host_.log.append(LogKind::kNotice, std::nullopt, 0, event, net::read_clocks());
+  if (!written) host_.fail(written.error());
 }
 
 void FeedSet::start_or_pause(Member& member, const std::string& why) {
   member.is_paused = !disk_orders_.may_run(member.config.priority);
   if (!member.is_paused) member.feed->start(why);
+}
+
+void FeedSet::change(Member& member, FeedConfig config, const std::string& why) {
+  member.feed->change(std::move(config), why);
+  // New connections were begun for what is new.
+  if (member.is_paused) member.feed->stop(kDiskFull);
 }
 
 void FeedSet::obey(const DiskOrders& orders) {
@@ -165,14 +187,10 @@ void FeedSet::on_symbols(size_t number, const std::vector<std::string>& symbols)
                                  enough.error().message));
   }
   member.is_short_of_memory = false;
-  if (member.feed) {
-    member.feed->change(with_symbols(member.config, symbols), kByList);
-    // New connections were begun for what is new.
-    if (member.is_paused) member.feed->stop(kDiskFull);
-    return;
-  }
+  if (member.feed) return change(member, with_symbols(member.config, symbols), kByList);
   member.feed = make_feed(with_symbols(member.config, symbols));
   start_or_pause(member, has_reloaded_ ? kByConfiguration : "");
+  announce_numbers();
 }
 
 /// For each new feed the one that it goes on as: of those with its venue the one with which it
@@ -247,8 +265,7 @@ Status FeedSet::reload(const std::vector<FeedConfig>& configs) {
       member.is_paused = partners[i]->is_paused;
     }
     if (member.feed) {
-      member.feed->change(std::move(planned[i]), kByConfiguration);
-      if (member.is_paused) member.feed->stop(kDiskFull);
+      change(member, std::move(planned[i]), kByConfiguration);
     } else if (!has_patterns(configs[i])) {
       member.feed = make_feed(std::move(planned[i]));
       start_or_pause(member, kByConfiguration);

@@ -77,6 +77,8 @@ class FeedSet {
 
   std::unique_ptr<Feed> make_feed(FeedConfig config);
   void start_or_pause(Member& member, const std::string& why);
+  static void change(Member& member, FeedConfig config, const std::string& why);
+  void announce_numbers();
   void watch_lists();
   void on_symbols(size_t number, const std::vector<std::string>& symbols);
   std::vector<Member*> find_partners(const std::vector<FeedConfig>& configs);
@@ -90,6 +92,7 @@ class FeedSet {
   std::list<std::unique_ptr<Feed>> leaving_;
   std::map<Venue, VenueStatus> gone_;  ///< counters of feeds that are no more
   DiskOrders disk_orders_;
+  bool has_announced_ = false;
   bool has_reloaded_ = false;
   bool stopping_ = false;
 };

@@ -54,8 +54,8 @@ class Instruments::Source {
   std::vector<size_t> feeds;
   bool has_failed = false;             ///< said already
   std::set<std::string> unknown_said;  ///< symbols
-  std::set<std::string> written;       ///< symbols, since next_full_write was set
-  std::chrono::steady_clock::time_point next_full_write;
+  std::set<std::string> written;       ///< symbols, since that was set
+  int64_t next_full_write_ns = 0;      ///< by the monotonic clock
   std::chrono::milliseconds interval = kAgainAfterSuccess;
 
  private:
@@ -155,9 +155,9 @@ void Instruments::choose(const Source& source, const std::vector<ListedInstrumen
 void Instruments::on_list(Source& source, const std::vector<ListedInstrument>& list) {
   source.has_failed = false;
   choose(source, list);
-  const auto now = std::chrono::steady_clock::now();
-  if (now >= source.next_full_write) {
-    source.next_full_write = now + kAgainAfterSuccess;
+  const int64_t now_ns = net::read_clocks().monotonic_ns;
+  if (now_ns >= source.next_full_write_ns) {
+    source.next_full_write_ns = now_ns + std::chrono::nanoseconds(kAgainAfterSuccess).count();
     source.written.clear();
   }
   std::map<std::string_view, const ListedInstrument*> listed;

@@ -100,6 +100,10 @@ SinkOptions sink_options_of(const RecordOptions& options) {
 
 LogWriterOptions log_options_of(const RecorderConfig& config, uint64_t lsn_floor) {
   LogWriterOptions log;
+  log.now = [] {
+    const net::ClockReading now = net::read_clocks();
+    return LogTimes{now.wall_ns, now.monotonic_ns};
+  };
   log.sync = log_sync_of(config.wal.sync);
   log.sync_interval = config.wal.sync_interval;
   log.sync_bytes = config.wal.sync_bytes.bytes;

@@ -92,8 +92,9 @@ class ShardRunner::Socket final : public net::WebSocketHandler {
   std::optional<std::string> closed_because;  ///< the network is done with it
   net::Timer& retry_timer() { return retry_timer_; }
   bool is_open = false;
-  bool is_written_down = false;  ///< as connected; then its end is too
-  bool is_replaced = false;      ///< another socket has taken over
+  bool is_written_down = false;   ///< as connected; then its end is too
+  bool is_replaced = false;       ///< another socket has taken over
+  std::set<std::string> symbols;  ///< that it asks for
   bool is_blocked_too_long = false;
 
  private:
@@ -144,10 +145,12 @@ void ShardRunner::close_all(std::string_view cause) {
 void ShardRunner::reconfigure(ConnectionOptions options, const std::string& why) {
   std::set<std::string> wanted = symbols_of(options.keys);
   for (const std::string& symbol : difference(wanted, symbols_)) {
-    // One that comes back before it has gone has never been away.
-    bool is_back = false;
-    for (Forgotten& forgotten : forgotten_) is_back |= std::erase(forgotten.symbols, symbol) > 0;
-    if (!is_back) write_symbol(symbol, "added", why);
+    const auto going = std::ranges::find(forgotten_, symbol, &Forgotten::symbol);
+    if (going == forgotten_.end()) {
+      write_symbol(symbol, "added", why);
+    } else {
+      going->wanted_again = why;
+    }
   }
   forget(difference(symbols_, wanted), why);
   symbols_ = std::move(wanted);
@@ -165,22 +168,43 @@ void ShardRunner::write_symbol(const std::string& symbol, std::string_view cause
   write_down(LogKind::kSymbol, 0, event);
 }
 
-void ShardRunner::forget(std::vector<std::string> symbols, const std::string& why) {
-  if (symbols.empty()) return;
-  Forgotten forgotten{std::move(symbols), {}, why};
-  for (const auto& socket : sockets_) forgotten.sockets.insert(socket->id());
-  forgotten_.push_back(std::move(forgotten));
+void ShardRunner::forget(const std::vector<std::string>& symbols, const std::string& why) {
+  for (const std::string& symbol : symbols) {
+    const auto going = std::ranges::find(forgotten_, symbol, &Forgotten::symbol);
+    Forgotten& forgotten = going == forgotten_.end() ? forgotten_.emplace_back() : *going;
+    forgotten.symbol = symbol;
+    forgotten.why = why;
+    forgotten.wanted_again.clear();
+    for (const auto& socket : sockets_) {
+      if (socket->symbols.contains(symbol)) forgotten.connections.insert(socket->id());
+    }
+    for (const uint64_t id : shard_.connection_ids()) {
+      if (symbols_of(shard_.connection(id)->keys()).contains(symbol)) {
+        forgotten.connections.insert(id);
+      }
+    }
+  }
   write_forgotten();
 }
 
-/// Once nothing can come of them.
+bool ShardRunner::is_brought(const std::string& symbol) const {
+  return std::ranges::any_of(sockets_, [&](const auto& socket) {
+    return socket->is_written_down && socket->symbols.contains(symbol);
+  });
+}
+
+/// Once nothing can come of them. One that is wanted again, and that another connection brings
+/// already, has never been away.
 void ShardRunner::write_forgotten() {
   std::erase_if(forgotten_, [this](Forgotten& forgotten) {
-    std::erase_if(forgotten.sockets, [this](uint64_t id) { return find(id) == nullptr; });
-    if (!forgotten.sockets.empty()) return false;
-    for (const std::string& symbol : forgotten.symbols) {
-      write_symbol(symbol, "removed", forgotten.why);
-    }
+    std::erase_if(forgotten.connections, [this](uint64_t id) {
+      return find(id) == nullptr && shard_.connection(id) == nullptr;
+    });
+    if (!forgotten.connections.empty()) return false;
+    const bool is_wanted_again = !forgotten.wanted_again.empty();
+    if (is_wanted_again && is_brought(forgotten.symbol)) return true;
+    write_symbol(forgotten.symbol, "removed", forgotten.why);
+    if (is_wanted_again) write_symbol(forgotten.symbol, "added", forgotten.wanted_again);
     return true;
   });
 }
@@ -192,6 +216,7 @@ void ShardRunner::perform(Reaction& reaction) {
   reaction.actions.clear();
   reaction.notices.clear();
   announce_active();
+  write_forgotten();
   arm_timer();
 }
 
@@ -202,7 +227,11 @@ void ShardRunner::perform(const Action& action) {
       request_token(action);
       break;
     case Action::Kind::kOpen:
-      open(action);
+      if (is_leg_in_use(action.connection)) {
+        waiting_opens_.push_back(action);
+      } else {
+        open(action);
+      }
       break;
     case Action::Kind::kSend:
       if (socket == nullptr) break;
@@ -212,6 +241,8 @@ void ShardRunner::perform(const Action& action) {
       break;
     case Action::Kind::kClose:
       token_calls_.erase(action.connection);
+      std::erase_if(waiting_opens_,
+                    [&](const Action& open) { return open.connection == action.connection; });
       if (socket == nullptr) break;
       // A socket that is still being opened has nothing to say good-bye to.
       if (socket->is_open) {
@@ -272,6 +303,9 @@ void ShardRunner::open(const Action& action) {
   limits.deflate = context_.config.compression;
   sockets_.push_back(std::make_unique<Socket>(
       *this, action.connection, shard_.leg_of(action.connection), std::move(*options), limits));
+  if (const Connection* const connection = shard_.connection(action.connection)) {
+    sockets_.back()->symbols = symbols_of(connection->keys());
+  }
 }
 
 // --- events ---
@@ -551,6 +585,21 @@ void ShardRunner::remove(const Socket& socket) {
   sockets_.erase(found);
   context_.loop.post([doomed] {});
   write_forgotten();
+  open_waiting();
+}
+
+bool ShardRunner::is_leg_in_use(uint64_t connection) const {
+  const uint8_t leg = shard_.leg_of(connection);
+  return std::ranges::any_of(sockets_, [leg](const auto& socket) { return socket->leg() == leg; });
+}
+
+void ShardRunner::open_waiting() {
+  const auto ready = std::ranges::find_if(
+      waiting_opens_, [this](const Action& action) { return !is_leg_in_use(action.connection); });
+  if (ready == waiting_opens_.end()) return;
+  const Action action = std::move(*ready);
+  waiting_opens_.erase(ready);
+  open(action);
 }
 
 void ShardRunner::arm_timer() {

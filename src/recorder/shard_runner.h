@@ -106,6 +106,8 @@ class ShardRunner {
   void write_down(LogKind kind, uint8_t leg, const LogEvent& event);
   void on_connected(Socket& socket, const Notice& notice);
   void announce_active();
+  bool is_leg_in_use(uint64_t connection) const;
+  void open_waiting();
   void request_token(const Action& action);
   void open(const Action& action);
   void on_frame(Socket& socket, const net::ReceivedFrame& frame);
@@ -114,7 +116,8 @@ class ShardRunner {
   Socket* find(uint64_t id);
   void remove(const Socket& socket);
   void close_all(std::string_view cause);
-  void forget(std::vector<std::string> symbols, const std::string& why);
+  void forget(const std::vector<std::string>& symbols, const std::string& why);
+  bool is_brought(const std::string& symbol) const;
   void write_forgotten();
   void write_symbol(const std::string& symbol, std::string_view cause, const std::string& why);
   void arm_timer();
@@ -138,17 +141,21 @@ class ShardRunner {
   std::set<std::string> symbols_;
   std::string last_url_;
   std::list<std::unique_ptr<Socket>> sockets_;
+  /// The log tells two sockets of a shard by their legs: one is not opened before the last one of
+  /// its leg has gone. At most one a leg.
+  std::vector<Action> waiting_opens_;
   std::map<uint64_t, std::unique_ptr<net::HttpCall>> token_calls_;
   net::Timer timer_;
   std::optional<SteadyTime> armed_for_;
   uint64_t announced_active_ = 0;
   /// Of disconnects from here on: "stopped", "removed", "disk_full"; empty while it runs.
   std::string stop_cause_;
-  /// Symbols that are wanted no more, and the sockets that may still bring some of them.
+  /// A symbol that is wanted no more, and the connections that may still bring it.
   struct Forgotten {
-    std::vector<std::string> symbols;
-    std::set<uint64_t> sockets;
+    std::string symbol;
+    std::set<uint64_t> connections;
     std::string why;
+    std::string wanted_again;  ///< why, when that is so meanwhile
   };
   std::list<Forgotten> forgotten_;
 

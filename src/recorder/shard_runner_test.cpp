@@ -1,5 +1,6 @@
 #include "recorder/shard_runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -18,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-/// Acknowledges what a client asks for, then sends numbered trades, as fast as they are taken.
+/// Acknowledges what clients ask for, then sends numbered trades to all of them, as fast as they
+/// are taken.
 class TradeServer final : public net::ServerHandler {
  public:
   explicit TradeServer(net::EventLoop& loop) : timer_(loop) {}
@@ -26,39 +28,45 @@ class TradeServer final : public net::ServerHandler {
   net::HttpResponse on_request(const net::HttpRequest&) override { return {404}; }
   net::UpgradeDecision on_upgrade(const net::HttpRequest&) override { return {}; }
   void on_open(net::ServerConnection& connection, const net::HttpRequest&) override {
-    connection_ = &connection;
+    connections_.insert(&connection);
     ++connection_count;
   }
   void on_frame(net::ServerConnection& connection, const net::ReceivedFrame&) override {
     ASSERT_TRUE(connection.send(net::Opcode::kText, R"({"result":null,"id":1})", 0));
     pump();
   }
-  void on_closed(net::ServerConnection&, const net::CloseReport&) override {
-    connection_ = nullptr;
+  void on_closed(net::ServerConnection& connection, const net::CloseReport&) override {
+    connections_.erase(&connection);
   }
 
   int sent_count = 0;
   int sent_max = 0;
+  int sent_at_once = 20;
+  std::string symbol = "BTCUSDT";
   int connection_count = 0;
 
  private:
   void pump() {
-    for (int i = 0; i < 20 && connection_ != nullptr && sent_count < sent_max; ++i) {
+    for (int i = 0; i < sent_at_once && !connections_.empty() && sent_count < sent_max; ++i) {
       const int number = ++sent_count;
       const std::string trade = fmt::format(
-          R"({{"stream":"btcusdt@trade","data":{{"e":"trade","E":1795260264661,"s":"BTCUSDT","t":{},)"
+          R"({{"stream":"x@trade","data":{{"e":"trade","E":1795260264661,"s":"{}","t":{},)"
           R"("p":"1.5","q":"2","T":1795260264661,"m":true,"M":true,"x":"{}"}}}})",
-          number, std::string(500, 'x'));
-      if (!connection_->send(net::Opcode::kText, trade, 0)) {
+          symbol, number, std::string(500, 'x'));
+      const bool is_sent =
+          std::ranges::all_of(connections_, [&](net::ServerConnection* connection) {
+            return connection->send(net::Opcode::kText, trade, 0).has_value();
+          });
+      if (!is_sent) {
         --sent_count;
         break;
       }
     }
-    if (connection_ != nullptr && sent_count < sent_max) timer_.start(1ms, [this] { pump(); });
+    if (!connections_.empty() && sent_count < sent_max) timer_.start(1ms, [this] { pump(); });
   }
 
   net::Timer timer_;
-  net::ServerConnection* connection_ = nullptr;
+  std::set<net::ServerConnection*> connections_;
 };
 
 class ShardRunnerTest : public testing::Test {
@@ -95,12 +103,15 @@ class ShardRunnerTest : public testing::Test {
                         .fail = [](const Error& error) { ADD_FAILURE() << error.message; },
                         .stop_by_policy = [this](std::string why) { why_ = std::move(why); },
                         .say = [](std::string_view) {}});
+    runner_ = std::make_unique<ShardRunner>(*context_, options_for({"BTCUSDT"}), budget_, 1, 1);
+    runner_->start();
+  }
+  ConnectionOptions options_for(std::initializer_list<const char*> symbols) const {
     ConnectionOptions options;
     options.venue = config_.venue;
-    options.keys = {{Stream::kTrade, "BTCUSDT"}};
+    for (const char* const symbol : symbols) options.keys.push_back({Stream::kTrade, symbol});
     options.url = fmt::format("ws://127.0.0.1:{}/stream", http_->port());
-    runner_ = std::make_unique<ShardRunner>(*context_, std::move(options), budget_, 1, 1);
-    runner_->start();
+    return options;
   }
 
   /// Runs the loop until `done` holds; fails after ten seconds.
@@ -136,20 +147,37 @@ class ShardRunnerTest : public testing::Test {
     }
   }
 
-  std::vector<std::string> disconnect_causes() {
+  std::vector<std::pair<LogKind, LogEvent>> events_in_log(std::set<LogKind> kinds) {
     EXPECT_TRUE(writer_->close());
     auto reader = LogReader::open(folder_).value();
     JsonDocument document;
-    std::vector<std::string> causes;
+    std::vector<std::pair<LogKind, LogEvent>> events;
     while (true) {
       const auto step = reader.next().value();
       const auto* record = std::get_if<LogRecord>(&step);
-      if (record == nullptr) return causes;
-      if (find_log_kind(record->kind) != LogKind::kDisconnect) continue;
+      if (record == nullptr) return events;
+      const auto kind = find_log_kind(record->kind);
+      if (!kind || !kinds.contains(*kind)) continue;
       const std::string_view payload(reinterpret_cast<const char*>(record->payload.data()),
                                      record->payload.size());
-      causes.push_back(decode_log_event(payload, document).value().cause);
+      events.emplace_back(*kind, decode_log_event(payload, document).value());
     }
+  }
+  std::vector<std::string> disconnect_causes() {
+    std::vector<std::string> causes;
+    for (const auto& [kind, event] : events_in_log({LogKind::kDisconnect})) {
+      causes.push_back(event.cause);
+    }
+    return causes;
+  }
+  /// Every subscription and every symbol that comes or goes, in the order of the log.
+  std::vector<std::string> symbol_story() {
+    std::vector<std::string> story;
+    for (const auto& [kind, event] : events_in_log({LogKind::kSubscription, LogKind::kSymbol})) {
+      story.push_back(fmt::format("{} {}", kind == LogKind::kSymbol ? event.cause : "asks for",
+                                  fmt::join(event.symbols, " ")));
+    }
+    return story;
   }
 
   void expect_each_once(const std::vector<int>& trades, int count) {
@@ -314,6 +342,48 @@ TEST_F(ShardRunnerTest, ExitNamesTheFirstMessageAtRiskAndKeepsIt) {
   run_until([&] { return runner_->store_all_refused(); });
   const std::vector<int> trades = trades_in_log();
   expect_each_once(trades, static_cast<int>(trades.size()));
+}
+
+TEST_F(ShardRunnerTest, ASymbolThatComesBackWhileItGoesIsRemovedBeforeItIsAskedForAgain) {
+  server_.sent_max = 1'000'000;
+  server_.sent_at_once = 1;
+  start();
+  run_until([this] { return server_.sent_count > 5; });
+  runner_->reconfigure(options_for({"BTCUSDT", "ETHUSDT"}), "one");
+  run_until([this] { return server_.connection_count == 2; });
+  // Wished while the second connection takes over, which is the only one that has it.
+  runner_->reconfigure(options_for({"BTCUSDT"}), "two");
+  runner_->reconfigure(options_for({"BTCUSDT", "ETHUSDT"}), "three");
+  run_until([this] { return server_.connection_count == 3 && runner_->live_count() == 1; });
+  const int sent_count = server_.sent_count;
+  run_until([&] { return server_.sent_count > sent_count + 4'000; });
+  runner_->stop();
+  run_until([this] { return runner_->is_done(); });
+  // Never away: the third connection had it before the second one was closed.
+  EXPECT_EQ(symbol_story(),
+            (std::vector<std::string>{"asks for BTCUSDT", "added ETHUSDT",
+                                      "asks for BTCUSDT ETHUSDT", "asks for BTCUSDT ETHUSDT"}));
+}
+
+TEST_F(ShardRunnerTest, ASymbolThatNobodyBringsMeanwhileIsRemovedAndAdded) {
+  server_.sent_max = 1'000'000;
+  server_.sent_at_once = 1;
+  start();
+  run_until([this] { return server_.sent_count > 5; });
+  server_.symbol = "ETHUSDT";
+  runner_->reconfigure(options_for({"ETHUSDT", "XRPUSDT"}), "one");
+  run_until([this] { return server_.connection_count == 2; });
+  // The second connection takes over without BTCUSDT, and the first one is closed before the third.
+  runner_->reconfigure(options_for({"BTCUSDT", "ETHUSDT", "XRPUSDT"}), "two");
+  run_until([this] { return server_.connection_count == 3; });
+  const int sent_count = server_.sent_count;
+  run_until([&] { return server_.sent_count > sent_count + 200; });
+  runner_->stop();
+  run_until([this] { return runner_->is_done(); });
+  EXPECT_EQ(symbol_story(),
+            (std::vector<std::string>{"asks for BTCUSDT", "added ETHUSDT", "added XRPUSDT",
+                                      "asks for ETHUSDT XRPUSDT", "removed BTCUSDT",
+                                      "added BTCUSDT", "asks for BTCUSDT ETHUSDT XRPUSDT"}));
 }
 
 TEST_F(ShardRunnerTest, AStopWhileConnectingEndsAtOnce) {

@@ -19,6 +19,8 @@ constexpr auto kIdleWait = 50ms;
 constexpr uint64_t kRecordsPerWork = 256;
 /// What may be forgotten is a question to every open file, and nobody is in a hurry.
 constexpr auto kReleaseInterval = 1s;
+/// The counters are maps, and copied for whoever asks.
+constexpr auto kProgressInterval = 100ms;
 /// Between two looks at what retention wants, and between two hours deleted to make room.
 constexpr auto kDeletionInterval = 1s;
 
@@ -112,8 +114,15 @@ Status SinkThread::work_for_space(bool& did_work) {
   const auto now = std::chrono::steady_clock::now();
   if (!retention.allow_delete || now < next_deletion_) return {};
   RetentionLimits limits;
-  if (retention.hours != 0) {
-    limits.before_ns = net::read_clocks().wall_ns - static_cast<int64_t>(retention.hours) * kHourNs;
+  const int64_t now_ns = net::read_clocks().wall_ns;
+  const auto before_ns = [now_ns](uint64_t hours) {
+    return now_ns - static_cast<int64_t>(hours) * kHourNs;
+  };
+  if (retention.hours != 0) limits.before_ns = before_ns(retention.hours);
+  for (const auto& [exchange, hours] : {std::pair{"binance", retention.binance_hours},
+                                        {"kucoin", retention.kucoin_hours},
+                                        {"gate", retention.gate_hours}}) {
+    if (hours != 0) limits.exchange_before_ns[exchange] = before_ns(hours);
   }
   limits.bytes_max = retention.disk_soft_limit.bytes;
   limits.makes_room = makes_room_;
@@ -133,8 +142,11 @@ Status SinkThread::run_sink() {
     }
     TW_ASSIGN(bool did_work, sink_->work());
     TW_TRY(work_for_space(did_work));
-    publish_progress();
     const auto now = std::chrono::steady_clock::now();
+    if (now >= next_progress_) {
+      next_progress_ = now + kProgressInterval;
+      publish_progress();
+    }
     if (now >= next_release_) {
       next_release_ = now + kReleaseInterval;
       releasable_lsn_.store(sink_->releasable_lsn(), std::memory_order_release);

@@ -58,6 +58,7 @@ class SinkThread {
   /// thread; without retention.allow_delete it does nothing.
   void make_room(bool is_needed) { makes_room_ = is_needed; }
 
+  /// At most 100 ms old, and exact after finish().
   SinkProgress progress() const;
   /// Cheaper than progress().
   uint64_t consumed_lsn() const { return consumed_lsn_.load(std::memory_order_acquire); }
@@ -86,6 +87,7 @@ class SinkThread {
   uint64_t read_limit_lsn_ = 0;
   int64_t consumed_wall_ns_ = 0;
   std::atomic<uint64_t> releasable_lsn_{0};
+  std::chrono::steady_clock::time_point next_progress_;
   std::chrono::steady_clock::time_point next_release_;
   std::chrono::steady_clock::time_point next_deletion_;
 

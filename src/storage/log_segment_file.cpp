@@ -66,6 +66,12 @@ Result<std::vector<LogSegmentFile>> list_log_segments(const fs::path& folder) {
   return segments;
 }
 
+Result<std::optional<uint64_t>> first_lsn_of_log(const fs::path& folder) {
+  TW_ASSIGN(const auto segments, list_log_segments(folder));
+  if (segments.empty()) return std::nullopt;
+  return segments.front().first_lsn;
+}
+
 Result<std::unique_ptr<LogSegmentBytes>> open_segment_bytes(const LogSegmentFile& file) {
   std::error_code error;
   if (!fs::exists(file.path, error)) return not_found("{} is gone", file.path.string());

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct LogSegmentFile {
 /// The segments of a log in the order of their LSNs. Where both forms of one segment exist (a crash
 /// while archiving), the plain one. kInvalidArgument when there is no such folder.
 Result<std::vector<LogSegmentFile>> list_log_segments(const std::filesystem::path& folder);
+
+/// The lowest LSN that a log holds, by the names of its files; nothing for an empty one.
+Result<std::optional<uint64_t>> first_lsn_of_log(const std::filesystem::path& folder);
 
 /// The bytes of one segment, plain or archived, in blocks of kLogBlockBytes. Threads: one.
 class LogSegmentBytes {

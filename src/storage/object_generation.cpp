@@ -68,8 +68,9 @@ Result<std::vector<std::string>> object_generation_names(const ObjectDirectory& 
     std::string name = last_name(entry.address);
     if (entry.is_folder && parse_object_generation_name(name)) names.push_back(std::move(name));
   }
-  std::ranges::stable_sort(
-      names, {}, [](const std::string& name) { return *parse_object_generation_name(name); });
+  std::ranges::sort(names, {}, [](const std::string& name) {
+    return std::pair(*parse_object_generation_name(name), name);
+  });
   return names;
 }
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from dataclasses import dataclass
 
 
@@ -10,17 +9,6 @@ from dataclasses import dataclass
 class Tunnel:
     port: int  # of the server behind it
     writers: tuple = ()
-    server_bytes: int = 0
-    spoke_at: float | None = None  # when the server had sent more than a handshake and answers
-
-    @property
-    def spoken_seconds(self) -> float:
-        return 0 if self.spoke_at is None else time.monotonic() - self.spoke_at
-
-    def count(self, size: int) -> None:
-        self.server_bytes += size
-        if self.spoke_at is None and self.server_bytes > 4096:
-            self.spoke_at = time.monotonic()
 
 
 class CuttingProxy:
@@ -52,15 +40,13 @@ class CuttingProxy:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         tunnel = Tunnel(int(port), (writer, upstream_writer))
         self.tunnels.append(tunnel)
-        await asyncio.gather(self._pass(reader, upstream_writer, None), self._pass(upstream_reader, writer, tunnel))
+        await asyncio.gather(self._pass(reader, upstream_writer), self._pass(upstream_reader, writer))
         self.tunnels.remove(tunnel)
 
     @staticmethod
-    async def _pass(reader, writer, tunnel):
+    async def _pass(reader, writer):
         try:
             while data := await reader.read(1 << 16):
-                if tunnel:
-                    tunnel.count(len(data))
                 writer.write(data)
                 await writer.drain()
         except OSError:

@@ -184,8 +184,13 @@ Status check_sections(const RecorderConfig& config) {
   TW_TRY(
       require_that(config.status.interval >= 100ms, "status.interval", "must be at least 100ms"));
   const RetentionConfig& retention = config.retention;
-  TW_TRY(require_that(retention.hours == 0 || retention.allow_delete, "retention.hours",
-                      "would delete files; say allow_delete = true, or leave it at 0"));
+  for (const auto& [key, hours] : {std::pair{"retention.hours", retention.hours},
+                                   {"retention.binance_hours", retention.binance_hours},
+                                   {"retention.kucoin_hours", retention.kucoin_hours},
+                                   {"retention.gate_hours", retention.gate_hours}}) {
+    TW_TRY(require_that(hours == 0 || retention.allow_delete, key,
+                        "would delete files; say allow_delete = true, or leave it at 0"));
+  }
   TW_TRY(require_that(retention.disk_soft_limit.bytes == 0 || retention.allow_delete,
                       "retention.disk_soft_limit",
                       "would delete files; say allow_delete = true, or leave it away"));

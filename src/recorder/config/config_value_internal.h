@@ -128,6 +128,9 @@ void for_each_key(Config& config, Visit&& visit) {
   visit("disk", "min_free", config.disk.min_free);
   visit("disk", "on_disk_full", config.disk.on_disk_full);
   visit("retention", "hours", config.retention.hours);
+  visit("retention", "binance_hours", config.retention.binance_hours);
+  visit("retention", "kucoin_hours", config.retention.kucoin_hours);
+  visit("retention", "gate_hours", config.retention.gate_hours);
   visit("retention", "disk_soft_limit", config.retention.disk_soft_limit);
   visit("retention", "allow_delete", config.retention.allow_delete);
   visit("status", "interval", config.status.interval);

@@ -96,7 +96,11 @@ struct DiskConfig {
 
 /// [retention]: nothing is deleted unless allow_delete says so.
 struct RetentionConfig {
-  uint64_t hours = 0;          ///< 0: for ever
+  uint64_t hours = 0;  ///< 0: for ever
+  // For files of one exchange instead; 0: as `hours`.
+  uint64_t binance_hours = 0;
+  uint64_t kucoin_hours = 0;
+  uint64_t gate_hours = 0;
   ByteSize disk_soft_limit{};  ///< 0: none
   bool allow_delete = false;
 };

@@ -74,6 +74,9 @@ min_free = "2MiB"
 on_disk_full = "exit"
 [retention]
 hours = 24
+binance_hours = 48
+kucoin_hours = 12
+gate_hours = 6
 disk_soft_limit = "1GiB"
 allow_delete = true
 [status]
@@ -200,6 +203,7 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {"[wal]\nsync_interval = 10\n" + feed,
             "r.toml:2: wal.sync_interval must be a duration with its unit"},
            {"[wal]\nsegment = \"1KiB\"\n" + feed, "r.toml:2: wal.segment must be at least 64KiB"},
+           {"[[= \"spot\"\n" + feed, "r.toml:1:"},
            {"[wal]\nkeep = 1.5\n" + feed, "r.toml:2: wal.keep must be text, a whole number"},
            {"[output]\nbucket = \"5m\"\n" + feed, "r.toml:2: output.bucket must be \"1h\""},
            {"[output]\npart_rows = -1\n" + feed,
@@ -210,6 +214,8 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {"[output]\ndir = \"x/y\"\n[wal]\ndir = \"x\"\n" + feed,
             "r.toml:2: output.dir must not lie in wal.dir"},
            {"[retention]\nhours = 1\n" + feed, "r.toml:2: retention.hours would delete files"},
+           {"[retention]\ngate_hours = 1\n" + feed,
+            "r.toml:2: retention.gate_hours would delete files"},
            {"[retention]\ndisk_soft_limit = \"1GiB\"\n" + feed,
             "r.toml:2: retention.disk_soft_limit would delete"},
            {"[metrics]\nlisten = \"9464\"\n" + feed,

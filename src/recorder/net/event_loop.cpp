@@ -2,9 +2,11 @@
 
 #include <boost/asio/post.hpp>
 #include <csignal>
+#include <optional>
 #include <utility>
 
 #include "recorder/net/asio_internal.h"
+#include "recorder/net/clock_script.h"
 
 namespace tapeworks::net {
 namespace {
@@ -13,6 +15,18 @@ template <typename Clock>
 int64_t nanoseconds_of() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch())
       .count();
+}
+
+/// A script, and both clocks of the machine when it was given: from there on only the monotonic one
+/// counts, so that nobody's setting of the machine's clock disturbs a test.
+struct ScriptedTime {
+  ClockScript script;
+  ClockReading begin;
+};
+std::optional<ScriptedTime> scripted_time;
+
+ClockReading machine_clocks() {
+  return {nanoseconds_of<std::chrono::system_clock>(), nanoseconds_of<std::chrono::steady_clock>()};
 }
 
 void await_signal(asio::signal_set& signals, std::shared_ptr<std::function<void(int)>> callback) {
@@ -26,7 +40,14 @@ void await_signal(asio::signal_set& signals, std::shared_ptr<std::function<void(
 }  // namespace
 
 ClockReading read_clocks() {
-  return {nanoseconds_of<std::chrono::system_clock>(), nanoseconds_of<std::chrono::steady_clock>()};
+  const ClockReading machine = machine_clocks();
+  if (!scripted_time) return machine;
+  const auto& [script, begin] = *scripted_time;
+  return script.at({begin.wall_ns + (machine.monotonic_ns - begin.monotonic_ns), 0});
+}
+
+void use_clock_script(const ClockScript& script) {
+  scripted_time = ScriptedTime{script, machine_clocks()};
 }
 
 EventLoop::EventLoop() : impl_(std::make_unique<Impl>()) {}
@@ -68,7 +89,7 @@ Timer::~Timer() { cancel(); }
 void Timer::start(std::chrono::nanoseconds delay, std::function<void()> callback) {
   state_->callback = std::move(callback);
   const uint64_t number = ++state_->start_count;
-  state_->timer.expires_after(delay);
+  state_->timer.expires_after(scripted_time ? delay / scripted_time->script.speed() : delay);
   // The number tells a wait that was replaced after it had expired from the one that counts.
   state_->timer.async_wait([state = state_, number](const error_code& error) {
     if (error || number != state->start_count) return;

@@ -20,6 +20,8 @@ constexpr seconds kStallBackoffMax{3600};
 /// By so much two legs may differ in time.
 constexpr seconds kCopyDelayMax{1};
 constexpr int kDoublingsMax = 16;
+/// So long a connection may take to be proven before a newer configuration ends it.
+constexpr seconds kProofMax{30};
 
 constexpr std::string_view kStalled = "stalled";
 constexpr std::string_view kConfiguration = "configuration";
@@ -27,6 +29,11 @@ constexpr std::string_view kConfiguration = "configuration";
 /// first x 2^times, at most `most`.
 SteadyTime doubled(SteadyTime first, int times, SteadyTime most) {
   return std::min(first * (int64_t{1} << std::clamp(times, 0, kDoublingsMax)), most);
+}
+
+Notice replaced_notice(const Connection& connection) {
+  return {
+      Notice::Kind::kReplaced, connection.id(), {}, 0, std::string(connection.replacement_cause())};
 }
 
 }  // namespace
@@ -49,18 +56,21 @@ void ConnectionShard::stop(Reaction& out) {
   for (Leg* const leg : {&active(), &other()}) {
     if (leg->connection) leg->connection->close("stopped", out);
     leg->connection.reset();
+    leg->leaves_at.reset();
   }
 }
 
 void ConnectionShard::reconfigure(const Now& now, ConnectionOptions options, bool has_two_legs,
                                   Reaction& out) {
   options_ = std::move(options);
-  has_two_legs_ = has_two_legs;
-  if (!has_two_legs_ && other().connection) {
-    // A successor for streams that nobody wants any more.
+  ++generation_;
+  if (has_two_legs_ && !has_two_legs && other().connection) {
+    // The second leg; the successor of the first one takes its place.
     other().connection->close(kConfiguration, out);
     other().connection.reset();
+    other().leaves_at.reset();
   }
+  has_two_legs_ = has_two_legs;
   for (Leg& leg : legs_) {
     leg.next_attempt = now.steady;
     if (leg.connection) leg.connection->ask_for_replacement(kConfiguration);
@@ -78,6 +88,14 @@ ConnectionShard::Leg* ConnectionShard::find(uint64_t id) {
 const Connection* ConnectionShard::connection(uint64_t id) const {
   const auto leg = std::ranges::find_if(legs_, [id](const Leg& each) { return each.is(id); });
   return leg == legs_.end() ? nullptr : leg->connection.get();
+}
+
+std::vector<uint64_t> ConnectionShard::connection_ids() const {
+  std::vector<uint64_t> ids;
+  for (const Leg& leg : legs_) {
+    if (leg.connection) ids.push_back(leg.connection->id());
+  }
+  return ids;
 }
 
 uint64_t ConnectionShard::active_id() const {
@@ -118,6 +136,7 @@ void ConnectionShard::on_ping(const Now& now, uint64_t id) {
 
 void ConnectionShard::on_closed(const Now& now, uint64_t id, std::string_view why, Reaction& out) {
   if (Leg* const leg = find(id)) {
+    if (leg->leaves_at) out.notices.push_back(replaced_notice(*leg->connection));
     leg->connection->on_closed(now, why, out);
     settle(now, out);
   }
@@ -135,6 +154,8 @@ void ConnectionShard::on_time(const Now& now, Reaction& out) {
 void ConnectionShard::open(const Now& now, Leg& leg, Reaction& out) {
   budget_.count(now.steady);
   if (&leg == &active()) active_cause_ = "connected";
+  leg.begun_at = now.steady;
+  leg.generation = generation_;
   leg.connection = std::make_unique<Connection>(options_, next_id_++, next_random());
   leg.connection->start(now, out);
 }
@@ -154,6 +175,7 @@ void ConnectionShard::lost(const Now& now, Leg& leg) {
                                                 SteadyTime(leg.connection->pause_hint()) * 2);
   plan_attempt(now, leg, delay);
   leg.connection.reset();
+  leg.leaves_at.reset();
 }
 
 bool ConnectionShard::is_wanted(size_t leg) const {
@@ -166,7 +188,14 @@ bool ConnectionShard::is_wanted(size_t leg) const {
 void ConnectionShard::switch_active(std::string_view cause) {
   active_ = 1 - active_;
   active_cause_ = cause;
+  active().leaves_at.reset();
   standby_ahead_from_.reset();
+}
+
+/// `leg` gives way to the other one, and goes on for a while.
+void ConnectionShard::hand_over(const Now& now, Leg& leg) {
+  if (&leg == &active()) switch_active(leg.cause());
+  leg.leaves_at = now.steady + kHandOver;
 }
 
 void ConnectionShard::settle(const Now& now, Reaction& out) {
@@ -175,8 +204,13 @@ void ConnectionShard::settle(const Now& now, Reaction& out) {
     lost(now, leg);
   }
   if (!active().connection && other().connection) switch_active("lost");
-  if (has_two_legs_) {
-    settle_pair(now, out);
+  for (Leg& leg : legs_) {
+    if (leg.leaves_at && *leg.leaves_at <= now.steady) replace(leg, out);
+  }
+  if (other().leaves_at) {
+    // One after the other.
+  } else if (has_two_legs_) {
+    settle_pair(now);
   } else {
     settle_successor(now, out);
   }
@@ -188,7 +222,9 @@ void ConnectionShard::settle(const Now& now, Reaction& out) {
 
 void ConnectionShard::settle_successor(const Now& now, Reaction& out) {
   Leg& successor = other();
-  if (!successor.cause().empty()) {
+  // A newer configuration waits: this one may be the only one that brings what the last one added.
+  const bool may_serve = successor.is_proven() || is_still_trying(now, successor);
+  if (!successor.cause().empty() && !(successor.cause() == kConfiguration && may_serve)) {
     // No better than what it should replace.
     const std::string cause(successor.cause());
     successor.connection->close(cause, out);
@@ -206,22 +242,22 @@ void ConnectionShard::settle_successor(const Now& now, Reaction& out) {
     if (successor.connection) successor.connection->close("not needed any more", out);
     successor.connection.reset();
   }
-  if (active().connection && successor.is_proven()) {
-    Leg& old = active();
-    switch_active(old.cause());
-    replace(old, out);
-  }
+  if (active().connection && successor.is_proven()) hand_over(now, active());
+}
+
+bool ConnectionShard::is_still_trying(const Now& now, const Leg& leg) {
+  return leg.connection && !leg.is_proven() && now.steady - leg.begun_at < kProofMax;
 }
 
 /// Closes a leg for which the other one covers.
 void ConnectionShard::replace(Leg& leg, Reaction& out) {
-  const std::string cause(leg.cause());
-  out.notices.push_back({Notice::Kind::kReplaced, leg.connection->id(), {}, 0, cause});
-  leg.connection->close(cause, out);
+  out.notices.push_back(replaced_notice(*leg.connection));
+  leg.connection->close(std::string(leg.cause()), out);
   leg.connection.reset();
+  leg.leaves_at.reset();
 }
 
-void ConnectionShard::settle_pair(const Now& now, Reaction& out) {
+void ConnectionShard::settle_pair(const Now& now) {
   if (standby_ahead_from_ && now.steady - *standby_ahead_from_ >= kSilentLegMax &&
       other().is_proven()) {
     switch_active("silent");
@@ -231,23 +267,35 @@ void ConnectionShard::settle_pair(const Now& now, Reaction& out) {
     futile_stalls_ = 0;
     next_stall_replacement_ = now.steady;
   }
-  // The standby first: when both should go, nothing changes for the rows yet.
-  for (Leg* const leg : {&other(), &active()}) {
-    Leg& partner = leg == &legs_[0] ? legs_[1] : legs_[0];
-    if (leg->cause().empty() || !partner.is_proven()) continue;
-    if (!partner.cause().empty()) {
-      if (leg == &active()) continue;
-      if (leg->cause() == kStalled) {
-        if (next_stall_replacement_ > now.steady) continue;
-        next_stall_replacement_ =
-            now.steady + doubled(kStallBackoffFirst, futile_stalls_++, kStallBackoffMax);
-      }
-    }
-    if (leg == &active()) switch_active(leg->cause());
+  if (Leg* const leg = choose_replaced(now)) {
     leg->next_attempt = now.steady;
-    replace(*leg, out);
-    return;
+    hand_over(now, *leg);
   }
+}
+
+/// Of two legs the one that is to go now, or null.
+ConnectionShard::Leg* ConnectionShard::choose_replaced(const Now& now) {
+  const bool both_should_go = !active().cause().empty() && !other().cause().empty();
+  if (!both_should_go) {
+    for (Leg* const leg : {&other(), &active()}) {
+      const Leg& partner = leg == &active() ? other() : active();
+      if (!leg->cause().empty() && partner.is_proven()) return leg;
+    }
+    return nullptr;
+  }
+  // The one with the older streams; otherwise the standby: nothing changes for the rows yet.
+  Leg& leg = active().generation < other().generation ? active() : other();
+  Leg& partner = &leg == &active() ? other() : active();
+  if (!partner.is_proven()) {
+    const bool is_futile = partner.generation > leg.generation && !is_still_trying(now, partner);
+    return is_futile && leg.is_proven() ? &partner : nullptr;
+  }
+  if (leg.cause() == kStalled) {
+    if (next_stall_replacement_ > now.steady) return nullptr;
+    next_stall_replacement_ =
+        now.steady + doubled(kStallBackoffFirst, futile_stalls_++, kStallBackoffMax);
+  }
+  return &leg;
 }
 
 /// Who of two legs speaks while the other one is silent.
@@ -271,6 +319,7 @@ std::optional<SteadyTime> ConnectionShard::deadline() const {
   };
   for (size_t leg = 0; leg < legs_.size(); ++leg) {
     if (legs_[leg].connection) consider(legs_[leg].connection->deadline());
+    consider(legs_[leg].leaves_at);
     if (is_wanted(leg)) consider(budget_.next_allowed(legs_[leg].next_attempt));
   }
   return next;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/random.h"
 #include "recorder/protocol/connection.h"
@@ -16,10 +17,10 @@ namespace tapeworks::recorder {
 /// lost, and replaces it in time. A machine without I/O, like Connection.
 ///
 /// A shard has two places for a connection, its legs. One of them is active. With `legs` = 1 the
-/// other one is empty but while a successor is under way: that must be proven by data before the
-/// old one is closed. With `legs` = 2 both are always wanted, each with attempts of its own; the
-/// standby takes over when the active one is lost or falls silent, and a leg is replaced only while
-/// the other one covers for it.
+/// other one is empty but while a successor is under way: that must be proven by data before it
+/// takes over, and both go on for kHandOver before the old one is closed. With `legs` = 2 both are
+/// always wanted, each with attempts of its own; the standby takes over when the active one is lost
+/// or falls silent, and a leg is replaced only while the other one covers for it.
 ///
 /// Attempts wait for an exponential backoff with jitter, and for the budget of the address, which
 /// all shards of an exchange share. Threads: one at a time, for all shards that share a budget.
@@ -28,6 +29,9 @@ class ConnectionShard {
   /// With two legs: the active one gives way when it has said nothing for so long since the standby
   /// began to speak.
   static constexpr std::chrono::seconds kSilentLegMax{3};
+  /// A connection that was replaced goes on for so long: what it still has on the way must come,
+  /// because its successor had not asked for all of it yet.
+  static constexpr std::chrono::seconds kHandOver{2};
 
   /// `budget` must outlive the shard. Shards get different `random_key`s.
   ConnectionShard(ConnectionOptions options, RateWindow& budget, uint64_t random_key,
@@ -59,6 +63,8 @@ class ConnectionShard {
   /// why that was replaced.
   const std::string& active_cause() const { return active_cause_; }
   const Connection* connection(uint64_t id) const;
+  /// Of all that there are.
+  std::vector<uint64_t> connection_ids() const;
   /// 0 or 1: the place of a connection, and of its successor the other one.
   uint8_t leg_of(uint64_t id) const { return legs_[1].is(id) ? 1 : 0; }
   /// Connections that should be live.
@@ -71,6 +77,10 @@ class ConnectionShard {
     std::unique_ptr<Connection> connection;
     SteadyTime next_attempt{0};
     int failures = 0;  ///< in a row, of connections that did not last
+    SteadyTime begun_at{0};
+    uint64_t generation = 0;  ///< of the configuration that the connection was made by
+    /// When it is to be closed, because the other leg has taken over.
+    std::optional<SteadyTime> leaves_at;
 
     bool is(uint64_t id) const { return connection && connection->id() == id; }
     bool is_live() const { return connection && connection->state() == Connection::State::kLive; }
@@ -88,9 +98,12 @@ class ConnectionShard {
 
   void settle(const Now& now, Reaction& out);
   void settle_successor(const Now& now, Reaction& out);
-  void settle_pair(const Now& now, Reaction& out);
+  void settle_pair(const Now& now);
+  Leg* choose_replaced(const Now& now);
+  static bool is_still_trying(const Now& now, const Leg& leg);
   void note_speech(const Now& now, const Leg& leg);
   void switch_active(std::string_view cause);
+  void hand_over(const Now& now, Leg& leg);
   void replace(Leg& leg, Reaction& out);
   void open(const Now& now, Leg& leg, Reaction& out);
   void lost(const Now& now, Leg& leg);
@@ -102,6 +115,7 @@ class ConnectionShard {
   RateWindow& budget_;
   uint64_t random_key_;
   bool has_two_legs_;
+  uint64_t generation_ = 0;  // of options_
   uint64_t random_index_ = 0;
   uint64_t next_id_ = 1;
   bool running_ = false;

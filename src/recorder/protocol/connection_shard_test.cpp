@@ -50,6 +50,17 @@ class ShardScript {
   }
   void speak(uint64_t id) { receive(id, binance_trade("A", ++trade_id)); }
   void lose(uint64_t id) { shard.on_closed(at(now), id, "reset by peer", out); }
+  /// The server of 1 wants to go, and 2 has taken over; nothing is closed yet.
+  void begin_hand_over() {
+    start();
+    accept(1);
+    speak(1);
+    receive(1, R"({"e":"serverShutdown","E":1770123456789})");
+    accept(2);
+    speak(2);
+  }
+  /// Until what was replaced is closed.
+  void hand_over() { until(now + ConnectionShard::kHandOver); }
   void until(SteadyTime time) {
     pass(shard, now, time, out);
     now = time;
@@ -160,11 +171,43 @@ TEST(ConnectionShard, TheNewConnectionIsProvenBeforeTheOldOneIsClosed) {
   script.speak(1);
   EXPECT_TRUE(script.closed().empty());  // an ack proves nothing
   script.speak(2);
+  EXPECT_EQ(script.shard.active_id(), 2u);
+  // What the new one had not asked for yet may still come of the old one.
+  script.until(script.now + ConnectionShard::kHandOver - milliseconds(1));
+  EXPECT_TRUE(script.closed().empty());
+  script.speak(1);
+  EXPECT_EQ(script.shard.active_id(), 2u);
+  script.until(script.now + milliseconds(1));
   EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
-  EXPECT_EQ(script.shard.active_id(), 2u);
   EXPECT_EQ(count_of(script.out, Kind::kReplaced), 1u);
-  script.speak(1);  // what is still under way from the old one hurts nobody
-  EXPECT_EQ(script.shard.active_id(), 2u);
+  EXPECT_EQ(script.opened().size(), 2u);
+}
+
+TEST(ConnectionShard, TheOldOneTakesOverAgainWhenTheNewOneIsLostAtOnce) {
+  ShardScript script;
+  script.begin_hand_over();
+  script.lose(2);
+  EXPECT_EQ(script.shard.active_id(), 1u);
+  EXPECT_EQ(script.shard.active_cause(), "lost");
+  // And is replaced by another one.
+  script.speak_until(1, script.now + seconds(5));
+  EXPECT_TRUE(script.closed().empty());
+  EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
+  script.accept(3);
+  script.speak(3);
+  script.hand_over();
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
+  EXPECT_EQ(script.shard.active_id(), 3u);
+}
+
+TEST(ConnectionShard, AServerThatClosesTheOldOneFirstIsNoLoss) {
+  ShardScript script;
+  script.begin_hand_over();
+  script.lose(1);
+  EXPECT_EQ(count_of(script.out, Kind::kReplaced), 1u);
+  EXPECT_EQ(count_of(script.out, Kind::kDisconnected), 1u);
+  script.speak_until(2, script.now + seconds(5));
+  EXPECT_EQ(script.opened().size(), 2u);
 }
 
 TEST(ConnectionShard, IsHandedOverBeforeTheDayIsOver) {
@@ -204,6 +247,7 @@ TEST(ConnectionShard, AStalledSocketIsReplaced) {
   script.accept(2);
   script.receive(2, R"({"result":null,"id":2})");
   script.speak(2);
+  script.hand_over();
   EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
   EXPECT_EQ(script.shard.active_id(), 2u);
 }
@@ -242,8 +286,9 @@ TEST(ConnectionShard, OtherStreamsAreConnectedBeforeTheOldOnesAreLeft) {
   EXPECT_NE(script.out.actions.back().text.find("c@trade"), std::string::npos);
   EXPECT_EQ(script.out.actions.back().text.find("b@trade"), std::string::npos);
   script.speak(2);
-  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
   EXPECT_EQ(script.shard.active_cause(), "configuration");
+  script.hand_over();
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
 }
 
 TEST(ConnectionShard, TheNumberOfLegsCanBeChanged) {
@@ -254,6 +299,7 @@ TEST(ConnectionShard, TheNumberOfLegsCanBeChanged) {
   script.shard.reconfigure(at(script.now), ShardScript::options_of({"A"}), true, script.out);
   script.accept(2);
   script.speak(2);
+  script.hand_over();
   EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
   script.accept(3);
   EXPECT_EQ(script.shard.live_count(), 2u);
@@ -261,11 +307,12 @@ TEST(ConnectionShard, TheNumberOfLegsCanBeChanged) {
   script.shard.reconfigure(at(script.now), ShardScript::options_of({"A"}), false, script.out);
   script.accept(4);
   script.speak(4);
+  script.hand_over();
   EXPECT_EQ(script.closed(), (std::vector<uint64_t>{1, 3, 2}));
   EXPECT_EQ(script.shard.active_id(), 4u);
 }
 
-TEST(ConnectionShard, ASecondChangeReplacesTheSuccessorOfTheFirst) {
+TEST(ConnectionShard, ASecondChangeWaitsForTheSuccessorOfTheFirst) {
   ShardScript script;
   script.start();
   script.accept(1);
@@ -273,8 +320,28 @@ TEST(ConnectionShard, ASecondChangeReplacesTheSuccessorOfTheFirst) {
   script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), false, script.out);
   script.accept(2);
   script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "D"}), false, script.out);
-  EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
+  // C may come of the second one only, and was asked for.
+  EXPECT_TRUE(script.closed().empty());
+  script.speak(2);
+  EXPECT_EQ(script.shard.active_id(), 2u);
+  script.hand_over();
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
   EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
+  script.accept(3);
+  EXPECT_NE(script.out.actions.back().text.find("d@trade"), std::string::npos);
+}
+
+TEST(ConnectionShard, ASuccessorThatIsNeverProvenDoesNotKeepANewerOneOut) {
+  ShardScript script;
+  script.start();
+  script.accept(1);
+  script.speak(1);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"C"}), false, script.out);
+  script.accept(2);
+  script.shard.reconfigure(at(script.now), ShardScript::options_of({"A", "D"}), false, script.out);
+  script.speak_until(1, script.now + seconds(40));
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
+  ASSERT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
   script.accept(3);
   EXPECT_NE(script.out.actions.back().text.find("d@trade"), std::string::npos);
 }
@@ -340,16 +407,18 @@ TEST_F(TwoLegs, AMarketWithoutTradeIsNoSilentLeg) {
 
 TEST_F(TwoLegs, ALegIsReplacedWhileTheOtherCovers) {
   script.receive(1, R"({"e":"serverShutdown","E":1770123456789})");
-  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
   EXPECT_EQ(shard().active_id(), 2u);
+  script.hand_over();
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
   EXPECT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
   // The other one has to wait until the new one is proven.
   script.receive(2, R"({"e":"serverShutdown","E":1770123456789})");
   script.accept(3);
   EXPECT_EQ(script.closed(), std::vector<uint64_t>{1});
   script.speak(3);
-  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{1, 2}));
   EXPECT_EQ(shard().active_id(), 3u);
+  script.hand_over();
+  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{1, 2}));
 }
 
 TEST_F(TwoLegs, NeitherIsClosedForTheDayWithoutTheOther) {
@@ -371,13 +440,32 @@ TEST_F(TwoLegs, NeitherIsClosedForTheDayWithoutTheOther) {
 
 TEST_F(TwoLegs, OtherStreamsReachOneLegAfterTheOther) {
   shard().reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), true, script.out);
+  script.hand_over();
   EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
   script.accept(3);
   script.speak(3);
-  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{2, 1}));
   EXPECT_EQ(shard().active_id(), 3u);
+  script.hand_over();
+  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{2, 1}));
   script.accept(4);
   EXPECT_EQ(shard().live_count(), 2u);
+}
+
+TEST_F(TwoLegs, ASecondChangeLeavesTheLegOfTheFirstAlone) {
+  shard().reconfigure(at(script.now), ShardScript::options_of({"A", "C"}), true, script.out);
+  script.hand_over();
+  script.accept(3);
+  shard().reconfigure(at(script.now), ShardScript::options_of({"A", "D"}), true, script.out);
+  script.until(script.now + seconds(5));
+  EXPECT_EQ(script.closed(), std::vector<uint64_t>{2});
+  // Only the third one brings C: it takes over, and the oldest one goes.
+  script.speak(3);
+  EXPECT_EQ(shard().active_id(), 3u);
+  script.hand_over();
+  EXPECT_EQ(script.closed(), (std::vector<uint64_t>{2, 1}));
+  script.accept(4);
+  script.speak(4);
+  EXPECT_EQ(shard().active_id(), 4u);
 }
 
 TEST_F(TwoLegs, WhenNothingIsTradedTheyAreNotChurned) {

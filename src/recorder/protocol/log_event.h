@@ -75,6 +75,9 @@ struct LogEvent {
   bool operator==(const LogEvent&) const = default;
 };
 
+/// Cause of the notice that says, by `count`, up to which number connections are used from here on.
+inline constexpr std::string_view kConnectionNumbers = "connection_numbers";
+
 std::string encode_log_event(const LogEvent& event);
 /// An empty payload is an event without members. kCorrupt for text that is no JSON object.
 Result<LogEvent> decode_log_event(std::string_view payload, JsonDocument& document);

@@ -72,6 +72,7 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   body.put(static_cast<uint32_t>(jobs.size()));
   for (const MergeJob* job : jobs) save_job(*job, body);
   state.save_legs(body);
+  state.save_sampled(body);
 
   ByteWriter file;
   file.put(kVersion);
@@ -102,6 +103,7 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
   const size_t job_count = in.take_count(4 + 1 + 8 + 1 + 1 + 4);
   for (size_t i = 0; i < job_count; ++i) checkpoint.jobs.push_back(load_job(in));
   if (!in.at_end()) checkpoint.state.load_legs(in);
+  if (!in.at_end()) checkpoint.state.load_sampled(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

@@ -23,6 +23,12 @@ LogState some_state() {
   auto* const stream = state.stream(Venue::kBinanceSpot, Stream::kTrade, "币安");
   for (int64_t number : {1, 2, 5, 6, 9}) stream->tracker.observe(number, 17);
   stream->session_lsn = 4;
+  connection->leg_partner_lsns = {7, 8};
+  for (const uint8_t active : {uint8_t{0}, uint8_t{1}}) {
+    for (const uint8_t leg : {uint8_t{0}, uint8_t{1}}) {
+      stream->sampled.judge({{leg, 10U + leg}, 5 + active, 1}, {active, 10U + active}, true);
+    }
+  }
   state.add_gap({Venue::kGateSpot, "BTC_USDT", 1, 2, R"({"cause":"x"})"});
   state.add_gap({std::nullopt, "", 3, 4, "{}"});
   return state;

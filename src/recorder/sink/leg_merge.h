@@ -24,6 +24,7 @@ class LegMerge {
   struct Session {
     uint8_t leg = 0;
     uint64_t lsn = 0;
+    bool operator==(const Session&) const = default;
   };
   struct OpenHole {
     int64_t from = 0;

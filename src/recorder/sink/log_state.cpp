@@ -110,6 +110,16 @@ void ConnectionState::unsubscribe(const std::string& symbol) {
   stream_symbols.remove(symbol);
 }
 
+bool ConnectionState::were_together(const LegMerge::Session& one,
+                                    const LegMerge::Session& other) const {
+  if (one.leg == other.leg) return false;
+  const auto has_met = [this](const LegMerge::Session& later, const LegMerge::Session& earlier) {
+    return earlier.lsn != 0 && session_of(later.leg) == later &&
+           leg_partner_lsns[later.leg] == earlier.lsn;
+  };
+  return has_met(one, other) || has_met(other, one);
+}
+
 ConnectionState* LogState::connection(uint32_t number) {
   const auto found = connections_.find(number);
   if (found != connections_.end()) return &found->second;
@@ -124,7 +134,7 @@ LogState::StreamState* LogState::stream(Venue venue, Stream stream, std::string_
   if (streams_.size() == kStreamsMax) return nullptr;
   const size_t window_rows = drops_repeats(stream) ? window_rows_ : 0;
   const SequenceTracker tracker(sequence_class_of(venue, stream), window_rows);
-  return &streams_.emplace(key_, StreamState{tracker, 0, {}}).first->second;
+  return &streams_.emplace(key_, StreamState{tracker, 0, {}, {}}).first->second;
 }
 
 LogState::StreamName LogState::name_of_key(std::string_view key) {
@@ -169,6 +179,35 @@ void LogState::load_legs(ByteReader& in) {
     if (stream == streams_.end()) continue;
     stream->second.tracker.set_forgotten_to(forgotten_to);
     stream->second.legs = std::move(legs);
+  }
+}
+
+void LogState::save_sampled(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(connections_.size()));
+  for (const auto& [number, connection] : connections_) {
+    out.put(number);
+    for (const uint64_t partner_lsn : connection.leg_partner_lsns) out.put(partner_lsn);
+  }
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    stream.sampled.save(out);
+  }
+}
+
+void LogState::load_sampled(ByteReader& in) {
+  const size_t connection_count = in.take_count(4 + 2 * 8);
+  for (size_t i = 0; i < connection_count; ++i) {
+    const auto found = connections_.find(in.take<uint32_t>());
+    std::array<uint64_t, 2> lsns{};
+    for (uint64_t& partner_lsn : lsns) partner_lsn = in.take<uint64_t>();
+    if (found != connections_.end()) found->second.leg_partner_lsns = lsns;
+  }
+  const size_t stream_count = in.take_count(4 + SampledLegs::kBytesMin);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    const SampledLegs sampled = SampledLegs::load(in);
+    if (stream != streams_.end()) stream->second.sampled = sampled;
   }
 }
 

@@ -17,6 +17,7 @@
 #include "recorder/protocol/sequence.h"
 #include "recorder/protocol/stream_symbols.h"
 #include "recorder/sink/leg_merge.h"
+#include "recorder/sink/sampled_legs.h"
 
 namespace tapeworks::recorder {
 
@@ -26,11 +27,13 @@ struct ConnectionState {
   /// A socket that is made while another one is open has the other leg.
   std::array<bool, 2> leg_connected{};
   std::array<uint64_t, 2> leg_session_lsns{};  ///< of the records that began the legs' sockets
-  uint8_t active_leg = 0;                      ///< whose rows of streams without a key count
-  uint64_t session_lsn = 0;                    ///< of the record that began the present socket
-  int64_t last_record_ns = 0;                  ///< log time of its last record
-  std::vector<std::string> symbols;            ///< as subscribed
-  StreamSymbols stream_symbols;                ///< the same for the decoders
+  /// Of the other leg's socket at that moment; 0 when there was none.
+  std::array<uint64_t, 2> leg_partner_lsns{};
+  uint8_t active_leg = 0;            ///< whose rows of streams without a key count
+  uint64_t session_lsn = 0;          ///< of the record that began the present socket
+  int64_t last_record_ns = 0;        ///< log time of its last record
+  std::vector<std::string> symbols;  ///< as subscribed
+  StreamSymbols stream_symbols;      ///< the same for the decoders
   /// Since when nothing was received, and why, while that is so.
   std::optional<int64_t> gap_from_ns;
   std::string gap_cause;
@@ -39,6 +42,9 @@ struct ConnectionState {
   std::array<uint64_t, 2> live_sessions() const {
     return {leg_connected[0] ? leg_session_lsns[0] : 0, leg_connected[1] ? leg_session_lsns[1] : 0};
   }
+  LegMerge::Session session_of(uint8_t leg) const { return {leg, leg_session_lsns[leg]}; }
+  /// Whether the sockets of two sessions were open at the same time.
+  bool were_together(const LegMerge::Session& one, const LegMerge::Session& other) const;
   bool connected() const { return leg_connected[0] || leg_connected[1]; }
   /// Of each leg's socket; empty where the log does not say.
   std::array<std::set<std::string, std::less<>>, 2> leg_symbols{};
@@ -86,7 +92,8 @@ class LogState {
   struct StreamState {
     SequenceTracker tracker;
     uint64_t session_lsn = 0;  ///< of the connection of its last row
-    LegMerge legs;
+    LegMerge legs;             ///< where copies are told by a number
+    SampledLegs sampled;       ///< where they are not
   };
   std::unordered_map<std::string, StreamState>& streams() { return streams_; }
   /// What a key of streams() stands for.
@@ -107,6 +114,9 @@ class LogState {
   /// What belongs to legs is a block of its own, which checkpoints of earlier versions lack.
   void save_legs(ByteWriter& out) const;
   void load_legs(ByteReader& in);
+  /// Likewise.
+  void save_sampled(ByteWriter& out) const;
+  void load_sampled(ByteReader& in);
 
   void save(ByteWriter& out) const;
   /// Without a number the window is as it was saved.

@@ -11,7 +11,6 @@
 #include "base/interrupt.h"
 #include "recorder/sink/row_buffer.h"
 #include "recorder/sink/row_maker.h"
-#include "storage/log_archive.h"
 #include "storage/log_reader.h"
 #include "storage/parquet_stream_writer.h"
 #include "storage/posix_file.h"
@@ -85,12 +84,6 @@ class TailFiles final : public RowTarget {
 };
 
 }  // namespace
-
-Result<std::optional<uint64_t>> first_lsn_of_log(const fs::path& log_dir) {
-  TW_ASSIGN(const auto segments, log_segment_extents(log_dir));
-  if (segments.empty()) return std::nullopt;
-  return segments.front().first_lsn;
-}
 
 Result<std::optional<LogTail>> read_log_tail(const LogTailOptions& options, LogState state,
                                              arrow::MemoryPool* pool) {

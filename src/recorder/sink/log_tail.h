@@ -29,9 +29,6 @@ struct LogTail {
   std::map<TableKind, std::filesystem::path> files;  ///< one Parquet file a table that has rows
 };
 
-/// The lowest LSN that a log holds; nothing for an empty one.
-Result<std::optional<uint64_t>> first_lsn_of_log(const std::filesystem::path& log_dir);
-
 /// Makes rows of the records above `after_lsn`, up to the end of the log as it is now, into one
 /// file a table. `state` is what the records up to `after_lsn` have left. The log may be in use.
 ///

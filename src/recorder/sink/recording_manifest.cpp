@@ -232,6 +232,19 @@ Status RecordingManifest::remove_list(const std::string& list_name, const fs::pa
   return replace_text_file(output_dir_ / kManifestFile, scratch, text_of(top));
 }
 
+Status RecordingManifest::remove_files(const std::string& list_name,
+                                       const std::vector<ManifestEntry>& files,
+                                       const fs::path& scratch) {
+  const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
+  TW_ASSIGN(Json list, read_json(path));
+  if (list.is_null()) return {};
+  for (const ManifestEntry& file : files) {
+    const auto known = find_path(list["files"], file.path);
+    if (known != list["files"].end()) list["files"].erase(known);
+  }
+  return replace_text_file(path, scratch, text_of(list));
+}
+
 Result<bool> RecordingManifest::knows(const Certificate& certificate) const {
   const std::string list_name = manifest_list_of(certificate.partition);
   TW_ASSIGN(Json top, read_json(output_dir_ / kManifestFile));

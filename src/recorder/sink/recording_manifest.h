@@ -20,38 +20,6 @@ inline constexpr const char* kManifestFolder = "_manifest";
 /// The end of the names of lists that hold the tables of a day.
 inline constexpr const char* kTablesList = "/tables";
 
-/// What a recording holds, for readers that want neither to list folders nor to open files:
-///
-///   _manifest.json              format, layout, and the list of the following
-///   _manifest/{date}/{HH}.json  the files of one hour; {date}/tables.json those of a day's tables
-///
-/// In two levels, so that publishing a file rewrites what is known of one hour and not of months.
-/// Visibility: each file is replaced in one step. Memory: the entries of one hour. Threads: one.
-class RecordingManifest {
- public:
-  RecordingManifest(std::filesystem::path output_dir, Layout layout)
-      : output_dir_(std::move(output_dir)), layout_(layout) {}
-
-  /// kInvalidArgument when the folder holds a recording in another layout or of another version.
-  Status check() const;
-
-  /// Adds the file, or replaces what was said of that path. Unfinished files go to `scratch`.
-  Status add(const Certificate& certificate, const WrittenFile& file,
-             const std::filesystem::path& scratch);
-
-  /// Forgets a list with all that it names.
-  Status remove_list(const std::string& list_name, const std::filesystem::path& scratch);
-
-  /// Whether the manifest knows this revision of a file.
-  Result<bool> knows(const Certificate& certificate) const;
-
- private:
-  Status add_list(const std::string& list_name, const std::filesystem::path& scratch);
-
-  std::filesystem::path output_dir_;
-  Layout layout_;
-};
-
 /// What a manifest says of the whole recording.
 struct ManifestTop {
   Layout layout = Layout::kSymbol;
@@ -75,6 +43,42 @@ struct ManifestEntry {
   /// Without ".parquet".
   std::string partition() const;
   bool operator==(const ManifestEntry&) const = default;
+};
+
+/// What a recording holds, for readers that want neither to list folders nor to open files:
+///
+///   _manifest.json              format, layout, and the list of the following
+///   _manifest/{date}/{HH}.json  the files of one hour; {date}/tables.json those of a day's tables
+///
+/// In two levels, so that publishing a file rewrites what is known of one hour and not of months.
+/// Visibility: each file is replaced in one step. Memory: the entries of one hour. Threads: one.
+class RecordingManifest {
+ public:
+  RecordingManifest(std::filesystem::path output_dir, Layout layout)
+      : output_dir_(std::move(output_dir)), layout_(layout) {}
+
+  /// kInvalidArgument when the folder holds a recording in another layout or of another version.
+  Status check() const;
+
+  /// Adds the file, or replaces what was said of that path. Unfinished files go to `scratch`.
+  Status add(const Certificate& certificate, const WrittenFile& file,
+             const std::filesystem::path& scratch);
+
+  /// Forgets a list with all that it names.
+  Status remove_list(const std::string& list_name, const std::filesystem::path& scratch);
+
+  /// Forgets some files of a list, which names others.
+  Status remove_files(const std::string& list_name, const std::vector<ManifestEntry>& files,
+                      const std::filesystem::path& scratch);
+
+  /// Whether the manifest knows this revision of a file.
+  Result<bool> knows(const Certificate& certificate) const;
+
+ private:
+  Status add_list(const std::string& list_name, const std::filesystem::path& scratch);
+
+  std::filesystem::path output_dir_;
+  Layout layout_;
 };
 
 /// The list that names a file of this partition: "2026-11-21/07" for rows, "2026-11-21/tables" for

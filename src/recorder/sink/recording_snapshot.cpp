@@ -16,6 +16,7 @@
 #include "recorder/sink/log_tail.h"
 #include "recorder/sink/part_folder.h"
 #include "recorder/sink/recording_manifest.h"
+#include "storage/log_segment_file.h"
 #include "storage/parquet_read.h"
 
 namespace tapeworks::recorder {

@@ -11,15 +11,42 @@ namespace tapeworks::recorder {
 namespace fs = std::filesystem;
 namespace {
 
-/// Lists to read in one step, when the size of a long recording is added up for the first time.
+/// Lists to read in one step, when a long recording is looked at for the first time.
 constexpr size_t kListsPerStep = 64;
 
 bool is_of_hour(const std::string& list) { return !list.ends_with(kTablesList); }
 
+/// "binance_spot/BTCUSDT/2023-11-14/22" and "binance/2023-11-14/22" -> "binance".
+std::string_view exchange_of(std::string_view partition) {
+  return partition.substr(0, partition.find_first_of("_/"));
+}
+
 }  // namespace
 
-Status Retention::delete_hour(const std::string& list, const std::vector<ManifestEntry>& files,
-                              RecordingManifest& manifest, const fs::path& scratch) {
+bool Retention::Hour::is_old(const RetentionLimits& limits) const {
+  return std::ranges::any_of(
+      exchanges, [&](const auto& exchange) { return end_ns < limits.before_ns_of(exchange); });
+}
+
+/// True when there are more to look at.
+Result<bool> Retention::look_at(const std::vector<std::string>& lists) {
+  size_t read_count = 0;
+  for (const std::string& list : lists) {
+    if (!is_of_hour(list) || hours_.contains(list)) continue;
+    if (read_count++ == kListsPerStep) return true;
+    TW_ASSIGN(const auto files, read_manifest_list(output_dir_, list));
+    Hour hour;
+    for (const ManifestEntry& file : files.value_or(std::vector<ManifestEntry>())) {
+      hour.bytes += file.byte_count;
+      hour.exchanges.emplace(exchange_of(file.path));
+      if (const auto time = parse_partition_time(file.partition())) hour.end_ns = time->end_ns;
+    }
+    hours_.emplace(list, std::move(hour));
+  }
+  return false;
+}
+
+Status Retention::delete_files(const std::vector<ManifestEntry>& files) {
   for (const ManifestEntry& file : files) {
     const fs::path path = output_dir_ / file.path;
     TW_TRY(remove_file(path));
@@ -30,10 +57,7 @@ Status Retention::delete_hour(const std::string& list, const std::vector<Manifes
     }
     counts_.bytes += file.byte_count;
   }
-  TW_TRY(manifest.remove_list(list, scratch));
   counts_.files += files.size();
-  ++counts_.hours;
-  hour_bytes_.erase(list);
   return {};
 }
 
@@ -43,43 +67,41 @@ Result<bool> Retention::step(const RetentionLimits& limits, RecordingManifest& m
   if (!limits.deletes()) return false;
   TW_ASSIGN(const auto top, read_manifest_top(output_dir_));
   if (!top) return false;
+  TW_ASSIGN(const bool has_more, look_at(top->lists));
+  if (has_more) return true;
   uint64_t total_bytes = 0;
-  if (limits.bytes_max != 0) {
-    size_t read_count = 0;
-    for (const std::string& list : top->lists) {
-      if (!is_of_hour(list)) continue;
-      auto known = hour_bytes_.find(list);
-      if (known == hour_bytes_.end()) {
-        if (read_count++ == kListsPerStep) return true;
-        TW_ASSIGN(const auto files, read_manifest_list(output_dir_, list));
-        uint64_t bytes = 0;
-        if (files) {
-          for (const ManifestEntry& file : *files) bytes += file.byte_count;
-        }
-        known = hour_bytes_.emplace(list, bytes).first;
-      }
-      total_bytes += known->second;
-    }
+  for (const std::string& list : top->lists) {
+    if (is_of_hour(list)) total_bytes += hours_.at(list).bytes;
   }
   const bool is_too_large = limits.bytes_max != 0 && total_bytes > limits.bytes_max;
+  const bool goes_whole = is_too_large || limits.makes_room;
   // Sorted, so the oldest comes first.
   for (const std::string& list : top->lists) {
     if (!is_of_hour(list)) continue;
+    const Hour& hour = hours_.at(list);
+    const bool is_left_over = hour.exchanges.empty();
+    if (!goes_whole && !is_left_over && !hour.is_old(limits)) continue;
     TW_ASSIGN(const auto files, read_manifest_list(output_dir_, list));
-    // A crash came between the list and its name.
-    if (!files || files->empty()) {
-      TW_TRY(delete_hour(list, {}, manifest, scratch));
-      return true;
+    std::vector<ManifestEntry> going = files.value_or(std::vector<ManifestEntry>());
+    const size_t file_count = going.size();
+    if (!goes_whole) {
+      std::erase_if(going, [&](const ManifestEntry& file) {
+        return hour.end_ns >= limits.before_ns_of(exchange_of(file.path));
+      });
     }
-    const auto time = parse_partition_time(files->front().partition());
-    const bool is_old = time && time->end_ns < limits.before_ns;
-    if (!is_old && !is_too_large && !limits.makes_room) return false;
-    const bool stays = std::ranges::any_of(*files, [&](const ManifestEntry& file) {
+    const bool stays = std::ranges::any_of(going, [&](const ManifestEntry& file) {
       return manifest_list_of(file.partition()) != list || is_in_use(file.partition());
     });
     // A newer one does not go first.
     if (stays) return false;
-    TW_TRY(delete_hour(list, *files, manifest, scratch));
+    TW_TRY(delete_files(going));
+    if (going.size() == file_count) {
+      TW_TRY(manifest.remove_list(list, scratch));
+      ++counts_.hours;
+    } else {
+      TW_TRY(manifest.remove_files(list, going, scratch));
+    }
+    hours_.erase(list);
     return true;
   }
   return false;

@@ -5,7 +5,11 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "recorder/sink/recording_manifest.h"
@@ -14,12 +18,19 @@ namespace tapeworks::recorder {
 
 /// Which published hours may go. Nothing set: none.
 struct RetentionLimits {
-  int64_t before_ns = std::numeric_limits<int64_t>::min();  ///< hours that ended before
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::min();
+  int64_t before_ns = kNever;  ///< hours that ended before
+  /// Likewise for files of one exchange, by its name, instead of before_ns.
+  std::map<std::string, int64_t, std::less<>> exchange_before_ns = {};
   uint64_t bytes_max = 0;   ///< the oldest, while all hours together are larger; 0: no limit
   bool makes_room = false;  ///< the oldest, because the disk is short
 
   bool deletes() const {
-    return makes_room || bytes_max != 0 || before_ns != std::numeric_limits<int64_t>::min();
+    return makes_room || bytes_max != 0 || before_ns != kNever || !exchange_before_ns.empty();
+  }
+  int64_t before_ns_of(std::string_view exchange) const {
+    const auto own = exchange_before_ns.find(exchange);
+    return own == exchange_before_ns.end() ? before_ns : own->second;
   }
 };
 
@@ -29,12 +40,13 @@ struct RetentionCounts {
   uint64_t bytes = 0;
 };
 
-/// Deletes published hours, the oldest first, an hour as a whole: its files, then its list of the
-/// manifest, then the name of that list. What a crash leaves of this is finished by the next step.
+/// Deletes published hours, the oldest first: the files, then their list of the manifest, then the
+/// name of that list; of exchanges that go sooner than others only their files, and what the list
+/// says of them. What a crash leaves of this is finished by the next step.
 /// (After a power cut a file may be there that nothing lists any more; verify --recording names
 /// it.) The tables (`_gaps`, `_events`, `_instruments`, `_quarantine`) stay.
 ///
-/// Memory: about 100 bytes an hour. Threads: that of the sink, which writes the same manifest.
+/// Memory: about 200 bytes an hour. Threads: that of the sink, which writes the same manifest.
 class Retention {
  public:
   explicit Retention(std::filesystem::path output_dir) : output_dir_(std::move(output_dir)) {}
@@ -46,16 +58,25 @@ class Retention {
                     const std::filesystem::path& scratch);
 
   /// What was known of the list of this file is out of date.
-  void forget(const std::string& partition) { hour_bytes_.erase(manifest_list_of(partition)); }
+  void forget(const std::string& partition) { hours_.erase(manifest_list_of(partition)); }
 
   const RetentionCounts& counts() const { return counts_; }
 
  private:
-  Status delete_hour(const std::string& list, const std::vector<ManifestEntry>& files,
-                     RecordingManifest& manifest, const std::filesystem::path& scratch);
+  /// What is known of a list without reading it again.
+  struct Hour {
+    uint64_t bytes = 0;
+    int64_t end_ns = 0;
+    std::set<std::string, std::less<>> exchanges;  ///< empty: a crash came between list and name
+
+    bool is_old(const RetentionLimits& limits) const;
+  };
+
+  Result<bool> look_at(const std::vector<std::string>& lists);
+  Status delete_files(const std::vector<ManifestEntry>& files);
 
   std::filesystem::path output_dir_;
-  std::map<std::string, uint64_t> hour_bytes_;  ///< by list
+  std::map<std::string, Hour> hours_;  ///< by list
   RetentionCounts counts_;
 };
 

@@ -97,6 +97,37 @@ TEST_F(RetentionTest, HoursThatEndedBeforeTheLimitGoAndTheRestIsARecordingStill)
   EXPECT_EQ(sink_->status().deleted.files, 4U);
 }
 
+TEST_F(RetentionTest, AnExchangeMayGoSoonerOrLaterThanTheOthers) {
+  const int64_t midnight_ns = floor_time(log_.time_ns(), kDayNs);
+  const LogSource gate = source_of(Venue::kGateFutures);
+  for (int hour = 0; hour < 2; ++hour) {
+    log_.append(LogKind::kFrame, gate_book("BTC_USDT", 7 + hour, log_.time_ns()), gate, 2);
+    trades(2);
+    next_hour();
+  }
+  give();
+  const auto files = [&](const std::string& market) {
+    return std::ranges::count_if(hour_files(options_.output_dir), [&](const fs::path& path) {
+      return path.string().contains("/" + market + "/");
+    });
+  };
+  ASSERT_EQ(files("gate_usdt_futures"), 2);
+  const auto binance_files = files("binance_spot");
+  // Two whole hours of Binance alone, and Gate's share of those that both have.
+  const int64_t after_all_ns = log_.time_ns() + kDayNs;
+  EXPECT_EQ(
+      delete_all({.before_ns = midnight_ns + 1, .exchange_before_ns = {{"gate", after_all_ns}}}),
+      2);
+  EXPECT_EQ(files("gate_usdt_futures"), 0);
+  EXPECT_EQ(files("binance_spot"), binance_files - 4);
+  expect_verified();
+  // And the other way round: Binance stays.
+  EXPECT_EQ(delete_all({.before_ns = after_all_ns,
+                        .exchange_before_ns = {{"binance", RetentionLimits::kNever}}}),
+            0);
+  EXPECT_EQ(files("binance_spot"), binance_files - 4);
+}
+
 TEST_F(RetentionTest, NothingGoesThatIsNotPublished) {
   EXPECT_EQ(delete_all({.makes_room = true}), 4);
   EXPECT_TRUE(hours().empty());

@@ -149,20 +149,16 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   const auto sent_ns = row.exchange_time_ns ? row.exchange_time_ns : row.event_time_ns;
   RowCounts::Leg& leg = counts_.legs[static_cast<size_t>(source.venue)][source.leg];
   if (sent_ns && !is_backfill) leg.exchange_to_receive.observe(record.wall_time_ns - *sent_ns);
-  // What the active leg does not bring, because symbols have just been added or removed, is taken
-  // from the one that does.
-  const bool is_standby = connection != nullptr && connection->active_leg != source.leg &&
-                          connection->is_brought_by(connection->active_leg, row.symbol);
-  if (is_standby && !is_backfill && !has_merge_key(source.venue, row.stream)) {
+  auto sampled = SampledLegs::Verdict::kTaken;
+  if (!is_backfill && !has_merge_key(source.venue, row.stream)) {
+    sampled = judge_sampled(record, source, connection, row);
+  }
+  if (sampled == SampledLegs::Verdict::kLeftOut) {
     ++counts_.standby_rows;
-    if (!row.sequence) return {};
-    // Should it become the active one, its numbers go on from here.
-    if (auto* const state = state_.stream(source.venue, row.stream, row.symbol)) {
-      state->legs.note({source.leg, connection->leg_session_lsns[source.leg]}, *row.sequence);
-    }
     return {};
   }
-  if (row.sequence && !is_backfill) {
+  // A late row stands behind later ones, and is no news for what follows numbers.
+  if (row.sequence && !is_backfill && sampled == SampledLegs::Verdict::kTaken) {
     bool keep = true;
     const uint64_t fingerprint = drops_repeats(row.stream) ? row_fingerprint(row) : 0;
     TW_TRY(take_sequence(record, source, connection, row.stream, row.symbol, *row.sequence,
@@ -209,6 +205,27 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
       is_backfill ? row.event_time_ns.value_or(record.wall_time_ns) : record.wall_time_ns;
   return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
                       encoder_.finish());
+}
+
+SampledLegs::Verdict RowMaker::judge_sampled(const LogRecord& record, LogSource source,
+                                             const ConnectionState* connection,
+                                             const EventRow& row) {
+  using Verdict = SampledLegs::Verdict;
+  if (connection == nullptr) return Verdict::kTaken;
+  // What the active leg does not bring, because symbols have just been added or removed, is taken
+  // from the one that does.
+  const uint8_t active_leg = connection->is_brought_by(connection->active_leg, row.symbol)
+                                 ? connection->active_leg
+                                 : source.leg;
+  const auto number = row.sequence ? row.sequence : row.event_time_ns;
+  LogState::StreamState* const state =
+      number ? state_.stream(source.venue, row.stream, row.symbol) : nullptr;
+  if (state == nullptr) return active_leg == source.leg ? Verdict::kTaken : Verdict::kLeftOut;
+  const LegMerge::Session active = connection->session_of(active_leg);
+  const auto& owner = state->sampled.owner();
+  return state->sampled.judge(
+      {connection->session_of(source.leg), *number, record.monotonic_time_ns}, active,
+      owner && connection->were_together(*owner, active));
 }
 
 Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
@@ -348,6 +365,9 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     }
     TW_TRY(write_awaited_holes(record));
   }
+  if (kind == LogKind::kNotice && !source && event.cause == kConnectionNumbers && event.count) {
+    TW_TRY(end_unused_numbers(record, *event.count));
+  }
   if (kind == LogKind::kDrop) {
     Gap gap;
     gap.lsn = record.lsn;
@@ -376,7 +396,8 @@ Status RowMaker::take_removed(const LogRecord& record, const LogEvent& event,
     TW_TRY(target_.end_symbol(partition_name(venue_of(connection.source), symbol)));
   }
   if (connection.connected() || !connection.symbols.empty()) return {};
-  TW_TRY(write_connection_gap(record, connection, "from here on it is not wanted any more"));
+  TW_TRY(write_connection_gap(record, record.connection, connection,
+                              "from here on it is not wanted any more"));
   state_.forget_connection(record.connection);
   return {};
 }
@@ -386,7 +407,8 @@ Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
                                   ConnectionState& connection) {
   if (connection.source && connection.source->venue != source.venue) {
     TW_TRY(write_connection_gap(
-        record, connection, "from here on the number of the connection belongs to another market"));
+        record, record.connection, connection,
+        "from here on the number of the connection belongs to another market"));
     connection = ConnectionState();
   }
   connection.source = source;
@@ -399,17 +421,32 @@ Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connecti
   connection.leg_connected[leg] = true;
   connection.session_lsn = record.lsn;
   connection.leg_session_lsns[leg] = record.lsn;
-  return write_connection_gap(record, connection, {});
+  connection.leg_partner_lsns[leg] = connection.live_sessions()[1 - leg];
+  return write_connection_gap(record, record.connection, connection, {});
+}
+
+/// A start with fewer connections than before: those that are no more have no next connect.
+Status RowMaker::end_unused_numbers(const LogRecord& record, int64_t used_to) {
+  std::vector<uint32_t> unused;
+  for (const auto& [number, connection] : state_.connections()) {
+    if (number > used_to && !connection.connected()) unused.push_back(number);
+  }
+  for (const uint32_t number : unused) {
+    TW_TRY(write_connection_gap(record, number, *state_.connection(number),
+                                "from here on there is no connection of this number"));
+    state_.forget_connection(number);
+  }
+  return {};
 }
 
 /// The end of the time in which nothing was received on it, if that is so.
-Status RowMaker::write_connection_gap(const LogRecord& record, ConnectionState& connection,
-                                      std::string detail) {
+Status RowMaker::write_connection_gap(const LogRecord& record, uint32_t number,
+                                      ConnectionState& connection, std::string detail) {
   if (!connection.gap_from_ns) return {};
   Gap gap;
   gap.lsn = record.lsn;
   gap.venue = venue_of(connection.source);
-  gap.connection = record.connection;
+  gap.connection = number;
   gap.from_ns = std::exchange(connection.gap_from_ns, std::nullopt);
   gap.to_ns = record.wall_time_ns;
   gap.cause = connection.gap_cause;
@@ -420,8 +457,8 @@ Status RowMaker::write_connection_gap(const LogRecord& record, ConnectionState& 
 void RowMaker::take_disconnect(ConnectionState& connection, int64_t time_ns,
                                std::string_view cause) {
   connection.leg_connected = {};
-  // Another connection has taken its streams over already, or nobody wants them.
-  if (cause == "replaced" || cause == "removed" || connection.gap_from_ns) return;
+  if (cause == "removed" || connection.gap_from_ns) return;  // nobody wants its streams
+  // Also behind one that was replaced: its successor has gone before it.
   connection.gap_from_ns = time_ns;
   connection.gap_cause = cause.empty() ? "disconnect" : std::string(cause);
 }

@@ -75,6 +75,8 @@ class RowMaker {
                           const ConnectionState* connection);
   Status take_row(const LogRecord& record, LogSource source, LogKind kind,
                   const ConnectionState* connection, int32_t frame_index, EventRow& row);
+  SampledLegs::Verdict judge_sampled(const LogRecord& record, LogSource source,
+                                     const ConnectionState* connection, const EventRow& row);
   Status take_sequence(const LogRecord& record, LogSource source, const ConnectionState* connection,
                        Stream stream, const std::string& symbol, int64_t sequence,
                        uint64_t fingerprint, bool& keep);
@@ -86,7 +88,8 @@ class RowMaker {
   Status take_connect(const LogRecord& record, ConnectionState& connection);
   void take_disconnect(ConnectionState& connection, int64_t time_ns, std::string_view cause);
   Status take_removed(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
-  Status write_connection_gap(const LogRecord& record, ConnectionState& connection,
+  Status end_unused_numbers(const LogRecord& record, int64_t used_to);
+  Status write_connection_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
                               std::string detail);
   Status take_instruments(const LogRecord& record, const LogEvent& event);
   Status take_log_start(const LogRecord& record);

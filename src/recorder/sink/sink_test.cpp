@@ -165,6 +165,26 @@ TEST_F(SinkTest, AConnectionWithoutSymbolsHasNoGapThatNeverEnds) {
   EXPECT_EQ(table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet")->num_rows(), 1);
 }
 
+TEST_F(SinkTest, AConnectionThatIsNoMoreAfterARestartHasAGapThatEnds) {
+  log_.event(LogKind::kConnect, {}, kSpot);
+  log_.event(LogKind::kSubscription, {.symbols = {"BBB"}}, kSpot, 2);
+  log_.event(LogKind::kConnect, {}, kSpot, 2);
+  trade(1);
+  log_.stop();
+  log_.advance(kSecondNs);
+  log_.restart();
+  log_.general_event(LogKind::kNotice, {.cause = std::string(kConnectionNumbers), .count = 1});
+  log_.advance(kSecondNs);
+  log_.event(LogKind::kConnect, {}, kSpot);
+  log_.stop();
+  run();
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  ASSERT_EQ(gaps->num_rows(), 2);
+  EXPECT_EQ(text(*gaps, "connection", 0), "2");
+  EXPECT_EQ(text(*gaps, "cause", 0), "stopped");
+  EXPECT_EQ(text(*gaps, "connection", 1), "1");
+}
+
 /// Trades over two legs: which of them become rows, and which gaps there are.
 class TwoLegsTest : public SinkTest {
  protected:

@@ -43,6 +43,10 @@ class SyntheticLog {
                  uint32_t connection = 1) {
     return append(kind, encode_log_event(event), source, connection);
   }
+  /// One that concerns no venue.
+  uint64_t general_event(LogKind kind, const LogEvent& event) {
+    return append_raw(static_cast<uint8_t>(kind), encode_log_event(event), kNoSource, 0);
+  }
   uint64_t heartbeat() {
     return append_raw(static_cast<uint8_t>(LogKind::kHeartbeat), "", kNoSource, 0);
   }

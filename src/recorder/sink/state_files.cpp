@@ -46,12 +46,6 @@ Result<std::vector<StateFile>> list_states(const fs::path& folder) {
   return states;
 }
 
-/// Nothing of the log is kept before.
-Result<uint64_t> first_lsn_of(const fs::path& log_dir) {
-  TW_ASSIGN(const auto segments, list_log_segments(log_dir));
-  return segments.empty() ? 1 : segments.front().first_lsn;
-}
-
 }  // namespace
 
 Status write_state_file(const fs::path& log_dir, Layout layout, const LogState& state) {
@@ -64,9 +58,9 @@ Status write_state_file(const fs::path& log_dir, Layout layout, const LogState& 
     return remove_file(folder / kUnfinished);
   }
   TW_TRY(written);
-  TW_ASSIGN(const uint64_t first_lsn, first_lsn_of(log_dir));
+  TW_ASSIGN(const auto first_lsn, first_lsn_of_log(log_dir));
   TW_ASSIGN(std::vector<StateFile> states, list_states(folder));
-  const auto useful = std::ranges::lower_bound(states, first_lsn, {},
+  const auto useful = std::ranges::lower_bound(states, first_lsn.value_or(1), {},
                                                [](const StateFile& file) { return file.lsn + 1; });
   for (auto file = states.begin(); file != useful; ++file) TW_TRY(remove_file(file->path));
   states.erase(states.begin(), useful);
@@ -76,10 +70,10 @@ Status write_state_file(const fs::path& log_dir, Layout layout, const LogState& 
 }
 
 Result<std::optional<LogState>> find_state(const fs::path& log_dir) {
-  TW_ASSIGN(const uint64_t first_lsn, first_lsn_of(log_dir));
+  TW_ASSIGN(const auto first_lsn, first_lsn_of_log(log_dir));
   TW_ASSIGN(const std::vector<StateFile> states, list_states(log_dir / kFolder));
   for (const StateFile& file : states) {
-    if (file.lsn + 1 < first_lsn) continue;
+    if (file.lsn + 1 < first_lsn.value_or(1)) continue;
     TW_ASSIGN(const std::string bytes, read_text_file(file.path));
     auto checkpoint = decode_checkpoint(bytes, std::nullopt);
     if (checkpoint && checkpoint->state.lsn == file.lsn) return std::move(checkpoint->state);

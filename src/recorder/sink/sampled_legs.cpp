@@ -1,0 +1,130 @@
+#include "recorder/sink/sampled_legs.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace tapeworks::recorder {
+namespace {
+
+void save_session(const LegMerge::Session& session, ByteWriter& out) {
+  out.put(session.leg);
+  out.put(session.lsn);
+}
+
+LegMerge::Session load_session(ByteReader& in) {
+  const uint8_t leg = in.take_flag() ? 1 : 0;
+  return {leg, in.take<uint64_t>()};
+}
+
+}  // namespace
+
+SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session& active,
+                                        bool were_together) {
+  // What was sent before the new socket had asked for it comes of the old one only, so the new one
+  // counts from its first row of the stream on.
+  const bool has_spoken = row.session == active || legs_[active.leg].session_lsn == active.lsn;
+  if (owner_ != active && (!owner_ || !were_together || has_spoken)) {
+    change_owner(row, active, were_together);
+  }
+  // The clock begins again with the machine; a border never outlives its sockets.
+  if (border_ && (row.monotonic_ns < border_->from_ns ||
+                  row.monotonic_ns - border_->from_ns > kOverlapNsMax)) {
+    border_.reset();
+  }
+  const Position position = note(row);
+  if (row.session == *owner_) {
+    if (border_ && position <= border_->at) return Verdict::kLeftOut;
+    taken_ = position;
+    return Verdict::kTaken;
+  }
+  const bool is_owed = border_ && row.session == border_->before && position <= border_->at &&
+                       (!border_->accounted || position > *border_->accounted);
+  return is_owed ? Verdict::kTakenLate : Verdict::kLeftOut;
+}
+
+/// Before `row` counts for any leg: it is the first one behind the change.
+void SampledLegs::change_owner(const Row& row, const LegMerge::Session& active,
+                               bool were_together) {
+  std::optional<Border> border;
+  if (owner_ && were_together) {
+    // What comes before the last border is the business of the legs before.
+    std::optional<Position> accounted = taken_;
+    if (border_) accounted = std::max(accounted, std::optional(border_->at));
+    const Leg& next = legs_[active.leg];
+    const Position begin = next.session_lsn == active.lsn
+                               ? next.last
+                               : Position{row.number - 1, std::numeric_limits<uint32_t>::max()};
+    const Position at = accounted ? std::max(*accounted, begin) : begin;
+    border = Border{at, accounted, *owner_, row.monotonic_ns};
+  }
+  border_ = border;
+  owner_ = active;
+}
+
+SampledLegs::Position SampledLegs::note(const Row& row) {
+  Leg& own = legs_[row.session.leg];
+  Position position{row.number, 0};
+  if (own.session_lsn != row.session.lsn) {
+    // A socket that begins while a push is repeated begins with the one that came last.
+    const Leg& other = legs_[1 - row.session.leg];
+    if (other.session_lsn != 0 && other.last.number == row.number) position = other.last;
+  } else if (row.number == own.last.number) {
+    position.copy = own.last.copy + 1;
+  } else if (row.number < own.last.number) {
+    // The numbers have begun again, and those before mean nothing any more.
+    border_.reset();
+  }
+  own = {row.session.lsn, position};
+  return position;
+}
+
+void SampledLegs::save_position(const std::optional<Position>& position, ByteWriter& out) {
+  out.put(uint8_t{position.has_value()});
+  out.put(position.value_or(Position()).number);
+  out.put(position.value_or(Position()).copy);
+}
+
+std::optional<SampledLegs::Position> SampledLegs::load_position(ByteReader& in) {
+  const bool is_there = in.take_flag();
+  const auto number = in.take<int64_t>();
+  const auto copy = in.take<uint32_t>();
+  return is_there ? std::optional(Position{number, copy}) : std::nullopt;
+}
+
+void SampledLegs::save(ByteWriter& out) const {
+  out.put(uint8_t{owner_.has_value()});
+  if (!owner_) return;
+  save_session(*owner_, out);
+  save_position(taken_, out);
+  for (const Leg& leg : legs_) {
+    out.put(leg.session_lsn);
+    save_position(leg.last, out);
+  }
+  out.put(uint8_t{border_.has_value()});
+  if (!border_) return;
+  save_position(border_->at, out);
+  save_position(border_->accounted, out);
+  save_session(border_->before, out);
+  out.put(border_->from_ns);
+}
+
+SampledLegs SampledLegs::load(ByteReader& in) {
+  SampledLegs legs;
+  if (!in.take_flag()) return legs;
+  legs.owner_ = load_session(in);
+  legs.taken_ = load_position(in);
+  for (Leg& leg : legs.legs_) {
+    leg.session_lsn = in.take<uint64_t>();
+    leg.last = load_position(in).value_or(Position());
+  }
+  if (!in.take_flag()) return legs;
+  Border border;
+  border.at = load_position(in).value_or(Position());
+  border.accounted = load_position(in);
+  border.before = load_session(in);
+  border.from_ns = in.take<int64_t>();
+  legs.border_ = border;
+  return legs;
+}
+
+}  // namespace tapeworks::recorder

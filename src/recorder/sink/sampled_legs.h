@@ -1,0 +1,80 @@
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+
+#include "base/byte_codec.h"
+#include "recorder/sink/leg_merge.h"
+
+namespace tapeworks::recorder {
+
+/// Whose rows of a sampled stream are taken: those of the active leg, each once over a change of
+/// it.
+///
+/// Two sockets bring the same pushes a moment apart. When the active leg changes, the stream has
+/// come to one position on the old leg and to another one on the new leg. Up to the further of the
+/// two the rows are taken from the old leg, which is still there for a while, and from there on
+/// from the new one: what the old leg has brought is not taken again, and what the new leg had
+/// brought while it was the standby is not lost.
+///
+/// A position is the number that the exchange gave the row, or its time where there is none, and
+/// how many rows in a row had it. A function of the log's records. Memory: about 130 bytes.
+/// Threads: one.
+class SampledLegs {
+ public:
+  /// So long after a change a copy of the other leg may still come, by the monotonic clock.
+  static constexpr int64_t kOverlapNsMax = 10'000'000'000;
+
+  struct Row {
+    LegMerge::Session session;
+    int64_t number = 0;
+    int64_t monotonic_ns = 0;  ///< of its receipt
+  };
+  enum class Verdict : uint8_t {
+    kTaken,
+    kTakenLate,  ///< of the old leg, behind rows of the new one
+    kLeftOut,
+  };
+
+  /// The next row of the stream in the log. `active` is the session whose rows count from here on;
+  /// `were_together` says whether it and owner() were connected at the same time.
+  Verdict judge(const Row& row, const LegMerge::Session& active, bool were_together);
+  /// The active session of the row before.
+  const std::optional<LegMerge::Session>& owner() const { return owner_; }
+
+  void save(ByteWriter& out) const;
+  static SampledLegs load(ByteReader& in);
+  static constexpr size_t kBytesMin = 1;
+
+ private:
+  struct Position {
+    int64_t number = 0;
+    uint32_t copy = 0;  ///< 0 for the first row with the number
+    auto operator<=>(const Position&) const = default;
+  };
+  struct Leg {
+    uint64_t session_lsn = 0;  ///< 0: nothing of it has come
+    Position last;
+  };
+  /// Rows of `before` count up to `at`, but for those up to `accounted`.
+  struct Border {
+    Position at;
+    std::optional<Position> accounted;
+    LegMerge::Session before;
+    int64_t from_ns = 0;
+  };
+
+  void change_owner(const Row& row, const LegMerge::Session& active, bool were_together);
+  Position note(const Row& row);
+  static void save_position(const std::optional<Position>& position, ByteWriter& out);
+  static std::optional<Position> load_position(ByteReader& in);
+
+  std::optional<LegMerge::Session> owner_;
+  std::optional<Position> taken_;  ///< the last one of an owner
+  std::array<Leg, 2> legs_;
+  std::optional<Border> border_;
+};
+
+}  // namespace tapeworks::recorder
