@@ -245,7 +245,10 @@ class StoredObject final : public arrow::io::RandomAccessFile {
  private:
   template <typename T>
   static arrow::Result<T> marked(arrow::Result<T> result) {
-    if (result.ok() || !result.status().IsIOError()) return result;
+    // Google's file closes itself when a request failed, and says to the next one that it is
+    // closed.
+    const bool blames_the_store = result.status().IsIOError() || result.status().IsInvalid();
+    if (result.ok() || !blames_the_store) return result;
     return arrow::Status(arrow::StatusCode::IOError, one_line(result.status().message()),
                          std::make_shared<StoreFailure>());
   }
