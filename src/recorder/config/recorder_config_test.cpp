@@ -46,6 +46,20 @@ TEST(RecorderConfig, AFeedWithoutAnythingElseIsEnough) {
   EXPECT_EQ(config->feeds[0].loss_policy, LossPolicy::kWal);
 }
 
+TEST(RecorderConfig, AnyCharacterMayStandInQuotesAndComments) {
+  const auto config = parse("\xEF\xBB\xBF# Börse \"\n" + std::string(kFeed) + R"(# 'Börse'
+[[feed]]
+exchange = 'gate'  # 现货
+market = "spot"
+symbols = ["币安人生\\_USDT", '币"安', """
+币"安""""", '''币'安''']
+)");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->feeds.size(), 2U);
+  EXPECT_EQ(config->feeds[1].symbols,
+            (std::vector<std::string>{"币安人生\\_USDT", "币\"安", "币\"安\"\"", "币'安"}));
+}
+
 TEST(RecorderConfig, EveryKeyIsRead) {
   const auto config = parse(R"(
 [output]
@@ -204,6 +218,9 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
             "r.toml:2: wal.sync_interval must be a duration with its unit"},
            {"[wal]\nsegment = \"1KiB\"\n" + feed, "r.toml:2: wal.segment must be at least 64KiB"},
            {"[[= \"spot\"\n" + feed, "r.toml:1:"},
+           {"# \u00e9 '\n[wal]\nsegm\u00e9nt = 1\n" + feed,
+            "r.toml:3:5: a character that is not ASCII stands outside of quotes"},
+           {"\u2003[wal]\n" + feed, "r.toml:1:1: a character that is not ASCII"},
            {"[wal]\nkeep = 1.5\n" + feed, "r.toml:2: wal.keep must be text, a whole number"},
            {"[output]\nbucket = \"5m\"\n" + feed, "r.toml:2: output.bucket must be \"1h\""},
            {"[output]\npart_rows = -1\n" + feed,
