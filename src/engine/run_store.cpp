@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "base/run_stats.h"
@@ -21,6 +22,21 @@ constexpr uint64_t kLowDivisor = 12;
 constexpr uint64_t kEnoughDivisor = 6;
 /// What one thread frees another one may take.
 constexpr int kSpillRoundsMax = 3;
+
+std::unexpected<Error> no_memory_for_spilling() {
+  return over_budget("the system has no memory left for spilling");
+}
+
+/// False where the system has no thread left; then everything is done by those that ask for it.
+template <typename Work>
+bool start_thread(std::thread& thread, Work work) {
+  try {
+    thread = std::thread(std::move(work));
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
 
 }  // namespace
 
@@ -98,8 +114,8 @@ void RunStore::spill_ahead_if_low() {
   if (spill_ahead_ == SpillAhead::kEnded) return;
   if (free_bytes() >= budget_.capacity_bytes() / kLowDivisor) return;
   if (spill_ahead_ == SpillAhead::kNotYet) {
-    spill_ahead_ = SpillAhead::kRunning;
-    spiller_ = std::thread([this] { spill_ahead(); });
+    const bool has_started = start_thread(spiller_, [this] { spill_ahead(); });
+    spill_ahead_ = has_started ? SpillAhead::kRunning : SpillAhead::kEnded;
   }
   memory_is_low_.notify_one();
 }
@@ -167,11 +183,12 @@ void RunStore::spill(Partition& partition, std::unique_lock<std::mutex>& lock) {
   lock.lock();
   --partition.spills_in_progress;
   --spills_in_progress_;
-  if (blocks) {
-    partition.blocks.insert(partition.blocks.end(), blocks->begin(), blocks->end());
-  } else if (!spill_error_) {
-    spill_error_ = std::move(blocks).error();
+  try {
+    if (blocks) partition.blocks.insert(partition.blocks.end(), blocks->begin(), blocks->end());
+  } catch (const std::bad_alloc&) {
+    blocks = no_memory_for_spilling();
   }
+  if (!blocks && !spill_error_) spill_error_ = std::move(blocks).error();
   progress_.notify_all();
 }
 
@@ -186,6 +203,7 @@ void RunStore::make_room(uint64_t wanted_bytes) {
 
 void RunStore::reclaim(uint64_t wanted_bytes) {
   const StageTimer timer(Stage::kSpill);
+  if (free_bytes() < wanted_bytes) discard_prefetches();
   if (free_bytes() < wanted_bytes) make_room(wanted_bytes);
   // The wanted bytes are not those of a chunk.
   arena_.release_kept();
@@ -196,7 +214,7 @@ Result<std::vector<SpillBlock>> RunStore::write_or_explain(std::vector<Chunk> ch
   try {
     return write_blocks(std::move(chunks));
   } catch (const std::bad_alloc&) {
-    return over_budget("the system has no memory left for spilling");
+    return no_memory_for_spilling();
   }
 }
 
@@ -233,7 +251,7 @@ Status RunStore::for_each_chunk(size_t partition,
     Partition& visited = partitions_[partition];
     progress_.wait(lock, [&] {
       return visited.spills_in_progress == 0 &&
-             (visited.prefetch == nullptr || visited.prefetch->is_done);
+             (visited.prefetch == nullptr || visited.prefetch->state == Prefetch::State::kDone);
     });
     if (spill_error_) return std::unexpected(*spill_error_);
     chunks.swap(visited.chunks);
@@ -253,7 +271,6 @@ Status RunStore::for_each_chunk(size_t partition,
   TW_TRY(status);
   size_t next = 0;
   if (prefetch != nullptr) {
-    TW_TRY(prefetch->status);
     for (; next < prefetch->bytes.size(); ++next) TW_TRY(visit(prefetch->bytes[next]));
     prefetch.reset();
   }
@@ -271,22 +288,19 @@ Status RunStore::for_each_chunk(size_t partition,
 
 void RunStore::prefetch(size_t partition) {
   end_spilling_ahead();
+  const std::scoped_lock lock(mutex_);
+  Partition& wanted = partitions_[partition];
+  if (wanted.prefetch != nullptr || wanted.blocks.empty()) return;
   auto prefetch = std::make_unique<Prefetch>();
-  {
-    const std::scoped_lock lock(mutex_);
-    if (partitions_[partition].prefetch != nullptr) return;
-    prefetch->blocks = partitions_[partition].blocks;
-  }
-  if (prefetch->blocks.empty()) return;
+  prefetch->blocks = wanted.blocks;
   uint64_t bytes = 0;
   for (const SpillBlock& block : prefetch->blocks) bytes += SpillBuffer::bytes_for(block);
   if (free_bytes() < bytes + budget_.capacity_bytes() / kLowDivisor) return;
   if (budget_.available_bytes() < bytes) arena_.release_kept();
   if (!budget_.try_reserve_at_once(bytes, prefetch->memory)) return;
-  const std::scoped_lock lock(mutex_);
+  if (!reader_.joinable() && !start_thread(reader_, [this] { read_prefetches(); })) return;
   prefetches_.push_back(prefetch.get());
-  partitions_[partition].prefetch = std::move(prefetch);
-  if (!reader_.joinable()) reader_ = std::thread([this] { read_prefetches(); });
+  wanted.prefetch = std::move(prefetch);
   prefetch_is_wanted_.notify_one();
 }
 
@@ -297,28 +311,54 @@ void RunStore::read_prefetches() {
     if (is_ending_) return;
     Prefetch& prefetch = *prefetches_.front();
     prefetches_.pop_front();
+    prefetch.state = Prefetch::State::kReading;
     lock.unlock();
-    {
-      const StageTimer timer(Stage::kSpill);
-      prefetch.status = read_blocks(prefetch);
-    }
+    read_blocks(prefetch);
     lock.lock();
-    prefetch.is_done = true;
+    prefetch.state = Prefetch::State::kDone;
     progress_.notify_all();
   }
 }
 
-Status RunStore::read_blocks(Prefetch& prefetch) const {
+/// As many as can be read; the visit tries the others again and says what is wrong.
+void RunStore::read_blocks(Prefetch& prefetch) const {
+  const StageTimer timer(Stage::kSpill);
   try {
     prefetch.buffers = std::vector<SpillBuffer>(prefetch.blocks.size());
+    prefetch.bytes.reserve(prefetch.blocks.size());
     for (size_t i = 0; i < prefetch.blocks.size(); ++i) {
-      TW_ASSIGN(const auto bytes, file_->read(prefetch.blocks[i], prefetch.buffers[i]));
-      prefetch.bytes.push_back(bytes);
+      const auto bytes = file_->read(prefetch.blocks[i], prefetch.buffers[i]);
+      if (!bytes) return;
+      prefetch.bytes.push_back(*bytes);
     }
-    return {};
   } catch (const std::bad_alloc&) {
-    return over_budget("the system has no memory left for reading what was spilled");
+    return;
   }
+}
+
+/// All but the one that is just being read.
+void RunStore::discard_prefetches() {
+  const std::scoped_lock lock(mutex_);
+  prefetches_.clear();
+  for (Partition& partition : partitions_) {
+    const bool is_unused =
+        partition.prefetch != nullptr && partition.prefetch->state != Prefetch::State::kReading;
+    if (is_unused) partition.prefetch.reset();
+  }
+  // A visit may be waiting for one of them.
+  progress_.notify_all();
+}
+
+uint64_t RunStore::prefetched_bytes() const {
+  const std::scoped_lock lock(mutex_);
+  uint64_t sum = 0;
+  for (const Partition& partition : partitions_) {
+    if (partition.prefetch == nullptr || partition.prefetch->state != Prefetch::State::kDone) {
+      continue;
+    }
+    for (const SpillFile::Bytes bytes : partition.prefetch->bytes) sum += bytes.size();
+  }
+  return sum;
 }
 
 void RunStore::drop(size_t partition) {

@@ -60,9 +60,12 @@ class RunStore final : public MemoryReclaimer {
   Status for_each_chunk(size_t partition,
                         const std::function<Status(std::span<const std::byte>)>& visit);
 
-  /// Begins to read the partition's part of the file, for the next visit of it; nothing where there
-  /// is no memory for that. A failure is the visit's.
+  /// Begins to read the partition's part of the file, for the next visit of it. A hint: where there
+  /// is no memory for it, or it is wanted for something else before the visit, or reading fails,
+  /// the visit reads by itself.
   void prefetch(size_t partition);
+  /// What has been read so and waits for its visit.
+  uint64_t prefetched_bytes() const;
 
   /// The first failure of spilling.
   Status status() const;
@@ -88,8 +91,7 @@ class RunStore final : public MemoryReclaimer {
     std::vector<SpillBuffer> buffers;     ///< by block
     std::vector<SpillFile::Bytes> bytes;  ///< by block, in its buffer
     Reservation memory;
-    bool is_done = false;
-    Status status;
+    enum class State { kWaiting, kReading, kDone } state = State::kWaiting;
   };
 
   struct Partition {
@@ -114,7 +116,8 @@ class RunStore final : public MemoryReclaimer {
   Result<std::vector<SpillBlock>> write_or_explain(std::vector<Chunk> chunks);
   Result<std::vector<SpillBlock>> write_blocks(std::vector<Chunk> chunks);
   void read_prefetches();
-  Status read_blocks(Prefetch& prefetch) const;
+  void read_blocks(Prefetch& prefetch) const;
+  void discard_prefetches();
 
   std::filesystem::path temp_folder_;
   ChunkArena arena_;  // before the chunks

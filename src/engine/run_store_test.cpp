@@ -33,6 +33,13 @@ class RunStoreTest : public testing::Test {
     return counts;
   }
 
+  static bool wait_for_prefetched(const RunStore& store, uint64_t byte_count) {
+    for (int i = 0; i < 2000 && store.prefetched_bytes() < byte_count; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return store.prefetched_bytes() == byte_count;
+  }
+
   std::filesystem::path folder_;
   std::unique_ptr<MemoryBudget> budget_;
 };
@@ -120,27 +127,48 @@ TEST_F(RunStoreTest, WhatWasPrefetchedIsVisitedOnce) {
   store.prefetch(0);
   store.prefetch(1);
   store.prefetch(2);
-  // More is spilled behind the prefetch.
-  store.reclaim(budget_->capacity_bytes());
+  EXPECT_TRUE(wait_for_prefetched(store, 12'000'000));
   EXPECT_EQ(counts_of(store, 0), before);
+  EXPECT_EQ(store.prefetched_bytes(), 6'000'000U);
   EXPECT_EQ(counts_of(store, 0), before) << "a second time, from the file";
   EXPECT_EQ(counts_of(store, 1).size(), before.size());
   EXPECT_TRUE(counts_of(store, 2).empty());
   for (const auto& [byte, count] : before) EXPECT_EQ(count, 300'000U);
 }
 
-TEST_F(RunStoreTest, ADamagedPrefetchIsTheVisitsFailure) {
-  RunStore store({.partition_count = 1}, *budget_, folder_);
-  ASSERT_TRUE(store.append(0, std::vector<std::byte>(100'000, std::byte{7})));
+TEST_F(RunStoreTest, AVisitNeedsNoFileForWhatWasPrefetched) {
+  RunStore store({.partition_count = 2}, *budget_, folder_);
+  for (size_t partition = 0; partition < 2; ++partition) {
+    ASSERT_TRUE(store.append(partition, std::vector<std::byte>(100'000, std::byte{7})));
+  }
   store.reclaim(budget_->capacity_bytes());
+  store.prefetch(0);
+  ASSERT_TRUE(wait_for_prefetched(store, 100'000));
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
     std::filesystem::resize_file(entry.path(), 5000);
   }
-  store.prefetch(0);
+  EXPECT_EQ(counts_of(store, 0), (std::map<std::byte, size_t>{{std::byte{7}, 100'000}}));
+  // What cannot be read ahead is the visit's failure.
+  store.prefetch(1);
   const auto status =
-      store.for_each_chunk(0, [](std::span<const std::byte>) -> Status { return {}; });
+      store.for_each_chunk(1, [](std::span<const std::byte>) -> Status { return {}; });
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().kind, ErrorKind::kIo);
+}
+
+TEST_F(RunStoreTest, MemoryOfAPrefetchIsThereForOthers) {
+  RunStore store({.partition_count = 4}, *budget_, folder_);
+  for (size_t i = 0; i < 400; ++i) {
+    ASSERT_TRUE(store.append(i % 4, std::vector<std::byte>(150'000, static_cast<std::byte>(i))));
+  }
+  store.reclaim(budget_->capacity_bytes());
+  const auto expected = counts_of(store, 1);
+  for (size_t partition = 0; partition < 4; ++partition) store.prefetch(partition);
+  ASSERT_TRUE(wait_for_prefetched(store, 400 * 150'000));
+  Reservation memory;
+  EXPECT_TRUE(budget_->try_reserve(budget_->capacity_bytes() - 24 * kMiB, memory));
+  EXPECT_EQ(store.prefetched_bytes(), 0U);
+  EXPECT_EQ(counts_of(store, 1), expected);
 }
 
 TEST_F(RunStoreTest, AFailedSpillIsReportedByTheNextAppend) {
