@@ -65,9 +65,10 @@ Status PnlTableSet::finish(const std::map<std::string, std::string>& options_tex
   if (ledger_) tables.push_back(name(kPositionLedger));
   for (const std::string& table : tables) {
     const bool is_pnl = table == name("pnl");
-    // Positions and their cost are what they are whatever the closes say; the ledger comes last.
-    if (table == name(kPositionLedger)) made_from.erase("price");
-    TW_TRY(generation.describe_table(table, options_text, made_from,
+    auto origin = made_from;
+    // Positions and their cost are what they are whatever the closes say.
+    if (table == name(kPositionLedger)) origin.erase("price");
+    TW_TRY(generation.describe_table(table, options_text, std::move(origin),
                                      is_pnl ? pnl_counts : std::map<std::string, uint64_t>{}));
   }
   return {};
