@@ -21,6 +21,7 @@ class PnlCommand : public Command {
     TW_TRY(job_.check());
     TW_ASSIGN(options_, pnl_.resolve(job_));
     options_.is_incremental = is_incremental_;
+    TW_TRY(verify_every_.check_given_with(is_incremental_));
     TW_ASSIGN(options_.verify_every, verify_every_.resolve());
     return is_incremental_ ? job_.check_incremental() : Status{};
   }

@@ -145,10 +145,15 @@ Result<EtlOptions> EtlArguments::resolve(const JobOptions& job) const {
 }
 
 void VerifyEveryOption::describe(CLI::App& app) {
-  app.add_option("--verify-every", text,
-                 "Compare incremental runs with a full one when this long nothing was")
-      ->type_name("DURATION")
-      ->capture_default_str();
+  option_ = app.add_option("--verify-every", text,
+                           "Compare incremental runs with a full one when this long nothing was")
+                ->type_name("DURATION")
+                ->capture_default_str();
+}
+
+Status VerifyEveryOption::check_given_with(bool is_incremental) const {
+  if (is_incremental || option_->count() == 0) return {};
+  return invalid_argument("--verify-every goes with --incremental; add it, or leave it away");
 }
 
 Result<std::chrono::milliseconds> VerifyEveryOption::resolve() const {
@@ -175,6 +180,7 @@ Result<IncrementalEtlOptions> IncrementArguments::resolve(const EtlOptions& etl,
   if (!is_incremental && (has_added || vanished_max != 0)) {
     return invalid_argument("--add and --allow-vanished go with --incremental; add it");
   }
+  TW_TRY(verify_every.check_given_with(is_incremental));
   if (is_incremental) TW_TRY(job.check_incremental());
   if (has_added && !etl.inputs.empty()) {
     return invalid_argument("give either INPUT, the complete set, or --add with what is new");

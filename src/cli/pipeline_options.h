@@ -53,7 +53,12 @@ struct VerifyEveryOption {
   std::string text = "30d";
 
   void describe(CLI::App& app);
+  /// kInvalidArgument where it is given without --incremental.
+  Status check_given_with(bool is_incremental) const;
   Result<std::chrono::milliseconds> resolve() const;
+
+ private:
+  CLI::Option* option_ = nullptr;
 };
 
 /// --incremental and what goes with it, of `etl` and `run`.

@@ -183,6 +183,8 @@ def test_what_contradicts_an_incremental_run_is_exit_2(three_days, data, options
 
 def test_the_options_want_incremental(three_days, data):
     assert_clear_error(tapeworks("etl", three_days, "--data", data, "--allow-vanished", 1, expect=2), "--incremental")
+    assert_clear_error(tapeworks("etl", three_days, "--data", data, "--verify-every", "1d", expect=2), "--incremental")
+    assert_clear_error(tapeworks("pnl", "--data", data, "--verify-every", "1d", expect=2), "--incremental")
     assert_clear_error(tapeworks("etl", "--data", data, "--incremental", expect=2), "INPUT")
 
 
