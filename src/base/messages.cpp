@@ -11,6 +11,7 @@ namespace tapeworks {
 namespace {
 
 std::atomic<bool> g_quiet{false};
+std::atomic<bool> g_warnings_muted{false};
 
 void write_line(std::string_view prefix, std::string_view line) {
   const std::string text = fmt::format("{}{}\n", prefix, printable_text(line));
@@ -21,8 +22,14 @@ void write_line(std::string_view prefix, std::string_view line) {
 
 void set_quiet(bool quiet) { g_quiet.store(quiet, std::memory_order_relaxed); }
 
+MutedWarnings::MutedWarnings() { g_warnings_muted.store(true, std::memory_order_relaxed); }
+
+MutedWarnings::~MutedWarnings() { g_warnings_muted.store(false, std::memory_order_relaxed); }
+
 void warn_line(std::string_view line) {
-  if (!g_quiet.load(std::memory_order_relaxed)) write_line("tapeworks: warning: ", line);
+  const bool is_silent =
+      g_quiet.load(std::memory_order_relaxed) || g_warnings_muted.load(std::memory_order_relaxed);
+  if (!is_silent) write_line("tapeworks: warning: ", line);
 }
 
 void announce_line(std::string_view line) {

@@ -13,6 +13,16 @@ void warn_line(std::string_view line);
 void announce_line(std::string_view line);
 void note_line(std::string_view line);
 
+/// While one lives there are no warnings: of work done again to be compared, which has none that
+/// were not said the first time. One at a time.
+class MutedWarnings {
+ public:
+  MutedWarnings();
+  MutedWarnings(const MutedWarnings&) = delete;
+  MutedWarnings& operator=(const MutedWarnings&) = delete;
+  ~MutedWarnings();
+};
+
 template <typename... Args>
 void warn(fmt::format_string<Args...> format, Args&&... args) {
   warn_line(fmt::format(format, std::forward<Args>(args)...));

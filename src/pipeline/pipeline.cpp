@@ -193,11 +193,12 @@ Status save_inputs(EtlPhase& phase, const EtlOptions& etl, MemoryBudget& budget,
   return save_input_index(std::move(phase.input), etl.scan, budget, generation);
 }
 
-/// The scan, with everything checked that can be before it.
-Result<EtlPhase> scan_phase(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget,
-                            GenerationWriter& generation) {
+using InputPaths = std::vector<std::filesystem::path>;
+
+/// The scan of `paths`, with everything checked that can be before it.
+Result<EtlPhase> scan_phase(const EtlOptions& etl, InputPaths paths, const WorkPlace& place,
+                            MemoryBudget& budget, GenerationWriter& generation) {
   EtlPhase phase;
-  TW_ASSIGN(auto paths, expand_inputs(etl.inputs));
   TW_ASSIGN(phase.input, plan_full_scan(std::move(paths)));
   TW_TRY(check_room(generation, phase.input.byte_count(), place, budget));
   TW_TRY(scan_input(phase, etl, place, budget, generation));
@@ -271,10 +272,10 @@ std::vector<std::string> all_symbols(const Table& summary, const TransactionRuns
   return {symbols.begin(), symbols.end()};
 }
 
-/// `etl` up to its publication.
-Result<EtlPhase> make_summaries(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget,
-                                GenerationWriter& generation) {
-  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
+/// `etl` of `paths` up to its publication.
+Result<EtlPhase> make_summaries(const EtlOptions& etl, InputPaths paths, const WorkPlace& place,
+                                MemoryBudget& budget, GenerationWriter& generation) {
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, std::move(paths), place, budget, generation));
   const TableWriter writer(generation, etl.scan.mode, budget);
   SummaryWriter summaries(writer, etl.scan.amounts);
   TW_TRY(reduce_to_summaries(
@@ -308,11 +309,6 @@ Status publish_summaries(EtlPhase& phase, const EtlOptions& etl, const RefreshHi
   return generation.publish(std::string(to_string(etl.scan.mode)), info);
 }
 
-EtlOptions with_inputs(EtlOptions etl, const std::vector<std::filesystem::path>& inputs) {
-  etl.inputs.assign(inputs.begin(), inputs.end());
-  return etl;
-}
-
 /// `etl --incremental` over a published summary.
 Result<IncrementOutcome> add_to_summary(const EtlOptions& etl,
                                         const IncrementalEtlOptions& increment,
@@ -334,7 +330,10 @@ Result<IncrementOutcome> add_to_summary(const EtlOptions& etl,
     const PhaseTimer timer("verification");
     phase.runs = {};
     GenerationWriter rebuilt = generation.rehearse();
-    TW_TRY(make_summaries(with_inputs(etl, phase.input.paths), place, budget, rebuilt));
+    {
+      const MutedWarnings muted;
+      TW_TRY(make_summaries(etl, phase.input.paths, place, budget, rebuilt));
+    }
     TW_ASSIGN(const bool is_same,
               equals_rebuild(generation, rebuilt.manifest(), kEtlTables, place.thread_count));
     if (!is_same) return IncrementOutcome::kDiffers;
@@ -385,11 +384,11 @@ struct RunSources {
   const std::optional<BrokerMergers>& mergers;
 };
 
-/// `run` up to its publication.
-Result<EtlPhase> make_all(const EtlOptions& etl, const RunSources& sources,
+/// `run` of `paths` up to its publication.
+Result<EtlPhase> make_all(const EtlOptions& etl, InputPaths paths, const RunSources& sources,
                           const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget,
                           GenerationWriter& generation) {
-  TW_ASSIGN(EtlPhase phase, scan_phase(etl, place, budget, generation));
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, std::move(paths), place, budget, generation));
   const TableWriter writer(generation, etl.scan.mode, budget);
   TW_TRY(write_price_table(writer, sources.prices));
   const ClosePrices& prices = sources.prices.prices;
@@ -500,12 +499,15 @@ class AllIncrement {
   }
 
   /// Everything is made of the whole input once more, for its checksums alone, and compared.
-  Result<bool> verify(const std::vector<std::filesystem::path>& inputs) {
+  Result<bool> verify(const InputPaths& inputs) {
     const PhaseTimer timer("verification");
     GenerationWriter rebuilt = generation_.rehearse();
     PnlRunOptions pnl = pnl_;
     pnl.is_incremental = false;
-    TW_TRY(make_all(with_inputs(etl_, inputs), sources_, pnl, place_, budget_, rebuilt));
+    {
+      const MutedWarnings muted;
+      TW_TRY(make_all(etl_, inputs, sources_, pnl, place_, budget_, rebuilt));
+    }
     std::set<std::string> tables = kEtlTables;
     tables.insert(kPnlTables.begin(), kPnlTables.end());
     tables.insert(kPriceTable);
@@ -535,7 +537,8 @@ class AllIncrement {
 Status run_etl(const EtlOptions& etl, const WorkPlace& place, MemoryBudget& budget) {
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_TRY(check_mode(generation, etl.scan.mode, kEtlTables));
-  TW_ASSIGN(EtlPhase phase, make_summaries(etl, place, budget, generation));
+  TW_ASSIGN(InputPaths paths, expand_inputs(etl.inputs));
+  TW_ASSIGN(EtlPhase phase, make_summaries(etl, std::move(paths), place, budget, generation));
   RefreshHistory history = read_refresh_history(generation.base_path());
   history.summary_verified_s = unix_now_s();
   return publish_summaries(phase, etl, history, budget, generation);
@@ -576,7 +579,10 @@ Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& plac
     GenerationWriter rebuilt = generation.rehearse();
     PnlRunOptions full = pnl;
     full.is_incremental = false;
-    TW_TRY(make_pnl(full, sources, place, budget, rebuilt));
+    {
+      const MutedWarnings muted;
+      TW_TRY(make_pnl(full, sources, place, budget, rebuilt));
+    }
     TW_ASSIGN(const bool is_same,
               equals_rebuild(generation, rebuilt.manifest(), kPnlTables, place.thread_count));
     if (!is_same) return IncrementOutcome::kDiffers;
@@ -594,7 +600,9 @@ Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
   TW_ASSIGN(const PriceReadResult prices, read_close_prices_source(price_options, budget));
   TW_ASSIGN(const Reservation price_memory, reserve_prices(prices.prices, budget));
-  TW_ASSIGN(EtlPhase phase, make_all(etl, {prices, mergers}, pnl, place, budget, generation));
+  TW_ASSIGN(InputPaths paths, expand_inputs(etl.inputs));
+  TW_ASSIGN(EtlPhase phase,
+            make_all(etl, std::move(paths), {prices, mergers}, pnl, place, budget, generation));
 
   RefreshHistory history = read_refresh_history(generation.base_path());
   history.full = measured_run(begin, phase.input);

@@ -217,6 +217,16 @@ def test_a_verification_in_a_bucket_finds_what_was_damaged(server, env, remote, 
     assert prefix + server.get(prefix + "current").decode().strip() == generation
 
 
+def test_a_verification_takes_objects_whose_names_look_like_patterns(server, env, data, source):
+    first, second = sorted(source.transactions.rglob("*.parquet"))[:2]
+    server.put("odd/day[1].parquet", first.read_bytes())
+    etl = ["etl", address("odd"), "--incremental", "--verify-every", "0s", "--data", data]
+    tapeworks(*etl, env=env)
+    server.put("odd/day*2.parquet", second.read_bytes())
+    tapeworks(*etl, env=env)
+    tapeworks(*etl, env=env)
+
+
 def test_plan_knows_the_size_of_inputs_in_a_bucket(server, env, data, proxy, growing):
     """As it is now, or as it was when the store does not answer."""
     inputs, _ = growing
