@@ -211,6 +211,23 @@ void LogState::load_sampled(ByteReader& in) {
   }
 }
 
+void LogState::save_floors(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    stream.sampled.save_floors(out);
+  }
+}
+
+void LogState::load_floors(ByteReader& in) {
+  const size_t stream_count = in.take_count(4 + SampledLegs::kFloorBytes);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    SampledLegs unknown;
+    (stream == streams_.end() ? unknown : stream->second.sampled).load_floors(in);
+  }
+}
+
 void LogState::add_gap(KnownGap gap) {
   if (gaps_.size() == kGapsMax) gaps_.pop_front();
   gaps_.push_back(std::move(gap));

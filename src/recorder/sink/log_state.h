@@ -117,6 +117,9 @@ class LogState {
   /// Likewise.
   void save_sampled(ByteWriter& out) const;
   void load_sampled(ByteReader& in);
+  /// Likewise.
+  void save_floors(ByteWriter& out) const;
+  void load_floors(ByteReader& in);
 
   void save(ByteWriter& out) const;
   /// Without a number the window is as it was saved.
