@@ -74,6 +74,7 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   state.save_legs(body);
   state.save_sampled(body);
   state.save_floors(body);
+  state.save_leg_times(body);
 
   ByteWriter file;
   file.put(kVersion);
@@ -106,6 +107,7 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
   if (!in.at_end()) checkpoint.state.load_legs(in);
   if (!in.at_end()) checkpoint.state.load_sampled(in);
   if (!in.at_end()) checkpoint.state.load_floors(in);
+  if (!in.at_end()) checkpoint.state.load_leg_times(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

@@ -225,8 +225,8 @@ class LegChange : public testing::Test, public RowTarget {
   uint64_t depth(uint8_t leg, int64_t update) {
     return log_.append(LogKind::kFrame, binance_depth("AAA", update), on(leg));
   }
-  void change_to(uint8_t leg) {
-    log_.event(LogKind::kLegSwitch, {.cause = "configuration"}, on(leg));
+  void change_to(uint8_t leg, const std::string& cause = "configuration") {
+    log_.event(LogKind::kLegSwitch, {.cause = cause}, on(leg));
   }
   void disconnect(uint8_t leg, const std::string& cause) {
     log_.event(LogKind::kDisconnect, {.cause = cause}, on(leg));
@@ -285,6 +285,24 @@ TEST_F(LegChange, ABookWhoseNumbersBeginAgainWithTheNewSocketIsNotLost) {
   const uint64_t second = depth(1, 1);
   const uint64_t third = depth(1, 2);
   EXPECT_EQ(rows(), (std::vector<uint64_t>{first, second, third}));
+}
+
+TEST_F(LegChange, TheTimeInWhichTheActiveLegWasSilentIsAGap) {
+  connect(1);
+  log_.advance(kSecondNs);
+  depth(0, 1);
+  const int64_t silent_from_ns = log_.time_ns();
+  for (int64_t update = 2; update < 5; ++update) {
+    log_.advance(kSecondNs);
+    depth(1, update);
+  }
+  change_to(1, "silent");
+  const int64_t switched_ns = log_.time_ns();
+  depth(1, 5);
+  rows();
+  ASSERT_EQ(state_.gaps().size(), 1U);
+  EXPECT_EQ(state_.gaps()[0].from_ns, silent_from_ns);
+  EXPECT_EQ(state_.gaps()[0].to_ns, switched_ns);
 }
 
 TEST_F(LegChange, ASuccessorThatGoesBeforeItsPredecessorLeavesAGap) {
