@@ -277,6 +277,8 @@ Status FeedSet::reload(const std::vector<FeedConfig>& configs) {
     leaving_.push_back(std::move(member.feed));
   }
   members_ = std::move(members);
+  // The feed that was waiting for its list may be gone, and nothing else would say it then.
+  announce_numbers();
   watch_lists();
   return {};
 }

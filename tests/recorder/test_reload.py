@@ -7,7 +7,7 @@ import time
 import polars as pl
 
 from harness import SANITIZERS
-from recording import Exchanges, Recording, judge_and_replay, read_rows, read_table, with_symbols
+from recording import Exchanges, Recording, judge_and_replay, read_rows, read_table, record, with_symbols, write_config
 
 RATE = "300/s" if SANITIZERS else "1500/s"
 
@@ -122,6 +122,20 @@ def test_a_new_listing_is_recorded_when_a_pattern_wants_it(tmp_path):
     instruments = read_table(tmp_path / "out", "_instruments")
     assert sorted(instruments["symbol"]) == sorted({*instruments["symbol"]}), "each instrument once, however often the list is read"
     assert "NEW_USDT" in set(instruments["symbol"])
+
+
+def test_a_reload_that_takes_a_waiting_pattern_away_ends_gaps_of_connections_that_are_no_more(tmp_path):
+    with one_venue(tmp_path) as exchanges:
+        symbols = json.loads(re.search(r"symbols = (.*)", exchanges.feeds).group(1))
+        one, other = with_symbols(exchanges.feeds, symbols[:2]), with_symbols(exchanges.feeds, symbols[2:4])
+        record(write_config(tmp_path, one + "\n" + other), "2s")
+        waiting = re.sub(r"rest_endpoint = .*", 'rest_endpoint = "http://127.0.0.1:9"', with_symbols(exchanges.feeds, ["*"]))
+        with Recording(tmp_path, waiting) as recording:
+            recording.wait_for(lambda r: "patterns wait for it: " in r.errors)
+            recording.reload(one)
+            recording.wait_live(1, events=100)
+    ended = read_table(tmp_path / "out", "_gaps").filter(pl.col("connection") == 2)
+    assert list(ended["detail"]) == ["from here on there is no connection of this number"]
 
 
 def test_reloads_without_end(tmp_path):

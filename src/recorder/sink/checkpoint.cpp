@@ -73,6 +73,8 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   for (const MergeJob* job : jobs) save_job(*job, body);
   state.save_legs(body);
   state.save_sampled(body);
+  state.save_floors(body);
+  state.save_leg_times(body);
 
   ByteWriter file;
   file.put(kVersion);
@@ -104,6 +106,8 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
   for (size_t i = 0; i < job_count; ++i) checkpoint.jobs.push_back(load_job(in));
   if (!in.at_end()) checkpoint.state.load_legs(in);
   if (!in.at_end()) checkpoint.state.load_sampled(in);
+  if (!in.at_end()) checkpoint.state.load_floors(in);
+  if (!in.at_end()) checkpoint.state.load_leg_times(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

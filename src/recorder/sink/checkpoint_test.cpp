@@ -24,6 +24,7 @@ LogState some_state() {
   for (int64_t number : {1, 2, 5, 6, 9}) stream->tracker.observe(number, 17);
   stream->session_lsn = 4;
   connection->leg_partner_lsns = {7, 8};
+  connection->leg_last_row_ns = {70, 80};
   for (const uint8_t active : {uint8_t{0}, uint8_t{1}}) {
     for (const uint8_t leg : {uint8_t{0}, uint8_t{1}}) {
       stream->sampled.judge({{leg, 10U + leg}, 5 + active, 1}, {active, 10U + active}, true);

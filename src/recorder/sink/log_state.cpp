@@ -211,6 +211,41 @@ void LogState::load_sampled(ByteReader& in) {
   }
 }
 
+void LogState::save_floors(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    stream.sampled.save_floors(out);
+  }
+}
+
+void LogState::load_floors(ByteReader& in) {
+  const size_t stream_count = in.take_count(4 + SampledLegs::kFloorBytes);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    SampledLegs unknown;
+    (stream == streams_.end() ? unknown : stream->second.sampled).load_floors(in);
+  }
+}
+
+void LogState::save_leg_times(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(connections_.size()));
+  for (const auto& [number, connection] : connections_) {
+    out.put(number);
+    for (const int64_t time_ns : connection.leg_last_row_ns) out.put(time_ns);
+  }
+}
+
+void LogState::load_leg_times(ByteReader& in) {
+  const size_t connection_count = in.take_count(4 + 2 * 8);
+  for (size_t i = 0; i < connection_count; ++i) {
+    const auto found = connections_.find(in.take<uint32_t>());
+    std::array<int64_t, 2> times_ns{};
+    for (int64_t& time_ns : times_ns) time_ns = in.take<int64_t>();
+    if (found != connections_.end()) found->second.leg_last_row_ns = times_ns;
+  }
+}
+
 void LogState::add_gap(KnownGap gap) {
   if (gaps_.size() == kGapsMax) gaps_.pop_front();
   gaps_.push_back(std::move(gap));

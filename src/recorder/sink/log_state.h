@@ -29,6 +29,8 @@ struct ConnectionState {
   std::array<uint64_t, 2> leg_session_lsns{};  ///< of the records that began the legs' sockets
   /// Of the other leg's socket at that moment; 0 when there was none.
   std::array<uint64_t, 2> leg_partner_lsns{};
+  /// Log time of the last row of each leg, at first of its connect; 0: not known.
+  std::array<int64_t, 2> leg_last_row_ns{};
   uint8_t active_leg = 0;            ///< whose rows of streams without a key count
   uint64_t session_lsn = 0;          ///< of the record that began the present socket
   int64_t last_record_ns = 0;        ///< log time of its last record
@@ -117,6 +119,12 @@ class LogState {
   /// Likewise.
   void save_sampled(ByteWriter& out) const;
   void load_sampled(ByteReader& in);
+  /// Likewise.
+  void save_floors(ByteWriter& out) const;
+  void load_floors(ByteReader& in);
+  /// Likewise.
+  void save_leg_times(ByteWriter& out) const;
+  void load_leg_times(ByteReader& in);
 
   void save(ByteWriter& out) const;
   /// Without a number the window is as it was saved.

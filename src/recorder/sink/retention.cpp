@@ -71,7 +71,7 @@ Result<bool> Retention::step(const RetentionLimits& limits, RecordingManifest& m
   if (has_more) return true;
   uint64_t total_bytes = 0;
   for (const std::string& list : top->lists) {
-    if (is_of_hour(list)) total_bytes += hours_.at(list).bytes;
+    if (is_of_hour(list) && hours_.at(list).may_go()) total_bytes += hours_.at(list).bytes;
   }
   const bool is_too_large = limits.bytes_max != 0 && total_bytes > limits.bytes_max;
   const bool goes_whole = is_too_large || limits.makes_room;
@@ -79,6 +79,7 @@ Result<bool> Retention::step(const RetentionLimits& limits, RecordingManifest& m
   for (const std::string& list : top->lists) {
     if (!is_of_hour(list)) continue;
     const Hour& hour = hours_.at(list);
+    if (!hour.may_go()) continue;
     const bool is_left_over = hour.exchanges.empty();
     if (!goes_whole && !is_left_over && !hour.is_old(limits)) continue;
     TW_ASSIGN(const auto files, read_manifest_list(output_dir_, list));

@@ -65,10 +65,15 @@ class Retention {
  private:
   /// What is known of a list without reading it again.
   struct Hour {
+    /// Of a list whose paths say no time.
+    static constexpr int64_t kUnknownEnd = std::numeric_limits<int64_t>::max();
+
     uint64_t bytes = 0;
-    int64_t end_ns = 0;
+    int64_t end_ns = kUnknownEnd;
     std::set<std::string, std::less<>> exchanges;  ///< empty: a crash came between list and name
 
+    /// What is not understood stays, however large it is.
+    bool may_go() const { return exchanges.empty() || end_ns != kUnknownEnd; }
     bool is_old(const RetentionLimits& limits) const;
   };
 

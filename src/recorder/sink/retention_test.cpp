@@ -183,6 +183,21 @@ TEST_F(RetentionTest, WhatACrashLeftOfADeletionIsFinished) {
   expect_verified();
 }
 
+TEST_F(RetentionTest, AListWhosePathsSayNoTimeStaysAndIsNotInTheWayOfOthers) {
+  const fs::path list = options_.output_dir / "_manifest/2023-11-14/22.json";
+  std::string text = read_text_file(list).value();
+  for (size_t at = 0; (at = text.find("/22.parquet", at)) != std::string::npos;) {
+    text.replace(at, 3, "/xx");
+  }
+  fs::remove(list);
+  ASSERT_TRUE(write_synced_file(list, text));
+  const int64_t after_all_ns = log_.time_ns() + kDayNs;
+  EXPECT_EQ(delete_all({.before_ns = after_all_ns}), 3);
+  EXPECT_EQ(delete_all({.bytes_max = 1}), 0);
+  EXPECT_EQ(delete_all({.makes_room = true}), 0);
+  EXPECT_EQ(hours(), Hours{"2023-11-14/22"});
+}
+
 TEST_F(RetentionTest, SavingSpaceFreesPartsAndLogAndChangesNothingPublished) {
   const uint64_t before = sink_->releasable_lsn();
   ASSERT_TRUE(sink_->save_space());

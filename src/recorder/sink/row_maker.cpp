@@ -9,6 +9,9 @@
 namespace tapeworks::recorder {
 namespace {
 
+/// Why the active leg changed, and what its gap is called.
+constexpr std::string_view kSilentLeg = "silent";
+
 std::string_view text_of(std::span<const std::byte> payload) {
   return {reinterpret_cast<const char*>(payload.data()), payload.size()};
 }
@@ -121,6 +124,9 @@ Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
     event.count = decoded_.reply.code;
     return write_event(record, decoded_.kind == FrameKind::kError ? "error" : "shutdown", event,
                        "");
+  }
+  if (connection != nullptr && !decoded_.rows().empty()) {
+    connection->leg_last_row_ns[source->leg] = record.wall_time_ns;
   }
   int32_t frame_index = 0;
   for (EventRow& row : decoded_.rows()) {
@@ -343,7 +349,9 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     connection->leg_symbols[source->leg] = {event.symbols.begin(), event.symbols.end()};
   }
   if (connection != nullptr && kind == LogKind::kConnect) TW_TRY(take_connect(record, *connection));
-  if (connection != nullptr && kind == LogKind::kLegSwitch) connection->active_leg = source->leg;
+  if (connection != nullptr && kind == LogKind::kLegSwitch) {
+    TW_TRY(take_leg_switch(record, *source, event, *connection));
+  }
   if (connection != nullptr && kind == LogKind::kDisconnect) {
     connection->leg_connected[source->leg] = false;
     const auto other_leg = static_cast<uint8_t>(1 - source->leg);
@@ -415,12 +423,31 @@ Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
   return {};
 }
 
+/// While the active leg was silent, sampled streams were in the log only: what the standby brought
+/// is no row, and nobody else has it.
+Status RowMaker::take_leg_switch(const LogRecord& record, LogSource source, const LogEvent& event,
+                                 ConnectionState& connection) {
+  const uint8_t before = std::exchange(connection.active_leg, source.leg);
+  if (event.cause != kSilentLeg || before == source.leg) return {};
+  Gap gap;
+  gap.lsn = record.lsn;
+  gap.venue = source.venue;
+  gap.connection = record.connection;
+  const int64_t from_ns = connection.leg_last_row_ns[before];
+  if (from_ns != 0) gap.from_ns = from_ns;
+  gap.to_ns = record.wall_time_ns;
+  gap.cause = kSilentLeg;
+  gap.detail = "the active leg was silent; streams that only the active leg brings lack this time";
+  return write_gap(gap);
+}
+
 Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connection) {
   const uint8_t leg = connection.source ? connection.source->leg : uint8_t{0};
   if (!connection.connected()) connection.active_leg = leg;
   connection.leg_connected[leg] = true;
   connection.session_lsn = record.lsn;
   connection.leg_session_lsns[leg] = record.lsn;
+  connection.leg_last_row_ns[leg] = record.wall_time_ns;
   connection.leg_partner_lsns[leg] = connection.live_sessions()[1 - leg];
   return write_connection_gap(record, record.connection, connection, {});
 }

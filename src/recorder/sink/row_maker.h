@@ -85,6 +85,8 @@ class RowMaker {
   Status write_awaited_holes(const LogRecord& record);
   Status take_event(const LogRecord& record, LogKind kind);
   Status take_over_number(const LogRecord& record, LogSource source, ConnectionState& connection);
+  Status take_leg_switch(const LogRecord& record, LogSource source, const LogEvent& event,
+                         ConnectionState& connection);
   Status take_connect(const LogRecord& record, ConnectionState& connection);
   void take_disconnect(ConnectionState& connection, int64_t time_ns, std::string_view cause);
   Status take_removed(const LogRecord& record, const LogEvent& event, ConnectionState& connection);

@@ -33,7 +33,11 @@ SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session&
   }
   const Position position = note(row);
   if (row.session == *owner_) {
-    if (border_ && position <= border_->at) return Verdict::kLeftOut;
+    if (border_ && position <= border_->at) {
+      if (border_->may_be_copy(row)) return Verdict::kLeftOut;
+      // The numbers have begun again, or what came before is long past.
+      border_.reset();
+    }
     taken_ = position;
     return Verdict::kTaken;
   }
@@ -55,7 +59,10 @@ void SampledLegs::change_owner(const Row& row, const LegMerge::Session& active,
                                ? next.last
                                : Position{row.number - 1, std::numeric_limits<uint32_t>::max()};
     const Position at = accounted ? std::max(*accounted, begin) : begin;
-    border = Border{at, accounted, *owner_, row.monotonic_ns};
+    const Leg& before = legs_[owner_->leg];
+    int64_t floor = before.session_lsn == owner_->lsn ? before.floor : kNoFloor;
+    if (border_) floor = std::min(floor, border_->floor);
+    border = Border{at, accounted, *owner_, row.monotonic_ns, floor};
   }
   border_ = border;
   owner_ = active;
@@ -65,6 +72,7 @@ SampledLegs::Position SampledLegs::note(const Row& row) {
   Leg& own = legs_[row.session.leg];
   Position position{row.number, 0};
   if (own.session_lsn != row.session.lsn) {
+    own.begin_floor(row);
     // A socket that begins while a push is repeated begins with the one that came last.
     const Leg& other = legs_[1 - row.session.leg];
     if (other.session_lsn != 0 && other.last.number == row.number) position = other.last;
@@ -73,9 +81,25 @@ SampledLegs::Position SampledLegs::note(const Row& row) {
   } else if (row.number < own.last.number) {
     // The numbers have begun again, and those before mean nothing any more.
     border_.reset();
+    own.begin_floor(row);
   }
-  own = {row.session.lsn, position};
+  own.session_lsn = row.session.lsn;
+  own.last = position;
+  own.raise_floor(row);
   return position;
+}
+
+void SampledLegs::Leg::begin_floor(const Row& row) {
+  floor = row.number;
+  next_floor = row.number;
+  next_floor_ns = row.monotonic_ns;
+}
+
+void SampledLegs::Leg::raise_floor(const Row& row) {
+  if (row.monotonic_ns - next_floor_ns <= kLagNsMax) return;
+  floor = next_floor;
+  next_floor = row.number;
+  next_floor_ns = row.monotonic_ns;
 }
 
 void SampledLegs::save_position(const std::optional<Position>& position, ByteWriter& out) {
@@ -125,6 +149,25 @@ SampledLegs SampledLegs::load(ByteReader& in) {
   border.from_ns = in.take<int64_t>();
   legs.border_ = border;
   return legs;
+}
+
+void SampledLegs::save_floors(ByteWriter& out) const {
+  for (const Leg& leg : legs_) {
+    out.put(leg.floor);
+    out.put(leg.next_floor);
+    out.put(leg.next_floor_ns);
+  }
+  out.put(border_ ? border_->floor : kNoFloor);
+}
+
+void SampledLegs::load_floors(ByteReader& in) {
+  for (Leg& leg : legs_) {
+    leg.floor = in.take<int64_t>();
+    leg.next_floor = in.take<int64_t>();
+    leg.next_floor_ns = in.take<int64_t>();
+  }
+  const auto border_floor = in.take<int64_t>();
+  if (border_) border_->floor = border_floor;
 }
 
 }  // namespace tapeworks::recorder

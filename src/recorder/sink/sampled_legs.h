@@ -3,6 +3,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "base/byte_codec.h"
@@ -17,15 +18,19 @@ namespace tapeworks::recorder {
 /// come to one position on the old leg and to another one on the new leg. Up to the further of the
 /// two the rows are taken from the old leg, which is still there for a while, and from there on
 /// from the new one: what the old leg has brought is not taken again, and what the new leg had
-/// brought while it was the standby is not lost.
+/// brought while it was the standby is not lost. A row of the new leg is left out only where it may
+/// be a copy, which comes at most kLagNsMax later: an exchange that begins its numbers again loses
+/// none by being below those before.
 ///
 /// A position is the number that the exchange gave the row, or its time where there is none, and
-/// how many rows in a row had it. A function of the log's records. Memory: about 130 bytes.
+/// how many rows in a row had it. A function of the log's records. Memory: about 190 bytes.
 /// Threads: one.
 class SampledLegs {
  public:
-  /// So long after a change a copy of the other leg may still come, by the monotonic clock.
+  /// So long after a change a row that the old leg owes may still come, by the monotonic clock.
   static constexpr int64_t kOverlapNsMax = 10'000'000'000;
+  /// So far a leg may be behind the other one. As long as a leg that gives way goes on.
+  static constexpr int64_t kLagNsMax = 2'000'000'000;
 
   struct Row {
     LegMerge::Session session;
@@ -47,6 +52,11 @@ class SampledLegs {
   void save(ByteWriter& out) const;
   static SampledLegs load(ByteReader& in);
   static constexpr size_t kBytesMin = 1;
+  /// A block of its own, which checkpoints of earlier versions lack: without it any number may be
+  /// that of a copy.
+  void save_floors(ByteWriter& out) const;
+  void load_floors(ByteReader& in);
+  static constexpr size_t kFloorBytes = 7 * sizeof(int64_t);
 
  private:
   struct Position {
@@ -54,9 +64,18 @@ class SampledLegs {
     uint32_t copy = 0;  ///< 0 for the first row with the number
     auto operator<=>(const Position&) const = default;
   };
+  static constexpr int64_t kNoFloor = std::numeric_limits<int64_t>::min();
   struct Leg {
     uint64_t session_lsn = 0;  ///< 0: nothing of it has come
     Position last;
+    /// The session did not bring lesser numbers, or brought them longer than kLagNsMax before its
+    /// last row.
+    int64_t floor = kNoFloor;
+    int64_t next_floor = kNoFloor;  ///< that of a later row, received at next_floor_ns
+    int64_t next_floor_ns = 0;
+
+    void begin_floor(const Row& row);
+    void raise_floor(const Row& row);
   };
   /// Rows of `before` count up to `at`, but for those up to `accounted`.
   struct Border {
@@ -64,6 +83,11 @@ class SampledLegs {
     std::optional<Position> accounted;
     LegMerge::Session before;
     int64_t from_ns = 0;
+    int64_t floor = kNoFloor;  ///< lesser numbers are no copies of what came before
+
+    bool may_be_copy(const Row& row) const {
+      return row.number >= floor && row.monotonic_ns - from_ns <= kLagNsMax;
+    }
   };
 
   void change_owner(const Row& row, const LegMerge::Session& active, bool were_together);

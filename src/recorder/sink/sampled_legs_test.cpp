@@ -19,6 +19,7 @@ using Verdict = SampledLegs::Verdict;
 
 constexpr Session kOld{0, 10};
 constexpr Session kNew{1, 11};
+constexpr Session kNext{0, 12};
 
 /// Rows of both legs, of which `active` counts.
 class Script {
@@ -104,13 +105,53 @@ TEST(SampledLegs, NumbersThatBeginAgainAreTaken) {
   EXPECT_EQ(script.row(kNew, 2), Verdict::kTaken);
 }
 
-TEST(SampledLegs, ABorderIsForgottenAfterAWhile) {
+TEST(SampledLegs, NumbersThatTheOldLegNeverBroughtAreTaken) {
   Script script;
   EXPECT_EQ(script.row(kOld, 1'000), Verdict::kTaken);
+  EXPECT_EQ(script.row(kOld, 1'001), Verdict::kTaken);
   script.active = kNew;
-  EXPECT_EQ(script.row(kNew, 1), Verdict::kLeftOut);
-  script.now_ns += SampledLegs::kOverlapNsMax;
+  EXPECT_EQ(script.row(kNew, 1), Verdict::kTaken);
   EXPECT_EQ(script.row(kNew, 2), Verdict::kTaken);
+  // The next leg is of the market that has begun again.
+  script.active = kNext;
+  EXPECT_EQ(script.row(kNext, 2), Verdict::kLeftOut);
+  EXPECT_EQ(script.row(kNext, 3), Verdict::kTaken);
+}
+
+TEST(SampledLegs, NumbersThatTheOldLegBroughtLongAgoAreTaken) {
+  Script script;
+  for (int64_t number = 1; number <= 10; ++number) {
+    EXPECT_EQ(script.row(kOld, number), Verdict::kTaken);
+    script.now_ns += kSecondNs;
+  }
+  script.active = kNew;
+  // A leg that is behind is left out, a market that has begun again is not.
+  Script behind = script;
+  EXPECT_EQ(behind.row(kNew, 9), Verdict::kLeftOut);
+  EXPECT_EQ(script.row(kNew, 3), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNew, 4), Verdict::kTaken);
+}
+
+TEST(SampledLegs, NothingIsLeftOutForLongerThanALegMayBeBehind) {
+  Script script;
+  EXPECT_EQ(script.row(kOld, 1), Verdict::kTaken);
+  EXPECT_EQ(script.row(kOld, 1'000), Verdict::kTaken);
+  script.active = kNew;
+  EXPECT_EQ(script.row(kNew, 500), Verdict::kLeftOut);
+  script.now_ns += SampledLegs::kLagNsMax;
+  EXPECT_EQ(script.row(kNew, 501), Verdict::kTaken);
+}
+
+TEST(SampledLegs, ABriefLegBetweenDoesNotBringRowsAgainThatTheFirstOneBrought) {
+  Script script;
+  EXPECT_EQ(script.row(kOld, 990), Verdict::kTaken);
+  EXPECT_EQ(script.row(kOld, 1'000), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNew, 991), Verdict::kLeftOut);
+  script.active = kNext;
+  EXPECT_EQ(script.row(kNext, 1'001), Verdict::kTaken);
+  script.active = kNew;
+  EXPECT_EQ(script.row(kNew, 992), Verdict::kLeftOut);
+  EXPECT_EQ(script.row(kNew, 1'002), Verdict::kTaken);
 }
 
 /// Pushes reach two sockets, each in order and some time after they were sent; the active leg
@@ -148,8 +189,10 @@ void change_legs(uint64_t seed) {
     if (random() % 100 == 0) {
       ByteWriter out;
       legs.save(out);
+      legs.save_floors(out);
       ByteReader in(out.bytes());
       legs = SampledLegs::load(in);
+      legs.load_floors(in);
       ASSERT_TRUE(in.ok() && in.at_end());
     }
   }
@@ -182,8 +225,8 @@ class LegChange : public testing::Test, public RowTarget {
   uint64_t depth(uint8_t leg, int64_t update) {
     return log_.append(LogKind::kFrame, binance_depth("AAA", update), on(leg));
   }
-  void change_to(uint8_t leg) {
-    log_.event(LogKind::kLegSwitch, {.cause = "configuration"}, on(leg));
+  void change_to(uint8_t leg, const std::string& cause = "configuration") {
+    log_.event(LogKind::kLegSwitch, {.cause = cause}, on(leg));
   }
   void disconnect(uint8_t leg, const std::string& cause) {
     log_.event(LogKind::kDisconnect, {.cause = cause}, on(leg));
@@ -233,6 +276,33 @@ TEST_F(LegChange, ABookThatTheNewLegBroughtTooEarlyIsNotLost) {
   disconnect(0, "replaced");
   EXPECT_EQ(rows(), (std::vector<uint64_t>{first, third, second}));
   EXPECT_EQ(maker_.counts().resets, 0U);
+}
+
+TEST_F(LegChange, ABookWhoseNumbersBeginAgainWithTheNewSocketIsNotLost) {
+  const uint64_t first = depth(0, 1'000);
+  connect(1);
+  disconnect(0, "disconnect");
+  const uint64_t second = depth(1, 1);
+  const uint64_t third = depth(1, 2);
+  EXPECT_EQ(rows(), (std::vector<uint64_t>{first, second, third}));
+}
+
+TEST_F(LegChange, TheTimeInWhichTheActiveLegWasSilentIsAGap) {
+  connect(1);
+  log_.advance(kSecondNs);
+  depth(0, 1);
+  const int64_t silent_from_ns = log_.time_ns();
+  for (int64_t update = 2; update < 5; ++update) {
+    log_.advance(kSecondNs);
+    depth(1, update);
+  }
+  change_to(1, "silent");
+  const int64_t switched_ns = log_.time_ns();
+  depth(1, 5);
+  rows();
+  ASSERT_EQ(state_.gaps().size(), 1U);
+  EXPECT_EQ(state_.gaps()[0].from_ns, silent_from_ns);
+  EXPECT_EQ(state_.gaps()[0].to_ns, switched_ns);
 }
 
 TEST_F(LegChange, ASuccessorThatGoesBeforeItsPredecessorLeavesAGap) {
