@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include "base/interrupt.h"
+#include "base/loopback_host.h"
 #include "storage/request_retry.h"
 
 namespace tapeworks::bigquery {
@@ -106,10 +107,6 @@ class Url {
   bool is_good_ = false;
 };
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
-}
-
 }  // namespace
 
 void HttpClient::Close::operator()(void* handle) const { curl_easy_cleanup(handle); }
@@ -143,6 +140,9 @@ HttpClient::Attempt HttpClient::send_once(const HttpRequest& request) {
   if (!request.bearer_token.empty()) headers.add("Authorization: Bearer " + request.bearer_token);
   curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  const std::string host = Url(request.url).part(CURLUPART_HOST);
+  // A proxy on the way to this machine would read a login, and look for us on its own.
+  if (is_loopback_host(host)) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason.data());
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectSecondsMax);
@@ -178,7 +178,6 @@ HttpClient::Attempt HttpClient::send_once(const HttpRequest& request) {
     return {over_budget("an answer is longer than {} MiB; select fewer or shorter columns",
                         kAnswerBytesMax / (1024 * 1024))};
   }
-  const std::string host = Url(request.url).part(CURLUPART_HOST);
   const std::string text = reason[0] != '\0' ? reason.data() : curl_easy_strerror(code);
   return {io_error("no answer from {}: {}", host, text), may_pass(code)};
 }
@@ -195,7 +194,7 @@ Result<UrlTarget> check_url(const std::string& url, const std::string& what) {
   if (!parts.part(CURLUPART_QUERY).empty() || !parts.part(CURLUPART_FRAGMENT).empty()) {
     return invalid_argument("{} has a ? or # in it; end it before", what);
   }
-  return UrlTarget{scheme == "https", is_loopback(parts.part(CURLUPART_HOST))};
+  return UrlTarget{scheme == "https", is_loopback_host(parts.part(CURLUPART_HOST))};
 }
 
 }  // namespace tapeworks::bigquery

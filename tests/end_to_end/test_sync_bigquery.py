@@ -260,6 +260,23 @@ def test_an_emulator_gets_no_login(data, front):
     assert_clear_error(tapeworks("sync", address("prices"), "--data", data, expect=4, env=sync_env), "the login is refused")
 
 
+def test_a_name_that_begins_like_this_machine_gets_no_login(data, front):
+    front.tokens = {TOKEN}
+    env = {"http_proxy": front.url, "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}
+    assert_clear_error(sync(data, address("prices"), "http://127.example.org", expect=4, **env), "the login is refused", "credentials: None")
+
+
+def test_no_proxy_is_on_the_way_to_this_machine(data, front, emulator):
+    proxy = Front(emulator.port)
+    try:
+        front.tokens = {TOKEN}
+        sync(data, address("prices"), front.url, http_proxy=proxy.url, all_proxy=proxy.url, GOOGLE_OAUTH_ACCESS_TOKEN=TOKEN)
+        assert closes(data) == sorted(GOOD_PRICES)
+        assert not proxy.requests
+    finally:
+        proxy.close()
+
+
 def test_certificates_are_verified(data, emulator, tmp_path):
     authority = Authority(tmp_path)
     front = Front(emulator.port, authority.issue())

@@ -210,7 +210,7 @@ class Front:
 def environment(**more) -> dict[str, str]:
     """Nothing of this machine's own settings counts, and nobody waits long."""
     names = ("BIGQUERY_EMULATOR_HOST", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "http_proxy", "https_proxy",
-             "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE")
+             "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE")
     return {**{name: "" for name in names}, "TAPEWORKS_STORE_PATIENCE": "1s", **more}
 
 
