@@ -10,6 +10,7 @@
 
 #include "base/interrupt.h"
 #include "base/loopback_host.h"
+#include "bigquery/service_error.h"
 #include "storage/request_retry.h"
 
 namespace tapeworks::bigquery {
@@ -43,20 +44,37 @@ int stop_when_interrupted(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
 /// The failures that are no decision of the other side.
 bool may_pass(CURLcode code) {
   switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_PARTIAL_FILE:
+    // A server that is about to end refuses its streams.
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
       return true;
     default:
       return false;
   }
 }
 
-bool is_busy(long status) {
-  return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+bool is_busy(const HttpAnswer& answer) {
+  switch (answer.status) {
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return true;
+    case 403:
+      return ServiceError::parse(answer.content).is_rate_limit();
+    case 500:
+      return !ServiceError::parse(answer.content).is_billing_limit();
+    default:
+      return false;
+  }
 }
 
 Status wait_unless_interrupted(std::chrono::milliseconds pause) {
@@ -171,7 +189,9 @@ HttpClient::Attempt HttpClient::send_once(const HttpRequest& request) {
   if (code == CURLE_OK) {
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    return {HttpAnswer{static_cast<int>(status), std::move(transfer.content)}, is_busy(status)};
+    HttpAnswer answer{static_cast<int>(status), std::move(transfer.content)};
+    const bool server_is_busy = is_busy(answer);
+    return {std::move(answer), server_is_busy};
   }
   if (interrupted()) return {cancelled()};
   if (transfer.is_too_long) {

@@ -4,8 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "bigquery/service_error.h"
 #include "storage/database_connection.h"
 #include "storage/request_retry.h"
 
@@ -20,17 +19,6 @@ std::string emulator_url() {
   if (text == nullptr || *text == '\0') return {};
   const std::string host(text);
   return host.find("://") == std::string::npos ? "http://" + host : host;
-}
-
-/// "error": {"message": ...} of an answer.
-std::string message_of(const std::string& content) {
-  const auto answer = nlohmann::json::parse(content, nullptr, false);
-  if (!answer.is_object() || !answer.contains("error")) return "no reason is given";
-  const auto& error = answer["error"];
-  if (error.is_object() && error.contains("message") && error["message"].is_string()) {
-    return error["message"].get<std::string>();
-  }
-  return error.is_string() ? error.get<std::string>() : "no reason is given";
 }
 
 }  // namespace
@@ -101,7 +89,11 @@ Result<ReadAnswer> Service::ask(const std::string& path, const std::string& json
 }
 
 std::unexpected<Error> Service::refused(const HttpAnswer& answer, ErrorKind refusal) const {
-  const std::string reason = public_text(message_of(answer.content));
+  const ServiceError error = ServiceError::parse(answer.content);
+  const std::string reason = public_text(error.message);
+  if (error.is_rate_limit()) {
+    return io_error("{}: the service gets too many requests: {}; try again later", where_, reason);
+  }
   switch (answer.status) {
     case 401:
       return io_error("{}: the login is refused: {}", where_, reason);

@@ -16,6 +16,7 @@ from certificates import Authority
 from harness import GOOD_PRICES, GOOD_ROWS, assert_clear_error, tapeworks
 
 TOKEN = "ya29.s3cret-token_of-the.day"
+RATE_LIMIT = {"error": {"message": "Exceeded rate limits", "errors": [{"reason": "rateLimitExceeded"}]}}
 SECRETS = [TOKEN, "s3cret/client", "1//s3cret-refresh", "PRIVATE KEY"]
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="BIGQUERY IS NOT TESTED: bqemulator is not installed; run scripts/setup.sh tests")
@@ -319,6 +320,7 @@ def test_failures_are_one_sentence_and_leave_the_old_prices(data, front, source,
 
 @pytest.mark.parametrize("part, status, answer, exit_code, facts", [
     ("/tables/", 403, {"error": {"message": "Access Denied: Table"}}, 4, ["access is denied", "Access Denied: Table"]),
+    ("/tables/", 403, RATE_LIMIT, 4, ["too many requests", "Exceeded rate limits", "try again later"]),
     ("/queries", 500, {"error": {"message": "An internal error"}}, 4, ["HTTP status 500", "An internal error"]),
     ("/queries", 200, {"jobComplete": True}, 4, ["dry run"]),
     ("/tables/", 200, [], 4, ["cannot be read"]),
@@ -373,7 +375,9 @@ def test_a_slow_query_is_waited_for(data, front):
     assert len(waits) == 2 and all("location=EU" in path for path in waits)
 
 
-def test_a_busy_service_is_asked_again(data, front):
+@pytest.mark.parametrize("busy_answer", [(503, {"error": {"message": "busy"}}), (403, RATE_LIMIT)], ids=["503", "rate limit"])
+def test_a_busy_service_is_asked_again(data, front, busy_answer):
+    front.busy_answer = busy_answer
     front.busy_count = 3
     sync(data, address("prices"), front.url, TAPEWORKS_STORE_PATIENCE="20s")
     assert closes(data) == sorted(GOOD_PRICES)
