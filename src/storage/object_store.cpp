@@ -415,8 +415,10 @@ Status remove_objects_below(const std::string& folder) {
   TW_ASSIGN(const Located located, locate(folder));
   if (!has_folders(located)) {
     TW_ASSIGN(const auto objects, list_objects(folder, ListDepth::kAllObjects));
-    return run_tasks(objects.size(), kRequestsMax,
-                     [&objects](size_t i, size_t) { return remove_object(objects[i].address); });
+    const auto remove_one = [&objects](size_t i, size_t) {
+      return remove_object(objects[i].address);
+    };
+    return run_tasks(objects.size(), kRequestsMax, remove_one, OnInterrupt::kGoOn);
   }
   const auto removed = located.system->DeleteDir(located.address.path());
   if (!removed.ok()) return store_error(folder, removed);
