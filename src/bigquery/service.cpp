@@ -61,7 +61,7 @@ std::string Service::public_text(std::string_view text) const {
 }
 
 Result<ReadAnswer> Service::ask(const std::string& path, const std::string& json,
-                                ErrorKind refusal) {
+                                const Refusal& refusal) {
   const auto with_name = [this](const Error& error) {
     return fail(error.kind, "{}: {}", where_, error.message);
   };
@@ -88,9 +88,17 @@ Result<ReadAnswer> Service::ask(const std::string& path, const std::string& json
   return read;
 }
 
-std::unexpected<Error> Service::refused(const HttpAnswer& answer, ErrorKind refusal) const {
+std::unexpected<Error> Service::too_expensive(std::string_view said) const {
+  return invalid_argument(
+      "{}: the query would be billed for more than --max-bytes or the project's own limit allows: "
+      "{}; select fewer columns or days, or allow more",
+      where_, public_text(said));
+}
+
+std::unexpected<Error> Service::refused(const HttpAnswer& answer, const Refusal& refusal) const {
   const ServiceError error = ServiceError::parse(answer.content);
   const std::string reason = public_text(error.message);
+  if (error.is_billing_limit()) return too_expensive(error.message);
   if (error.is_rate_limit()) {
     return io_error("{}: the service gets too many requests: {}; try again later", where_, reason);
   }
@@ -101,7 +109,7 @@ std::unexpected<Error> Service::refused(const HttpAnswer& answer, ErrorKind refu
       return io_error("{}: access is denied: {}", where_, reason);
     case 400:
     case 404:
-      return fail(refusal, "{}: the query failed: {}", where_, reason);
+      return fail(refusal.kind, "{}: {}: {}", where_, refusal.what, reason);
     default:
       return io_error("{}: the service failed with HTTP status {}: {}", where_, answer.status,
                       reason);

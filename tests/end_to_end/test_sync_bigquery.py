@@ -166,6 +166,32 @@ def test_the_cost_is_told_first_and_limited(data, front):
     assert int(front.queries()[-1]["maximumBytesBilled"]) >= 3 * 2**30, "the service guards the limit as well"
 
 
+TOO_EXPENSIVE = "Query exceeded limit for bytes billed: 10485760. 11534336 or higher required."
+
+
+@pytest.mark.parametrize("status, answer", [
+    (400, {"error": {"message": TOO_EXPENSIVE, "errors": [{"reason": "bytesBilledLimitExceeded"}]}}),
+    (500, {"error": {"message": TOO_EXPENSIVE, "errors": [{"reason": "bytesBilledLimitExceeded"}]}}),
+    (200, {"jobComplete": True, "errors": [{"message": TOO_EXPENSIVE, "reason": "bytesBilledLimitExceeded"}]}),
+], ids=["400", "500", "200"])
+def test_what_the_service_finds_too_expensive_is_the_limit_of_the_user(data, front, status, answer):
+    real = front.serve
+    runs = []
+
+    def serve(handler, body):
+        if body and not json.loads(body).get("dryRun"):
+            runs.append(body)
+            front._send(handler, status, json.dumps(answer).encode())
+            return
+        real(handler, body)
+
+    front.serve = serve
+    outcome = sync(data, address("prices"), front.url, "--quiet", "--max-bytes", "1GiB", expect=2)
+    assert_clear_error(outcome, "--max-bytes", "11534336 or higher required", "select fewer columns")
+    assert len(runs) == 1, "asking again changes nothing"
+    assert not data.exists()
+
+
 @pytest.mark.parametrize("options, fact", [
     (["--max-bytes", "5"], "--max-bytes"),
     (["--bigquery-endpoint", "ftp://host"], "--bigquery-endpoint"),
@@ -293,7 +319,7 @@ def test_certificates_are_verified(data, emulator, tmp_path):
 # ---- failures --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("source, exit_code, facts", [
-    (address("nowhere"), 2, ["nowhere"]),
+    (address("nowhere"), 2, ["the table cannot be looked up", "nowhere"]),
     (address("prices", dataset="nowhere"), 2, ["nowhere"]),
     (address("prices", project="other-project"), 2, ["other-project"]),
     (f"bigquery://{PROJECT}/other-project.{DATASET}.prices", 2, ["other-project"]),
