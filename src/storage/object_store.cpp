@@ -295,7 +295,9 @@ std::vector<ObjectInfo> first_level(std::vector<ObjectInfo> objects, const std::
       continue;
     }
     std::string name = object.address.substr(0, slash);
-    if (level.empty() || level.back().address != name) level.push_back({std::move(name), true});
+    // An object may have the name of a folder that stands beside it.
+    const bool is_known = !level.empty() && level.back().is_folder && level.back().address == name;
+    if (!is_known) level.push_back({std::move(name), true});
   }
   // "a/b" stands behind "a.b", but "a" before it.
   std::ranges::sort(level, {}, &ObjectInfo::address);

@@ -108,6 +108,13 @@ def test_generations_are_listed_removed_and_gone_back_to(server, env, remote):
     assert server.get(prefix + "current").startswith(b"000003-")
 
 
+def test_an_object_hides_no_folder_of_its_name(server, env, remote):
+    data, prefix = remote
+    tapeworks("sync", address("prices.parquet"), "--data", data, env=env)
+    server.put(prefix + server.get(prefix + "current").decode().strip(), b"")
+    assert [g["number"] for g in tapeworks("generations", "--data", data, env=env).records()] == [1]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_connection_that_is_cut_publishes_nothing(data, proxy, env, source, share):
     proxy.cut_after(int(share * sum(path.stat().st_size for path in source.transactions.rglob("*.parquet"))))
