@@ -78,7 +78,9 @@ Result<ReadAnswer> Service::ask(const std::string& path, const std::string& json
   if (answer->status != 200) return refused(*answer, refusal);
 
   ReadAnswer read;
-  if (!budget_->try_reserve(answer->content.size() * RestAnswer::kBytesPerByte, read.memory)) {
+  const uint64_t needed_bytes =
+      answer->content.size() + RestAnswer::cell_bytes_max(answer->content);
+  if (!budget_->try_reserve(needed_bytes, read.memory)) {
     return over_budget("{}: no memory is left for a page of {} bytes; give a larger --memory",
                        where_, answer->content.size());
   }
