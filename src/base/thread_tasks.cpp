@@ -43,7 +43,8 @@ class FirstFailure {
 }  // namespace
 
 Status run_tasks(size_t task_count, size_t thread_count,
-                 const std::function<Status(size_t index, size_t worker)>& task) {
+                 const std::function<Status(size_t index, size_t worker)>& task,
+                 OnInterrupt on_interrupt) {
   std::atomic<size_t> next{0};
   FirstFailure failure;
   const auto work = [&](size_t worker) {
@@ -51,7 +52,7 @@ Status run_tasks(size_t task_count, size_t thread_count,
       const size_t index = next.fetch_add(1, std::memory_order_relaxed);
       if (index >= task_count) return;
       try {
-        auto status = check_interrupt();
+        auto status = on_interrupt == OnInterrupt::kStop ? check_interrupt() : Status{};
         if (status) status = task(index, worker);
         if (!status) failure.offer(index, std::move(status).error());
       } catch (const std::bad_alloc&) {

@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "bigquery/result_columns.h"
 #include "bigquery/service.h"
+#include "bigquery/service_error.h"
 
 namespace tapeworks::bigquery {
 namespace {
@@ -24,6 +25,11 @@ namespace {
 constexpr uint32_t kAnswerWithinMs = 10'000;
 /// The least that a query is billed for.
 constexpr uint64_t kBilledBytesMin = 10 * kMiB;
+
+constexpr Refusal kTableFailure{"the table cannot be looked up", ErrorKind::kInvalidArgument};
+/// The dry run found nothing wrong with the query itself.
+constexpr Refusal kRunFailure{"the query failed", ErrorKind::kCorrupt};
+constexpr Refusal kPageFailure{"the next page cannot be read", ErrorKind::kIo};
 
 uint64_t number_of(const RestAnswer& answer, const char* fact) {
   const std::string_view text = answer.fact(fact);
@@ -73,7 +79,7 @@ class PagedRows final : public DatabaseRows {
   Status start(const nlohmann::json& request) {
     TW_ASSIGN(ReadAnswer answer,
               service_.ask(fmt::format("projects/{}/queries", percent_encoded(project_)),
-                           request.dump(), ErrorKind::kCorrupt));
+                           request.dump(), kRunFailure));
     TW_TRY(wait_for_end(answer));
     TW_TRY(check_outcome(answer.content));
     auto columns = columns_of(answer.content);
@@ -94,7 +100,7 @@ class PagedRows final : public DatabaseRows {
       return io_error("{}: only {} of {} rows arrived; try again", service_.where(), rows_read_,
                       total_rows_);
     }
-    TW_ASSIGN(ReadAnswer answer, service_.ask(job_.path(project_), "", ErrorKind::kIo));
+    TW_ASSIGN(ReadAnswer answer, service_.ask(job_.path(project_), "", kPageFailure));
     TW_TRY(wait_for_end(answer));
     return take_rows(answer.content);
   }
@@ -106,17 +112,18 @@ class PagedRows final : public DatabaseRows {
     while (answer.content.fact("jobComplete") == "false") {
       TW_TRY(check_interrupt());
       if (job_.id.empty()) return bad_answer({ErrorKind::kIo, "the answer names no job"});
-      TW_ASSIGN(answer, service_.ask(job_.path(project_), "", ErrorKind::kCorrupt));
+      TW_ASSIGN(answer, service_.ask(job_.path(project_), "", kRunFailure));
       job_.take_from(answer.content);
     }
     return {};
   }
 
-  /// "errors" may also be warnings; without columns there is no result beside them. The dry run
-  /// found nothing wrong with the query itself.
+  /// "errors" may also be warnings; without columns there is no result beside them.
   Status check_outcome(const RestAnswer& answer) const {
     const std::string_view message = answer.fact("errors/0/message");
     if (message.empty() || !answer.fact("schema/fields/0/type").empty()) return {};
+    const ServiceError error{std::string(message), std::string(answer.fact("errors/0/reason"))};
+    if (error.is_billing_limit()) return service_.too_expensive(message);
     return corrupt("{}: the query failed: {}", service_.where(), service_.public_text(message));
   }
 
@@ -151,7 +158,7 @@ class Connection final : public DatabaseConnection {
         const ReadAnswer answer,
         service_.ask(fmt::format("projects/{}/datasets/{}/tables/{}", percent_encoded(name.project),
                                  percent_encoded(name.dataset), percent_encoded(name.table)),
-                     ""));
+                     "", kTableFailure));
     auto columns = bigquery::columns_of(answer.content);
     if (columns) return columns;
     return fail(columns.error().kind, "{}: {}", service_.where(), columns.error().message);

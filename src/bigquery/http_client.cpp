@@ -9,6 +9,8 @@
 #include <curl/curl.h>
 
 #include "base/interrupt.h"
+#include "base/loopback_host.h"
+#include "bigquery/service_error.h"
 #include "storage/request_retry.h"
 
 namespace tapeworks::bigquery {
@@ -42,20 +44,37 @@ int stop_when_interrupted(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
 /// The failures that are no decision of the other side.
 bool may_pass(CURLcode code) {
   switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_PARTIAL_FILE:
+    // A server that is about to end refuses its streams.
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
       return true;
     default:
       return false;
   }
 }
 
-bool is_busy(long status) {
-  return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+bool is_busy(const HttpAnswer& answer) {
+  switch (answer.status) {
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return true;
+    case 403:
+      return ServiceError::parse(answer.content).is_rate_limit();
+    case 500:
+      return !ServiceError::parse(answer.content).is_billing_limit();
+    default:
+      return false;
+  }
 }
 
 Status wait_unless_interrupted(std::chrono::milliseconds pause) {
@@ -106,10 +125,6 @@ class Url {
   bool is_good_ = false;
 };
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
-}
-
 }  // namespace
 
 void HttpClient::Close::operator()(void* handle) const { curl_easy_cleanup(handle); }
@@ -143,6 +158,9 @@ HttpClient::Attempt HttpClient::send_once(const HttpRequest& request) {
   if (!request.bearer_token.empty()) headers.add("Authorization: Bearer " + request.bearer_token);
   curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  const std::string host = Url(request.url).part(CURLUPART_HOST);
+  // A proxy on the way to this machine would read a login, and look for us on its own.
+  if (is_loopback_host(host)) curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason.data());
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectSecondsMax);
@@ -171,14 +189,15 @@ HttpClient::Attempt HttpClient::send_once(const HttpRequest& request) {
   if (code == CURLE_OK) {
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    return {HttpAnswer{static_cast<int>(status), std::move(transfer.content)}, is_busy(status)};
+    HttpAnswer answer{static_cast<int>(status), std::move(transfer.content)};
+    const bool server_is_busy = is_busy(answer);
+    return {std::move(answer), server_is_busy};
   }
   if (interrupted()) return {cancelled()};
   if (transfer.is_too_long) {
     return {over_budget("an answer is longer than {} MiB; select fewer or shorter columns",
                         kAnswerBytesMax / (1024 * 1024))};
   }
-  const std::string host = Url(request.url).part(CURLUPART_HOST);
   const std::string text = reason[0] != '\0' ? reason.data() : curl_easy_strerror(code);
   return {io_error("no answer from {}: {}", host, text), may_pass(code)};
 }
@@ -195,7 +214,7 @@ Result<UrlTarget> check_url(const std::string& url, const std::string& what) {
   if (!parts.part(CURLUPART_QUERY).empty() || !parts.part(CURLUPART_FRAGMENT).empty()) {
     return invalid_argument("{} has a ? or # in it; end it before", what);
   }
-  return UrlTarget{scheme == "https", is_loopback(parts.part(CURLUPART_HOST))};
+  return UrlTarget{scheme == "https", is_loopback_host(parts.part(CURLUPART_HOST))};
 }
 
 }  // namespace tapeworks::bigquery

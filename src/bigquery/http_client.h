@@ -24,12 +24,13 @@ struct HttpAnswer {
 };
 
 /// Requests over HTTP and HTTPS, one after the other on a connection that is kept open. Proxies
-/// come from the environment (https_proxy, no_proxy). Certificates and host names are always
-/// verified: against the system's authorities, or those of SSL_CERT_FILE. Redirects are not
-/// followed.
+/// come from the environment (https_proxy, no_proxy); to this machine none is used. Certificates
+/// and host names are always verified: against the system's authorities, or those of SSL_CERT_FILE.
+/// Redirects are not followed.
 ///
-/// A request that fails on its way, or that a busy server turns away (429, 500, 502, 503, 504), is
-/// made again with growing pauses while the patience lasts; so it must be one that may be repeated.
+/// A request that fails on its way, or that a busy server turns away (429, 500, 502, 503, 504, and
+/// 403 where the reason is the rate), is made again with growing pauses while the patience lasts;
+/// so it must be one that may be repeated.
 ///
 /// Threads: one at a time.
 class HttpClient {

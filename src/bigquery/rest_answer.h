@@ -30,14 +30,15 @@ struct Cell {
 /// A JSON answer of BigQuery: its rows as cells in one array, everything else as facts by their
 /// path.
 ///
-/// Memory: the answer itself, at most twice as much for cells, and up to kFactsMax facts.
+/// Memory: the answer itself, cell_bytes_max() for cells, and up to kFactsMax facts.
 /// Ownership: cells and texts live as long. Threads: any, to read.
 class RestAnswer {
  public:
   static constexpr size_t kFactsMax = 50'000;
   static constexpr size_t kPathBytesMax = 512;
-  /// What parse() needs beside the text, as a multiple of its size.
-  static constexpr uint64_t kBytesPerByte = 2;
+
+  /// What parse() allocates for the cells of this text, at once: at most twice its size.
+  static uint64_t cell_bytes_max(std::string_view json);
 
   /// kIo for what is no JSON object, has rows of unequal length, or exceeds a limit: one sentence
   /// without the name of the server.

@@ -58,6 +58,25 @@ TEST(RestAnswer, RowsOfAnotherFormAreRefused) {
   }
 }
 
+TEST(RestAnswer, MemoryForCellsIsKnownBefore) {
+  constexpr size_t kRowCount = 500;
+  for (const size_t column_count : {1, 2, 100}) {
+    std::string row = R"({"f":[)";
+    for (size_t i = 0; i < column_count; ++i) row += i == 0 ? R"({"v":1})" : R"(,{"v":1})";
+    row += "]}";
+    std::string json = R"({"rows":[)";
+    for (size_t i = 0; i < kRowCount; ++i) json += i == 0 ? row : "," + row;
+    json += "]}";
+    const uint64_t bytes_max = RestAnswer::cell_bytes_max(json);
+    EXPECT_LE(bytes_max, 2 * json.size());
+    const auto answer = RestAnswer::parse(json);
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_LE(answer->row_count() * column_count * sizeof(Cell), bytes_max);
+  }
+  const std::string braces(10'000, '{');
+  EXPECT_LE(RestAnswer::cell_bytes_max(braces), 2 * braces.size());
+}
+
 TEST(RestAnswer, WhatIsNoObjectIsRefused) {
   for (const char* json : {"", "[]", "1", "null", "{", "{} {}", "<html>", R"({"a": "\xff"})"}) {
     EXPECT_NE(error_of(json).find("cannot be read"), std::string::npos) << json;

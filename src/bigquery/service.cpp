@@ -4,8 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "bigquery/service_error.h"
 #include "storage/database_connection.h"
 #include "storage/request_retry.h"
 
@@ -20,17 +19,6 @@ std::string emulator_url() {
   if (text == nullptr || *text == '\0') return {};
   const std::string host(text);
   return host.find("://") == std::string::npos ? "http://" + host : host;
-}
-
-/// "error": {"message": ...} of an answer.
-std::string message_of(const std::string& content) {
-  const auto answer = nlohmann::json::parse(content, nullptr, false);
-  if (!answer.is_object() || !answer.contains("error")) return "no reason is given";
-  const auto& error = answer["error"];
-  if (error.is_object() && error.contains("message") && error["message"].is_string()) {
-    return error["message"].get<std::string>();
-  }
-  return error.is_string() ? error.get<std::string>() : "no reason is given";
 }
 
 }  // namespace
@@ -73,7 +61,7 @@ std::string Service::public_text(std::string_view text) const {
 }
 
 Result<ReadAnswer> Service::ask(const std::string& path, const std::string& json,
-                                ErrorKind refusal) {
+                                const Refusal& refusal) {
   const auto with_name = [this](const Error& error) {
     return fail(error.kind, "{}: {}", where_, error.message);
   };
@@ -90,7 +78,9 @@ Result<ReadAnswer> Service::ask(const std::string& path, const std::string& json
   if (answer->status != 200) return refused(*answer, refusal);
 
   ReadAnswer read;
-  if (!budget_->try_reserve(answer->content.size() * RestAnswer::kBytesPerByte, read.memory)) {
+  const uint64_t needed_bytes =
+      answer->content.size() + RestAnswer::cell_bytes_max(answer->content);
+  if (!budget_->try_reserve(needed_bytes, read.memory)) {
     return over_budget("{}: no memory is left for a page of {} bytes; give a larger --memory",
                        where_, answer->content.size());
   }
@@ -100,8 +90,20 @@ Result<ReadAnswer> Service::ask(const std::string& path, const std::string& json
   return read;
 }
 
-std::unexpected<Error> Service::refused(const HttpAnswer& answer, ErrorKind refusal) const {
-  const std::string reason = public_text(message_of(answer.content));
+std::unexpected<Error> Service::too_expensive(std::string_view said) const {
+  return invalid_argument(
+      "{}: the query would be billed for more than --max-bytes or the project's own limit allows: "
+      "{}; select fewer columns or days, or allow more",
+      where_, public_text(said));
+}
+
+std::unexpected<Error> Service::refused(const HttpAnswer& answer, const Refusal& refusal) const {
+  const ServiceError error = ServiceError::parse(answer.content);
+  const std::string reason = public_text(error.message);
+  if (error.is_billing_limit()) return too_expensive(error.message);
+  if (error.is_rate_limit()) {
+    return io_error("{}: the service gets too many requests: {}; try again later", where_, reason);
+  }
   switch (answer.status) {
     case 401:
       return io_error("{}: the login is refused: {}", where_, reason);
@@ -109,7 +111,7 @@ std::unexpected<Error> Service::refused(const HttpAnswer& answer, ErrorKind refu
       return io_error("{}: access is denied: {}", where_, reason);
     case 400:
     case 404:
-      return fail(refusal, "{}: the query failed: {}", where_, reason);
+      return fail(refusal.kind, "{}: {}: {}", where_, refusal.what, reason);
     default:
       return io_error("{}: the service failed with HTTP status {}: {}", where_, answer.status,
                       reason);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "bigquery/google_login.h"
@@ -27,6 +28,12 @@ struct ReadAnswer {
   RestAnswer content;
 };
 
+/// How a request is called that the service refuses because of what it asks for.
+struct Refusal {
+  const char* what = "the query failed";  ///< the beginning of the message
+  ErrorKind kind = ErrorKind::kInvalidArgument;
+};
+
 /// The requests to one service.
 ///
 /// Ownership: `budget` must outlive it and its answers. Threads: one at a time.
@@ -37,9 +44,12 @@ class Service {
 
   /// GET, or POST where `json` is not empty; `path` follows "/bigquery/v2/". What BigQuery says to
   /// a request that it refuses decides the kind: kIo for a refused login or a failure of its own,
-  /// otherwise `refusal`.
+  /// kInvalidArgument for a query that is too expensive, otherwise that of `refusal`.
   Result<ReadAnswer> ask(const std::string& path, const std::string& json,
-                         ErrorKind refusal = ErrorKind::kInvalidArgument);
+                         const Refusal& refusal = {});
+
+  /// What the service itself found too expensive, for --max-bytes; `said` is its message.
+  std::unexpected<Error> too_expensive(std::string_view said) const;
 
   /// One line of what the service said, without secrets.
   std::string public_text(std::string_view text) const;
@@ -49,7 +59,7 @@ class Service {
 
  private:
   Service(Endpoint endpoint, std::string where, HttpClient http, MemoryBudget& budget);
-  std::unexpected<Error> refused(const HttpAnswer& answer, ErrorKind refusal) const;
+  std::unexpected<Error> refused(const HttpAnswer& answer, const Refusal& refusal) const;
 
   Endpoint endpoint_;
   std::string where_;

@@ -295,7 +295,9 @@ std::vector<ObjectInfo> first_level(std::vector<ObjectInfo> objects, const std::
       continue;
     }
     std::string name = object.address.substr(0, slash);
-    if (level.empty() || level.back().address != name) level.push_back({std::move(name), true});
+    // An object may have the name of a folder that stands beside it.
+    const bool is_known = !level.empty() && level.back().is_folder && level.back().address == name;
+    if (!is_known) level.push_back({std::move(name), true});
   }
   // "a/b" stands behind "a.b", but "a" before it.
   std::ranges::sort(level, {}, &ObjectInfo::address);
@@ -415,8 +417,10 @@ Status remove_objects_below(const std::string& folder) {
   TW_ASSIGN(const Located located, locate(folder));
   if (!has_folders(located)) {
     TW_ASSIGN(const auto objects, list_objects(folder, ListDepth::kAllObjects));
-    return run_tasks(objects.size(), kRequestsMax,
-                     [&objects](size_t i, size_t) { return remove_object(objects[i].address); });
+    const auto remove_one = [&objects](size_t i, size_t) {
+      return remove_object(objects[i].address);
+    };
+    return run_tasks(objects.size(), kRequestsMax, remove_one, OnInterrupt::kGoOn);
   }
   const auto removed = located.system->DeleteDir(located.address.path());
   if (!removed.ok()) return store_error(folder, removed);

@@ -85,7 +85,7 @@ Status copy_object(const std::string& from, const std::string& to);
 
 /// Nothing there is no error.
 Status remove_object(const std::string& address);
-/// Removes every object below the prefix.
+/// Removes every object below the prefix, also after an interrupt, which is when it is needed.
 Status remove_objects_below(const std::string& folder);
 
 /// While one exists, requests of all threads that fail are not made again: for cleaning up behind a

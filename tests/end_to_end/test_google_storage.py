@@ -1,11 +1,12 @@
 """INPUT, SOURCE and --data on a local Google Cloud Storage: the same bytes as on the disk, and nothing half published."""
 
+import signal
 import time
 
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from harness import assert_clear_error, assert_same_trees, generate, run_pipeline, tapeworks
+from harness import assert_clear_error, assert_same_trees, generate, run_pipeline, start, tapeworks
 from object_servers import BUCKET, GoogleServer, Proxy, current_objects, disk_files, fill_bucket, google_environment
 from object_servers import address as store_address
 
@@ -107,6 +108,13 @@ def test_generations_are_listed_removed_and_gone_back_to(server, env, remote):
     assert server.get(prefix + "current").startswith(b"000003-")
 
 
+def test_an_object_hides_no_folder_of_its_name(server, env, remote):
+    data, prefix = remote
+    tapeworks("sync", address("prices.parquet"), "--data", data, env=env)
+    server.put(prefix + server.get(prefix + "current").decode().strip(), b"")
+    assert [g["number"] for g in tapeworks("generations", "--data", data, env=env).records()] == [1]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_a_connection_that_is_cut_publishes_nothing(data, proxy, env, source, share):
     proxy.cut_after(int(share * sum(path.stat().st_size for path in source.transactions.rglob("*.parquet"))))
@@ -126,6 +134,22 @@ def test_a_server_that_is_killed_leaves_the_old_generation(server, env, remote, 
     tapeworks("verify", "--data", data, env=env)
     run_remote(data, env)
     assert current_objects(server, prefix) == disk_files(on_disk)
+
+
+@pytest.mark.parametrize("moment", [b"ranking", b"run.json"], ids=bytes.decode)
+def test_an_interrupted_run_leaves_nothing_below_its_generation(server, env, remote, proxy, moment):
+    data, prefix = remote
+    processes, seen = [], []
+
+    def interrupt(_):
+        seen.extend(server.keys(prefix))
+        processes[0].send_signal(signal.SIGINT)
+
+    proxy.call_at(moment, interrupt)
+    processes.append(start("run", address("in"), "--prices", address("prices.parquet"), "--data", data, env=env))
+    assert processes[0].wait(timeout=60) == 130
+    assert seen, "nothing had been written yet"
+    assert server.keys(prefix) == []
 
 
 @pytest.mark.parametrize("wrong, code, facts", [

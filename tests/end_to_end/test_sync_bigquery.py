@@ -16,6 +16,7 @@ from certificates import Authority
 from harness import GOOD_PRICES, GOOD_ROWS, assert_clear_error, tapeworks
 
 TOKEN = "ya29.s3cret-token_of-the.day"
+RATE_LIMIT = {"error": {"message": "Exceeded rate limits", "errors": [{"reason": "rateLimitExceeded"}]}}
 SECRETS = [TOKEN, "s3cret/client", "1//s3cret-refresh", "PRIVATE KEY"]
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="BIGQUERY IS NOT TESTED: bqemulator is not installed; run scripts/setup.sh tests")
@@ -165,6 +166,32 @@ def test_the_cost_is_told_first_and_limited(data, front):
     assert int(front.queries()[-1]["maximumBytesBilled"]) >= 3 * 2**30, "the service guards the limit as well"
 
 
+TOO_EXPENSIVE = "Query exceeded limit for bytes billed: 10485760. 11534336 or higher required."
+
+
+@pytest.mark.parametrize("status, answer", [
+    (400, {"error": {"message": TOO_EXPENSIVE, "errors": [{"reason": "bytesBilledLimitExceeded"}]}}),
+    (500, {"error": {"message": TOO_EXPENSIVE, "errors": [{"reason": "bytesBilledLimitExceeded"}]}}),
+    (200, {"jobComplete": True, "errors": [{"message": TOO_EXPENSIVE, "reason": "bytesBilledLimitExceeded"}]}),
+], ids=["400", "500", "200"])
+def test_what_the_service_finds_too_expensive_is_the_limit_of_the_user(data, front, status, answer):
+    real = front.serve
+    runs = []
+
+    def serve(handler, body):
+        if body and not json.loads(body).get("dryRun"):
+            runs.append(body)
+            front._send(handler, status, json.dumps(answer).encode())
+            return
+        real(handler, body)
+
+    front.serve = serve
+    outcome = sync(data, address("prices"), front.url, "--quiet", "--max-bytes", "1GiB", expect=2)
+    assert_clear_error(outcome, "--max-bytes", "11534336 or higher required", "select fewer columns")
+    assert len(runs) == 1, "asking again changes nothing"
+    assert not data.exists()
+
+
 @pytest.mark.parametrize("options, fact", [
     (["--max-bytes", "5"], "--max-bytes"),
     (["--bigquery-endpoint", "ftp://host"], "--bigquery-endpoint"),
@@ -260,6 +287,23 @@ def test_an_emulator_gets_no_login(data, front):
     assert_clear_error(tapeworks("sync", address("prices"), "--data", data, expect=4, env=sync_env), "the login is refused")
 
 
+def test_a_name_that_begins_like_this_machine_gets_no_login(data, front):
+    front.tokens = {TOKEN}
+    env = {"http_proxy": front.url, "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}
+    assert_clear_error(sync(data, address("prices"), "http://127.example.org", expect=4, **env), "the login is refused", "credentials: None")
+
+
+def test_no_proxy_is_on_the_way_to_this_machine(data, front, emulator):
+    proxy = Front(emulator.port)
+    try:
+        front.tokens = {TOKEN}
+        sync(data, address("prices"), front.url, http_proxy=proxy.url, all_proxy=proxy.url, GOOGLE_OAUTH_ACCESS_TOKEN=TOKEN)
+        assert closes(data) == sorted(GOOD_PRICES)
+        assert not proxy.requests
+    finally:
+        proxy.close()
+
+
 def test_certificates_are_verified(data, emulator, tmp_path):
     authority = Authority(tmp_path)
     front = Front(emulator.port, authority.issue())
@@ -275,7 +319,7 @@ def test_certificates_are_verified(data, emulator, tmp_path):
 # ---- failures --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("source, exit_code, facts", [
-    (address("nowhere"), 2, ["nowhere"]),
+    (address("nowhere"), 2, ["the table cannot be looked up", "nowhere"]),
     (address("prices", dataset="nowhere"), 2, ["nowhere"]),
     (address("prices", project="other-project"), 2, ["other-project"]),
     (f"bigquery://{PROJECT}/other-project.{DATASET}.prices", 2, ["other-project"]),
@@ -302,6 +346,7 @@ def test_failures_are_one_sentence_and_leave_the_old_prices(data, front, source,
 
 @pytest.mark.parametrize("part, status, answer, exit_code, facts", [
     ("/tables/", 403, {"error": {"message": "Access Denied: Table"}}, 4, ["access is denied", "Access Denied: Table"]),
+    ("/tables/", 403, RATE_LIMIT, 4, ["too many requests", "Exceeded rate limits", "try again later"]),
     ("/queries", 500, {"error": {"message": "An internal error"}}, 4, ["HTTP status 500", "An internal error"]),
     ("/queries", 200, {"jobComplete": True}, 4, ["dry run"]),
     ("/tables/", 200, [], 4, ["cannot be read"]),
@@ -356,7 +401,9 @@ def test_a_slow_query_is_waited_for(data, front):
     assert len(waits) == 2 and all("location=EU" in path for path in waits)
 
 
-def test_a_busy_service_is_asked_again(data, front):
+@pytest.mark.parametrize("busy_answer", [(503, {"error": {"message": "busy"}}), (403, RATE_LIMIT)], ids=["503", "rate limit"])
+def test_a_busy_service_is_asked_again(data, front, busy_answer):
+    front.busy_answer = busy_answer
     front.busy_count = 3
     sync(data, address("prices"), front.url, TAPEWORKS_STORE_PATIENCE="20s")
     assert closes(data) == sorted(GOOD_PRICES)

@@ -106,6 +106,7 @@ class Front:
         self.rows_per_page_max = None
         self.answers = {}           # what it says itself, by a part of the path: (status, JSON)
         self.busy_count = 0         # so many requests are turned away first
+        self.busy_answer = (503, {"error": {"message": "busy"}})
         self.cut_page = None        # the connection ends in the middle of this page, and from then on at once
         self.form_to_token = None   # for /token: a function of a form
         self.requests = []          # (path, body) of each
@@ -157,7 +158,8 @@ class Front:
             return
         if self.busy_count > 0:
             self.busy_count -= 1
-            self._send(handler, 503, b'{"error": {"message": "busy"}}')
+            status, answer = self.busy_answer
+            self._send(handler, status, json.dumps(answer).encode())
             return
         if self.tokens is not None and handler.headers.get("Authorization") not in {f"Bearer {token}" for token in self.tokens}:
             self._send(handler, 401, json.dumps({"error": {
@@ -210,7 +212,7 @@ class Front:
 def environment(**more) -> dict[str, str]:
     """Nothing of this machine's own settings counts, and nobody waits long."""
     names = ("BIGQUERY_EMULATOR_HOST", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "http_proxy", "https_proxy",
-             "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE")
+             "all_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE")
     return {**{name: "" for name in names}, "TAPEWORKS_STORE_PATIENCE": "1s", **more}
 
 

@@ -2,6 +2,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/loopback_host.h"
 #include "recorder/config/config_value_internal.h"
 
 namespace tapeworks::recorder {
@@ -32,11 +33,6 @@ std::optional<Url> split_url(const std::string& text) {
   return url;
 }
 
-bool is_this_machine(const std::string& host) {
-  if (host == "localhost" || host == "::1") return true;
-  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
-}
-
 /// `plain` and `secure` are the schemes without and with TLS.
 Status check_url(const std::string& text, std::string_view key, std::string_view plain,
                  std::string_view secure) {
@@ -45,7 +41,7 @@ Status check_url(const std::string& text, std::string_view key, std::string_view
   if (!url || (url->scheme != plain && url->scheme != secure)) {
     return invalid_argument("{} must be {}://HOST[:PORT], not '{}'", key, secure, text);
   }
-  if (url->scheme == plain && !is_this_machine(url->host)) {
+  if (url->scheme == plain && !is_loopback_host(url->host)) {
     return invalid_argument(
         "{} '{}' is without TLS, which is allowed for this machine only; use "
         "{}://",
