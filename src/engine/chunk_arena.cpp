@@ -51,11 +51,15 @@ ChunkArena::~ChunkArena() {
   for (std::byte* const slab : slabs_) ::munmap(slab, std::max(kSlabBytes, chunk_bytes_));
 }
 
+size_t ChunkArena::capacity_for(size_t bytes) const {
+  return std::max(whole_pages(bytes), chunk_bytes_);
+}
+
 std::optional<Chunk> ChunkArena::try_allocate() { return try_allocate(chunk_bytes_); }
 
 std::optional<Chunk> ChunkArena::try_allocate(size_t bytes) {
   Chunk chunk;
-  chunk.capacity_ = std::max(whole_pages(bytes), chunk_bytes_);
+  chunk.capacity_ = capacity_for(bytes);
   const bool usual_size = chunk.capacity_ == chunk_bytes_;
   if (!usual_size || !take_kept(chunk)) {
     if (!budget_.try_reserve_at_once(chunk.capacity_, chunk.memory_)) return std::nullopt;

@@ -64,6 +64,8 @@ class ChunkArena {
   std::optional<Chunk> try_allocate(size_t bytes);
 
   size_t chunk_bytes() const { return chunk_bytes_; }
+  /// What a chunk of at least `bytes` takes of the budget.
+  size_t capacity_for(size_t bytes) const;
 
   /// Gives what is kept to the system. False when there is nothing.
   bool release_kept();

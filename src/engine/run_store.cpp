@@ -71,6 +71,7 @@ Status RunStore::explain(Error error) const {
 Result<Chunk> RunStore::new_chunk() { return allocate(arena_.chunk_bytes()); }
 
 Result<Chunk> RunStore::allocate(size_t bytes) {
+  const size_t wanted_bytes = arena_.capacity_for(bytes);
   for (int round = 0;; ++round) {
     if (auto chunk = arena_.try_allocate(bytes)) return *std::move(chunk);
     TW_TRY(status());
@@ -79,10 +80,10 @@ Result<Chunk> RunStore::allocate(size_t bytes) {
                          format_byte_size(budget_.resident_limit_bytes()));
     }
     // One of the usual size comes of what is kept; another one needs memory that is given back.
-    if (bytes > arena_.chunk_bytes()) {
-      reclaim(bytes);
+    if (wanted_bytes > arena_.chunk_bytes()) {
+      reclaim(wanted_bytes);
     } else {
-      make_room(bytes);
+      make_room(wanted_bytes);
     }
   }
 }

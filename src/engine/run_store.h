@@ -76,7 +76,8 @@ class RunStore final : public MemoryReclaimer {
   /// Frees the partition's memory.
   void drop(size_t partition);
 
-  /// Writes chunks in memory to the file until so much is free, and returns when what other threads
+  /// Gives up what was prefetched, then writes chunks in memory to the file, until so much is free;
+  /// returns when what other threads
   /// write at the same time is written as well, unless there is enough without it.
   void reclaim(uint64_t wanted_bytes) override;
 

@@ -171,6 +171,18 @@ TEST_F(RunStoreTest, MemoryOfAPrefetchIsThereForOthers) {
   EXPECT_EQ(counts_of(store, 1), expected);
 }
 
+TEST_F(RunStoreTest, AChunkOfWholePagesGetsRoomWhereOnlyItsBytesAreFree) {
+  RunStore store({.partition_count = 2}, *budget_, folder_);
+  ASSERT_TRUE(store.append(0, std::vector<std::byte>(50'000, std::byte{1})));
+  // The first visit ends the spilling ahead, which might make the room by itself.
+  EXPECT_EQ(counts_of(store, 0).size(), 1U);
+  constexpr size_t kBytes = 100'000;
+  Reservation rest;
+  ASSERT_TRUE(budget_->try_reserve(budget_->available_bytes() - kBytes - 500, rest));
+  EXPECT_TRUE(store.append(1, std::vector<std::byte>(kBytes, std::byte{2})));
+  EXPECT_GT(store.spilled_bytes(), 0U);
+}
+
 TEST_F(RunStoreTest, AFailedSpillIsReportedByTheNextAppend) {
   RunStore store({.partition_count = 1}, *budget_, folder_ / "missing");
   ASSERT_TRUE(store.append(0, std::vector<std::byte>(100)));
