@@ -77,8 +77,8 @@ class RunStore final : public MemoryReclaimer {
   void drop(size_t partition);
 
   /// Gives up what was prefetched, then writes chunks in memory to the file, until so much is free;
-  /// returns when what other threads
-  /// write at the same time is written as well, unless there is enough without it.
+  /// returns when what other threads write at the same time is written as well, unless there is
+  /// enough without it.
   void reclaim(uint64_t wanted_bytes) override;
 
   size_t partition_count() const { return partitions_.size(); }
