@@ -22,21 +22,6 @@ Status check_dates(const DailySummary& summary) {
       summary.symbol, summary.brokers[summary.broker_index[row]]);
 }
 
-/// The series without its entries that are no close. In compat modes a zero is one.
-PriceSeries known_closes(const PriceSeries& prices, bool zero_is_close) {
-  PriceSeries known;
-  known.date.reserve(prices.date.size());
-  known.close.reserve(prices.date.size());
-  for (size_t i = 0; i < prices.date.size(); ++i) {
-    const double close = prices.close[i];
-    const bool is_close = zero_is_close ? !std::isnan(close) : close > 0 && std::isfinite(close);
-    if (!is_close) continue;
-    known.date.push_back(prices.date[i]);
-    known.close.push_back(close);
-  }
-  return known;
-}
-
 /// Whether the reference's first state compares or subtracts the close at `i`, which stops it when
 /// the close is null.
 bool seed_state_looks_at(const PriceSeries& prices, const std::vector<Day>& trade_dates, size_t i) {
@@ -57,14 +42,6 @@ Status check_null_closes(const DailySummary& summary, const PriceSeries& prices,
         summary.symbol, to_string(prices.date[i]));
   }
   return {};
-}
-
-/// The last close before `day`, or on it with `inclusive`; NaN when there is none.
-double last_close(const PriceSeries& closes, Day day, bool inclusive) {
-  const auto end = inclusive ? std::upper_bound(closes.date.begin(), closes.date.end(), day)
-                             : std::lower_bound(closes.date.begin(), closes.date.end(), day);
-  if (end == closes.date.begin()) return kUnknown;
-  return closes.close[static_cast<size_t>(end - closes.date.begin()) - 1];
 }
 
 /// Returns between consecutive closes, at those trade dates that have a close.
@@ -112,6 +89,27 @@ std::vector<double> reference_prices(const PriceSeries& closes,
 }
 
 }  // namespace
+
+PriceSeries known_closes(const PriceSeries& prices, bool zero_is_close) {
+  PriceSeries known;
+  known.date.reserve(prices.date.size());
+  known.close.reserve(prices.date.size());
+  for (size_t i = 0; i < prices.date.size(); ++i) {
+    const double close = prices.close[i];
+    const bool is_close = zero_is_close ? !std::isnan(close) : close > 0 && std::isfinite(close);
+    if (!is_close) continue;
+    known.date.push_back(prices.date[i]);
+    known.close.push_back(close);
+  }
+  return known;
+}
+
+double last_close(const PriceSeries& closes, Day day, bool inclusive) {
+  const auto end = inclusive ? std::upper_bound(closes.date.begin(), closes.date.end(), day)
+                             : std::lower_bound(closes.date.begin(), closes.date.end(), day);
+  if (end == closes.date.begin()) return kUnknown;
+  return closes.close[static_cast<size_t>(end - closes.date.begin()) - 1];
+}
 
 TradeDates::TradeDates(const DailySummary& summary, Day last) {
   if (summary.date.empty()) return;

@@ -52,6 +52,12 @@ struct SymbolDays {
   size_t series_length() const { return count() - start_index; }
 };
 
+/// The series without its entries that are no close. In compat modes a zero is one.
+PriceSeries known_closes(const PriceSeries& prices, bool zero_is_close);
+
+/// The last close before `day`, or on it with `inclusive`; NaN when there is none.
+double last_close(const PriceSeries& closes, Day day, bool inclusive);
+
 /// Errors: kCorrupt for a null date, or in Mode::kCompatV1 for a null close that the reference
 /// would have looked at: on a trade date, or as one end of a return.
 Result<SymbolDays> make_symbol_days(const DailySummary& summary, const PriceSeries& prices,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -11,6 +10,7 @@
 
 #include "base/double_double.h"
 #include "base/run_stats.h"
+#include "pipeline/symbol_days.h"
 #include "pipeline/symbol_pnl.h"
 #include "storage/parquet_read.h"
 
@@ -32,16 +32,6 @@ struct WindowTrades {
     }
   }
 };
-
-/// The last close on or before `day`, or before it; NaN when there is none.
-double known_close(const PriceSeries& closes, Day day, bool is_inclusive) {
-  const auto end = is_inclusive ? std::ranges::upper_bound(closes.date, day)
-                                : std::ranges::lower_bound(closes.date, day);
-  for (auto i = static_cast<size_t>(end - closes.date.begin()); i > 0; --i) {
-    if (closes.close[i - 1] > 0 && std::isfinite(closes.close[i - 1])) return closes.close[i - 1];
-  }
-  return std::numeric_limits<double>::quiet_NaN();
-}
 
 /// What an account holds: a row of the ledger, or nothing before its first one.
 struct Holding {
@@ -175,8 +165,9 @@ Result<std::vector<WindowAccount>> ledger_window_accounts(const std::filesystem:
   const auto combined = read->CombineChunks(pool);
   if (!combined.ok()) return over_budget("{}: {}", path.string(), combined.status().message());
   TW_ASSIGN(const LedgerColumns ledger, LedgerColumns::of(**combined, path.string()));
-  const WindowCloses at{known_close(closes, window.from, /*is_inclusive=*/false),
-                        known_close(closes, window.to, /*is_inclusive=*/true)};
+  const PriceSeries known = known_closes(closes, /*zero_is_close=*/false);
+  const WindowCloses at{last_close(known, window.from, /*inclusive=*/false),
+                        last_close(known, window.to, /*inclusive=*/true)};
   int64_t begin = 0;
   while (begin < ledger.row_count()) {
     int64_t end = begin + 1;
