@@ -58,11 +58,17 @@ add_library(tapeworks_zstd INTERFACE)
 target_include_directories(tapeworks_zstd SYSTEM INTERFACE ${ZSTD_INCLUDE})
 target_link_libraries(tapeworks_zstd INTERFACE ${ZSTD_LIBRARY})
 
-# JSON from the wire; used by the files that read frames and answers of BigQuery. Header only on purpose:
-# Arrow's shared libraries export the parsers they contain.
+# JSON from the wire; used by the files that read frames and answers of BigQuery. Header only, and under names of its
+# own: Arrow's shared libraries export the parsers that they contain, of other versions, and a shared name would be bound
+# to theirs.
 find_path(RAPIDJSON_INCLUDE rapidjson/reader.h REQUIRED)
 add_library(tapeworks_rapidjson INTERFACE)
 target_include_directories(tapeworks_rapidjson SYSTEM INTERFACE ${RAPIDJSON_INCLUDE})
+target_compile_definitions(tapeworks_rapidjson INTERFACE
+  RAPIDJSON_SSE2
+  "RAPIDJSON_NAMESPACE=tapeworks::rapidjson"
+  "RAPIDJSON_NAMESPACE_BEGIN=namespace tapeworks::rapidjson {"
+  "RAPIDJSON_NAMESPACE_END=}")
 
 # TOML; header only.
 find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)

@@ -3,12 +3,6 @@
 #include <string>
 #include <utility>
 
-// Names of its own, and header only: Arrow's libraries export the JSON parsers that they contain,
-// of other versions, and a shared name would be bound to theirs.
-#define RAPIDJSON_NAMESPACE tapeworks::rapidjson
-#define RAPIDJSON_NAMESPACE_BEGIN namespace tapeworks::rapidjson {
-#define RAPIDJSON_NAMESPACE_END }
-#define RAPIDJSON_SSE2
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
