@@ -17,6 +17,7 @@ namespace tapeworks::net {
 
 /// Serves the loop until `done` is true. False when that took too long.
 inline bool run_until(EventLoop& loop, const std::function<bool()>& done) {
+  if (done()) return true;
   const auto give_up_at = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   Timer look(loop);
   std::function<void()> look_again = [&] {

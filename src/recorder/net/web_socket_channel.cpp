@@ -12,6 +12,7 @@
 namespace tapeworks::net {
 
 namespace websocket = beast::websocket;
+using std::chrono::milliseconds;
 
 namespace {
 
@@ -19,6 +20,8 @@ namespace {
 constexpr size_t kBufferBytesKept = size_t{1} << 20;
 constexpr size_t kReasonBytesShown = 123;
 constexpr size_t kReasonBytesMax = 123;  // RFC 6455: a control frame has 125 bytes
+/// When both ends have said good-bye, so long one may take to end the connection below.
+constexpr milliseconds kTeardownMax{1'000};
 
 std::string_view view_of(const beast::flat_buffer& buffer) {
   return {static_cast<const char*>(buffer.data().data()), buffer.size()};
@@ -38,14 +41,15 @@ WebSocketChannel::WebSocketChannel(EventLoop& loop, ByteStream&& stream,
       socket_(std::move(stream)),
       buffer_(limits.message_bytes_max),
       resumed_(loop.impl().context),
-      silence_(loop) {
+      silence_(loop),
+      goodbye_(loop.impl().context) {
   configure();
 }
 
 void WebSocketChannel::configure() {
   websocket::stream_base::timeout timeouts{};
-  // Bounds the closing handshake only: connecting and silence are watched by us.
-  timeouts.handshake_timeout = limits_.close_timeout;
+  // Connecting, silence and the closing handshake are watched by us.
+  timeouts.handshake_timeout = websocket::stream_base::none();
   timeouts.idle_timeout = websocket::stream_base::none();
   timeouts.keep_alive_pings = false;
   socket_.set_option(timeouts);
@@ -87,7 +91,8 @@ awaitable<CloseReport> WebSocketChannel::run() {
   error_code failure;
   while (true) {
     co_await wait_while_paused();
-    auto [error, bytes] = co_await socket_.async_read(buffer_, kAsTuple);
+    auto [error, bytes] = co_await socket_.async_read(
+        buffer_, asio::bind_cancellation_slot(reading_.slot(), kAsTuple));
     const ClockReading time = read_clocks();
     received_ns_ = time.monotonic_ns;
     if (error) {
@@ -104,7 +109,10 @@ awaitable<CloseReport> WebSocketChannel::run() {
     if (buffer_.capacity() > kBufferBytesKept) buffer_.shrink_to_fit();
   }
   open_ = false;
+  // A write that was cut short may still end well, when the owner has gone.
+  events_ = nullptr;
   silence_.cancel();
+  goodbye_.cancel();
   // Whoever sent too much or nothing at all is not waited for with a closing handshake.
   stream().close();
   co_return report_of(failure);
@@ -140,9 +148,33 @@ void WebSocketChannel::watch_silence() {
   silence_.start(left, [this] { watch_silence(); });
 }
 
+/// The closing handshake, from the first close frame on. Closing the socket is not enough: when
+/// both ends close at the same moment, Beast's reader can wait for its writer, which waits for the
+/// reader, and neither of them for the socket.
+/// Not by the clock of a script: the peer may be another process.
+void WebSocketChannel::bound_goodbye(milliseconds allowed) {
+  goodbye_.expires_after(allowed);
+  goodbye_.async_wait([channel = weak_from_this()](const error_code& error) {
+    const auto kept = channel.lock();
+    if (!error && kept != nullptr) kept->end_goodbye();
+  });
+}
+
+void WebSocketChannel::end_goodbye() {
+  stream().close();
+  saying_goodbye_.emit(asio::cancellation_type::terminal);
+  reading_.emit(asio::cancellation_type::terminal);
+  // Whoever was between two waits has not heard of it.
+  if (open_) bound_goodbye(kTeardownMax);
+}
+
 void WebSocketChannel::on_control(websocket::frame_type kind, beast::string_view payload) {
   const ClockReading time = read_clocks();
   received_ns_ = time.monotonic_ns;
+  if (kind == websocket::frame_type::close) {
+    peer_closes_ = true;
+    bound_goodbye(closing_ ? std::min(kTeardownMax, limits_.close_timeout) : limits_.close_timeout);
+  }
   if (events_ == nullptr) return;
   const std::string_view view(payload.data(), payload.size());
   if (kind == websocket::frame_type::ping) events_->on_ping(view, time);
@@ -242,7 +274,9 @@ awaitable<error_code> WebSocketChannel::write_item(Item& item) {
       const websocket::close_reason reason(
           static_cast<websocket::close_code>(item.code),
           beast::string_view(item.payload.data(), item.payload.size()));
-      auto [error] = co_await socket_.async_close(reason, kAsTuple);
+      if (!peer_closes_) bound_goodbye(limits_.close_timeout);
+      auto [error] = co_await socket_.async_close(
+          reason, asio::bind_cancellation_slot(saying_goodbye_.slot(), kAsTuple));
       co_return error;
     }
     case Kind::kAbort:
@@ -254,7 +288,7 @@ awaitable<error_code> WebSocketChannel::write_item(Item& item) {
 
 CloseReport WebSocketChannel::report_of(const error_code& error) {
   if (verdict_) return *verdict_;
-  if (error == websocket::error::closed) {
+  if (error == websocket::error::closed || peer_closes_) {
     const websocket::close_reason& reason = socket_.reason();
     const std::string text(reason.reason.data(), reason.reason.size());
     return {CloseCause::kClosedByPeer,

@@ -85,6 +85,8 @@ class WebSocketChannel : public std::enable_shared_from_this<WebSocketChannel> {
   awaitable<error_code> write_item(Item& item);
   awaitable<void> wait_while_paused();
   void watch_silence();
+  void bound_goodbye(std::chrono::milliseconds allowed);
+  void end_goodbye();
   CloseReport report_of(const error_code& error);
 
   EventLoop& loop_;
@@ -97,9 +99,13 @@ class WebSocketChannel : public std::enable_shared_from_this<WebSocketChannel> {
   bool writing_ = false;
   bool open_ = false;
   bool closing_ = false;
+  bool peer_closes_ = false;  // its close frame has come
   bool paused_ = false;
   asio::steady_timer resumed_;
   Timer silence_;
+  asio::steady_timer goodbye_;
+  asio::cancellation_signal reading_;
+  asio::cancellation_signal saying_goodbye_;
   int64_t received_ns_ = 0;  // monotonic
   std::optional<CloseReport> verdict_;
 };

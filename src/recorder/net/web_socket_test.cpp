@@ -151,6 +151,26 @@ TEST_F(WebSocket, DoesNotWaitForEverForTheAnswerToItsClose) {
   EXPECT_EQ(log.closed->cause, CloseCause::kClosedByUs);
 }
 
+TEST_F(WebSocket, ClosesWhenThePeerDoesSoAtTheSameMoment) {
+  connect_and_open({.close_timeout = milliseconds(500)});
+  // The peer's close frame has been read already when ours goes out.
+  log.when_frame = [&] { client->close(1000, ""); };
+  ASSERT_TRUE(server.log.connection->send_raw(std::string("\x81\x01x\x88\x02\x03\xe8", 7)));
+  ASSERT_TRUE(run_until(loop, [&] { return log.closed.has_value(); }));
+  EXPECT_EQ(log.closed->cause, CloseCause::kClosedByUs);
+  ASSERT_TRUE(run_until(loop, [&] { return server.log.closed.has_value(); }));
+}
+
+TEST_F(WebSocket, DoesNotWaitForEverForThePeerThatClosedToGo) {
+  connect_and_open({.close_timeout = milliseconds(50)});
+  server.log.connection->pause_reading();
+  ASSERT_TRUE(client->send(Opcode::kText, "wakes the reader, which then pauses"));
+  ASSERT_TRUE(server.log.connection->send_raw(std::string("\x88\x02\x03\xe9", 4)));
+  ASSERT_TRUE(run_until(loop, [&] { return log.closed.has_value(); }));
+  EXPECT_EQ(log.closed->cause, CloseCause::kClosedByPeer);
+  EXPECT_EQ(log.closed->code, 1001);
+}
+
 TEST_F(WebSocket, TellsALostConnectionFromAClosedOne) {
   connect_and_open();
   server.log.connection->abort_after_queue();
