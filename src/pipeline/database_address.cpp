@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/lower_case.h"
 #include "base/percent_code.h"
 #include "bigquery/bigquery_address.h"
 
@@ -21,14 +22,6 @@ constexpr size_t kSecretPieceBytesMin = 4;
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 bool names_a_credential(std::string_view key) {
   constexpr std::array<std::string_view, 12> kWords{

@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <glob.h>
 
+#include "base/lower_case.h"
 #include "base/messages.h"
 #include "storage/object_store.h"
 
@@ -26,10 +27,8 @@ std::string_view name_pattern(InputKind kind) {
 }
 
 bool is_of_kind(const fs::path& path, InputKind kind) {
-  std::string extension = path.extension().string();
-  if (kind == InputKind::kParquet) return extension == ".parquet";
-  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return extension == ".csv";
+  const std::string extension = path.extension().string();
+  return kind == InputKind::kParquet ? extension == ".parquet" : lower_case(extension) == ".csv";
 }
 
 bool is_pattern(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }

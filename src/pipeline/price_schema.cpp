@@ -5,6 +5,7 @@
 
 #include <arrow/type.h>
 
+#include "base/lower_case.h"
 #include "pipeline/price_columns.h"
 
 namespace tapeworks {
@@ -21,13 +22,6 @@ const ColumnRole kSymbolRole{"the symbol", "--column-symbol", {"symbol_id", "coi
 const ColumnRole kDateRole{"the date", "--column-date", {"date", "mdate"}};
 const ColumnRole kCloseRole{
     "the close", "--column-close", {"close_price", "close_d", "close", "adj_close"}};
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
 
 std::string comma_list(const std::vector<std::string>& names) {
   std::string list;
