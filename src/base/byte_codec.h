@@ -48,6 +48,15 @@ class ByteWriter {
   /// The bytes alone.
   void put_raw(std::string_view bytes) { bytes_ += bytes; }
 
+  /// Room for so many bytes in all: a large buffer is not copied while it grows.
+  void reserve(size_t byte_count) { bytes_.reserve(byte_count); }
+  /// Another number in place of what was put at `offset`.
+  template <typename Number>
+    requires std::is_arithmetic_v<Number>
+  void replace(size_t offset, Number number) {
+    std::memcpy(bytes_.data() + offset, &number, sizeof number);
+  }
+
   const std::string& bytes() const { return bytes_; }
   std::string take() && { return std::move(bytes_); }
 

@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kReadChunkBytes = size_t{1} << 20;
+/// Room for the content of a pipe or a file of the kernel, to begin with.
+constexpr size_t kUnknownSizeBytes = 4096;
 
 /// What a person can do about an error number; begins with "; " when there is something.
 std::string_view remedy(int error_number) {
@@ -163,15 +165,21 @@ Status replace_text_file(const fs::path& path, const fs::path& temporary, std::s
 }
 
 Result<std::string> read_to_end(const FileDescriptor& file, const fs::path& path) {
+  struct stat status{};
+  const bool has_size = ::fstat(file.get(), &status) == 0 && status.st_size > 0;
   std::string text;
+  // One byte more than there should be, so that the end is met in the same room.
+  text.resize(has_size ? static_cast<size_t>(status.st_size) + 1 : kUnknownSizeBytes);
+  size_t filled = 0;
   while (true) {
-    const size_t old_size = text.size();
-    text.resize(old_size + kReadChunkBytes);
-    const ssize_t count = ::read(file.get(), text.data() + old_size, kReadChunkBytes);
+    if (filled == text.size()) text.resize(2 * filled);
+    const ssize_t count = ::read(file.get(), text.data() + filled, text.size() - filled);
     if (count < 0 && errno != EINTR) return system_error("read", path, errno);
-    text.resize(old_size + static_cast<size_t>(count > 0 ? count : 0));
-    if (count == 0) return text;
+    if (count > 0) filled += static_cast<size_t>(count);
+    if (count == 0) break;
   }
+  text.resize(filled);
+  return text;
 }
 
 Result<std::string> read_text_file(const fs::path& path) {
