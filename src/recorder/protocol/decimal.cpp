@@ -14,10 +14,17 @@
 namespace tapeworks::recorder {
 namespace {
 
-/// Up to this many digits, every decimal of ordinary size survives the way through float64.
-constexpr int kSafeDigits = std::numeric_limits<double>::digits10;
+/// Up to 15 digits, every decimal of ordinary size survives the way through float64.
+constexpr uint64_t kSafeMantissaEnd = 1'000'000'000'000'000;
+static_assert(std::numeric_limits<double>::digits10 == 15);
 /// And this is "ordinary": far from where float64 loses digits.
 constexpr int32_t kSafeExponent = 250;
+
+/// The powers of ten and the integers that float64 holds exactly.
+constexpr std::array kExactPowersOfTen{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                       1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                       1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+constexpr uint64_t kExactMantissaMax = uint64_t{1} << std::numeric_limits<double>::digits;
 
 constexpr size_t kQuotedBytesMax = 60;
 
@@ -28,13 +35,15 @@ std::unexpected<Error> no_number(std::string_view text, std::string_view why) {
                  printable_text(text, kQuotedBytesMax), why);
 }
 
-Decimal in_lowest_terms(Decimal number) {
-  if (number.mantissa == 0) return {};
-  while (number.mantissa % 10 == 0) {
-    number.mantissa /= 10;
-    ++number.exponent;
-  }
-  return number;
+/// What nearly every price and quantity is: one operation on two exact numbers, which rounds once
+/// and to nearest. Nothing where either of them is not exact.
+std::optional<double> to_double_at_once(const Decimal& number) {
+  const auto power = static_cast<size_t>(std::abs(number.exponent));
+  if (number.mantissa > kExactMantissaMax || power >= kExactPowersOfTen.size()) return std::nullopt;
+  const auto mantissa = static_cast<double>(static_cast<uint64_t>(number.mantissa));
+  const double magnitude = number.exponent < 0 ? mantissa / kExactPowersOfTen[power]
+                                               : mantissa * kExactPowersOfTen[power];
+  return number.negative ? -magnitude : magnitude;
 }
 
 /// The digits of the mantissa in `buffer`, from the front.
@@ -106,17 +115,22 @@ Result<Decimal> parse_decimal(std::string_view text) {
     }
     number.exponent += *exponent;
   }
-  return in_lowest_terms(number);
+  // In lowest terms: zeros at the end of the digits went into the exponent.
+  return number.mantissa == 0 ? Decimal{} : number;
 }
 
 Decimal make_decimal(int64_t mantissa, int32_t exponent) {
+  if (mantissa == 0) return {};
   const bool negative = mantissa < 0;
   const auto bits = static_cast<uint64_t>(mantissa);
-  return in_lowest_terms({negative, exponent, negative ? uint64_t{0} - bits : bits});
+  uint64_t magnitude = negative ? uint64_t{0} - bits : bits;
+  for (; magnitude % 10 == 0; magnitude /= 10) ++exponent;
+  return {negative, exponent, magnitude};
 }
 
 Result<double> to_double(const Decimal& number) {
   if (number.is_zero()) return 0.0;
+  if (const auto value = to_double_at_once(number)) return *value;
   // Text is the one form in which the library rounds any decimal correctly.
   std::array<char, 40> digits;
   fmt::memory_buffer text;
@@ -133,9 +147,7 @@ Result<double> to_double(const Decimal& number) {
 
 bool is_exact(const Decimal& number, double rounded) {
   if (number.is_zero()) return true;
-  std::array<char, 40> digits;
-  const auto digit_count = static_cast<int>(mantissa_digits(number.mantissa, digits).size());
-  if (digit_count <= kSafeDigits && std::abs(number.exponent) <= kSafeExponent) return true;
+  if (number.mantissa < kSafeMantissaEnd && std::abs(number.exponent) <= kSafeExponent) return true;
   std::array<char, 64> text;
   const auto [end, error] =
       std::to_chars(text.data(), text.data() + text.size(), rounded, std::chars_format::scientific);

@@ -80,6 +80,24 @@ TEST(Decimal, RoundsLikeStrtodOverRandomTexts) {
   }
 }
 
+TEST(Decimal, RoundsLikeStrtodOnBothSidesOfWhatFloat64HoldsExactly) {
+  constexpr uint64_t kTwoTo53 = uint64_t{1} << 53;
+  for (int exponent = -25; exponent <= 25; ++exponent) {
+    for (uint64_t i = 0; i < 500; ++i) {
+      // From one digit up to numbers around 2^53, of all lengths between.
+      const uint64_t bits = random_bits(7, i) >> (11 + i % 53);
+      for (const uint64_t mantissa : {bits, kTwoTo53 - i % 5, kTwoTo53 + i % 5}) {
+        const std::string text = std::to_string(mantissa) + "e" + std::to_string(exponent);
+        const std::string negative = "-" + text;
+        ASSERT_EQ(to_double(decimal(text)).value(), std::strtod(text.c_str(), nullptr)) << text;
+        ASSERT_EQ(to_double(decimal(negative)).value(),
+                  mantissa == 0 ? 0 : std::strtod(negative.c_str(), nullptr))
+            << negative;
+      }
+    }
+  }
+}
+
 TEST(Decimal, BeyondFloat64IsRefusedInsteadOfBecomingInfiniteOrZero) {
   EXPECT_TRUE(to_double(decimal("1.7976931348623157e308")));
   EXPECT_FALSE(to_double(decimal("1e309")));

@@ -1,5 +1,6 @@
 #include "recorder/protocol/json_document.h"
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -14,6 +15,12 @@ using Reader = rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>>;
 
 constexpr unsigned kParseFlags =
     rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
+
+/// Most names have one letter or differ in the first.
+bool is_name(std::string_view name, std::string_view wanted) {
+  if (name.size() != wanted.size()) return false;
+  return name.empty() || (name.front() == wanted.front() && name == wanted);
+}
 
 /// Writes the events of the parser down flat. Every member returns whether to go on.
 class NodeWriter {
@@ -35,14 +42,15 @@ class NodeWriter {
 
   bool Key(const char* text, uint32_t length, bool) {
     const uint32_t object = open_.back();
-    if (JsonValue(nodes_.data(), object)[{text, length}].type() != JsonType::kMissing) {
+    const std::string_view name(text, length);
+    if (may_be_there(name) && JsonValue(nodes_.data(), object)[name].type() != JsonType::kMissing) {
       return stop("the frame has two members of the same name in one object");
     }
     if (nodes_[object].size == JsonDocument::kMembersMax) {
       return stop(fmt::format("the frame has an object of more than {} members",
                               JsonDocument::kMembersMax));
     }
-    return add_node({JsonType::kString, 0, 0, keep({text, length})});
+    return add_node({JsonType::kString, 0, 0, keep(name)});
   }
 
   // Numbers come as they are written.
@@ -56,6 +64,17 @@ class NodeWriter {
   const std::string& reason() const { return reason_; }
 
  private:
+  /// False when the innermost object certainly has no member `name` yet; notes it.
+  bool may_be_there(std::string_view name) {
+    uint64_t& seen = seen_[open_.size() - 1];
+    const size_t letters = name.empty()
+                               ? 0
+                               : size_t{static_cast<unsigned char>(name.front())} * 5 +
+                                     static_cast<unsigned char>(name.back()) + name.size() * 11;
+    const uint64_t bit = uint64_t{1} << (letters % 64);
+    return (std::exchange(seen, seen | bit) & bit) != 0;
+  }
+
   /// A copy that stays: all texts of a frame are not longer than the frame.
   std::string_view keep(std::string_view text) {
     const size_t begin = texts_.size();
@@ -89,6 +108,7 @@ class NodeWriter {
     }
     if (!open_.empty()) ++nodes_[open_.back()].size;
     open_.push_back(static_cast<uint32_t>(nodes_.size()));
+    seen_[open_.size() - 1] = 0;
     return add_node({type, 0, 0, {}});
   }
 
@@ -100,7 +120,8 @@ class NodeWriter {
 
   std::vector<JsonNode>& nodes_;
   std::string& texts_;
-  std::vector<uint32_t> open_;  // arrays and objects that have not ended
+  std::vector<uint32_t> open_;                            // arrays and objects that have not ended
+  std::array<uint64_t, JsonDocument::kDepthMax> seen_{};  // of each, which names it may have
   std::string reason_;
 };
 
@@ -143,7 +164,7 @@ JsonValue JsonValue::operator[](std::string_view key) const {
   uint32_t at = at_ + 1;
   for (uint32_t member = 0; member < nodes_[at_].size; ++member) {
     const uint32_t value = at + 1;
-    if (nodes_[at].text == key) return {nodes_, value};
+    if (is_name(nodes_[at].text, key)) return {nodes_, value};
     at = nodes_[value].next;
   }
   return {};

@@ -1,10 +1,13 @@
 #include "recorder/protocol/json_document.h"
 
+#include <set>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "base/random.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -117,6 +120,25 @@ TEST(JsonDocument, TwoMembersOfOneNameAreRefused) {
   EXPECT_FALSE(document.parse(R"({"p":"1","q":"2","p":"3"})"));
   EXPECT_FALSE(document.parse(R"({"p":"1","\u0070":"3"})"));
   EXPECT_TRUE(document.parse(R"({"p":{"p":"1"},"P":"3"})"));
+}
+
+TEST(JsonDocument, ARepeatedNameIsFoundAmongAllOthers) {
+  // Of one length, of the same first and last letter, and nested.
+  JsonDocument document;
+  for (uint64_t seed = 0; seed < 2'000; ++seed) {
+    std::set<std::string> names;
+    bool is_repeated = false;
+    std::string text = "{";
+    const uint64_t count = 2 + random_bits(seed, 0) % 20;
+    for (uint64_t i = 0; i < count; ++i) {
+      const uint64_t bits = random_bits(seed, i + 1);
+      const std::string name = fmt::format("a{}b", bits % 64);
+      is_repeated = !names.insert(name).second || is_repeated;
+      text += fmt::format(R"({}"{}":{})", i == 0 ? "" : ",", name,
+                          bits & 1024 ? R"({"a1b":[{"a1b":0}]})" : "0");
+    }
+    EXPECT_EQ(document.parse(text + "}").has_value(), !is_repeated) << text;
+  }
 }
 
 TEST(JsonDocument, EveryLimitHolds) {
