@@ -7,6 +7,7 @@
 #include "base/printable_text.h"
 #include "base/random.h"
 #include "recorder/protocol/kucoin_token.h"
+#include "recorder/protocol/stream_identity.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -36,6 +37,10 @@ constexpr seconds kSilenceCheckEvery{1};
 constexpr seconds kSilentAttemptPause{60};
 constexpr seconds kSilentAttemptPauseMax{3600};
 constexpr seconds kTooManyRequestsPause{30};
+
+/// What a stream sends is decoded so often. Rules about silence are coarser by far, and the sink
+/// decodes all of it anyway.
+constexpr seconds kDecodeEvery{1};
 
 constexpr size_t kQuotedBytesMax = 200;
 /// Bounds what a connection needs for decoding to about 1 MiB.
@@ -299,9 +304,13 @@ void Connection::check_replies(const Now& now, Reaction& out) {
 
 void Connection::on_message(const Now& now, const Frame& frame, Reaction& out) {
   if (state_ != State::kWelcome && state_ != State::kLive) return;
+  identity_.clear();
   // Both are in the log, and the sink's business: a frame so long says nothing about the connection
   // that the next one does not say, and neither does one that does not decode.
   if (frame.payload.size() > kMessageBytesMax) return;
+  if (state_ == State::kLive && frame.opcode == Opcode::kText && is_familiar(now, frame.payload)) {
+    return send_requests(now, out);
+  }
   if (!decode_frame(options_.venue, frame, {.symbols = &symbols_}, decoded_)) return;
   switch (decoded_.kind) {
     case FrameKind::kRows:
@@ -337,22 +346,47 @@ void Connection::handle_error(const Now& now, Reaction& out) {
   notice(Notice::Kind::kServerError, message, out);
 }
 
+bool Connection::is_familiar(const Now& now, std::string_view payload) {
+  const StreamIdentity identity = find_stream_identity(options_.venue, payload);
+  identity_.assign(identity.channel).append(identity.symbol.empty() ? "" : " ");
+  identity_.append(identity.symbol);
+  if (!identity.is_known()) return false;
+  const auto found = familiar_.find(identity_);
+  if (found == familiar_.end() || now.steady - found->second.decoded_at >= kDecodeEvery) {
+    return false;
+  }
+  note_data(now, found->second.key);
+  return true;
+}
+
+void Connection::note_data(const Now& now, size_t key_index) {
+  KeyState& key = keys_[key_index];
+  key.activity.spoke(now.steady);
+  key.reported = false;
+  key.attempt_pause = seconds(0);
+  spoke_ = true;
+  last_data_at_ = now.steady;
+}
+
 void Connection::note_data(const Now& now) {
+  std::optional<size_t> only;
+  bool has_others = false;
   const auto note = [&](Stream stream, std::string_view symbol) {
     const auto& keys = key_of_symbol_[static_cast<size_t>(stream)];
     const auto found = keys.find(symbol);
+    has_others = has_others || found == keys.end() || (only && *only != found->second);
     if (found == keys.end()) return;
-    KeyState& key = keys_[found->second];
-    key.activity.spoke(now.steady);
-    key.reported = false;
-    key.attempt_pause = seconds(0);
-    spoke_ = true;
-    last_data_at_ = now.steady;
+    only = found->second;
+    note_data(now, found->second);
   };
   for (const EventRow& row : decoded_.rows()) note(row.stream, row.symbol);
   if (decoded_.kind == FrameKind::kPlaceholder) {
     note(decoded_.placeholder.stream, decoded_.placeholder.symbol);
   }
+  if (identity_.empty() || !only || has_others) return;
+  // Names that no list of ours explains must not pile up.
+  if (familiar_.size() > 2 * keys_.size()) familiar_.clear();
+  familiar_.insert_or_assign(identity_, Familiar{*only, now.steady});
 }
 
 // --- what time does ---

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "recorder/protocol/decode.h"
@@ -80,7 +81,9 @@ struct ConnectionOptions {
 /// on_time() at deadline(), which may change with every call.
 ///
 /// It does not reconnect; ConnectionShard does.
-/// Memory: about 300 bytes a stream, and about 1 MiB at most for decoding.
+/// Data of a stream are decoded once a second; in between it is enough that they name the stream.
+///
+/// Memory: about 400 bytes a stream, and about 1 MiB at most for decoding.
 /// Threads: one at a time.
 class Connection {
  public:
@@ -141,6 +144,11 @@ class Connection {
     SteadyTime next_attempt{0};
     std::chrono::seconds attempt_pause{0};
   };
+  /// A stream, by the name that its messages give it.
+  struct Familiar {
+    size_t key = 0;
+    SteadyTime decoded_at{0};
+  };
 
   void notice(Notice::Kind kind, std::string_view text, Reaction& out, StreamKey key = {},
               size_t count = 0) const;
@@ -158,7 +166,10 @@ class Connection {
   void retry(const Now& now, SentRequest sent, SteadyTime pause, std::string_view why,
              Reaction& out);
   void give_up(const Now& now, const SentRequest& sent, std::string_view why, Reaction& out);
+  /// Whether the message is of a stream that is known by its name, and was decoded not long ago.
+  bool is_familiar(const Now& now, std::string_view payload);
   void note_data(const Now& now);
+  void note_data(const Now& now, size_t key);
   void check_replies(const Now& now, Reaction& out);
   void check_ping(const Now& now, Reaction& out);
   void check_silence(const Now& now, Reaction& out);
@@ -172,6 +183,8 @@ class Connection {
   std::array<std::map<std::string, size_t, std::less<>>, kStreams.size()> key_of_symbol_;
   std::vector<KeyState> keys_;
   DecodedFrame decoded_;
+  std::unordered_map<std::string, Familiar> familiar_;
+  std::string identity_;  // of the message at hand; empty when it has none
 
   RateWindow messages_;
   std::chrono::milliseconds spacing_;

@@ -452,5 +452,40 @@ TEST(Connection, ArbitraryTextsNeverHurtIt) {
   }
 }
 
+TEST(Connection, KnowsAStreamByItsNameForASecondAfterItWasDecoded) {
+  ConnectionScript script(Venue::kBinanceSpot, keys_of({"BTCUSDT", "ETHUSDT"}, {Stream::kTrade}));
+  script.start();
+  script.open();
+  const std::string broken = R"({"stream":"btcusdt@trade","data":{"e":"trade","s":7}})";
+  script.receive(broken);
+  EXPECT_EQ(script.connection.last_data_at(), std::nullopt) << "a name proves nothing by itself";
+
+  script.now = seconds(10);
+  script.receive(binance_trade("BTCUSDT", 1));
+  EXPECT_EQ(script.connection.last_data_at(), seconds(10));
+  script.now = seconds(10) + milliseconds(900);
+  script.receive(broken);
+  EXPECT_EQ(script.connection.last_data_at(), script.now) << "it is not looked into again so soon";
+  script.now = seconds(11);
+  script.receive(broken);
+  EXPECT_EQ(script.connection.last_data_at(), seconds(10) + milliseconds(900));
+  script.receive(binance_trade("ETHUSDT", 1));
+  EXPECT_EQ(script.connection.last_data_at(), seconds(11));
+}
+
+TEST(Connection, ANameOfAStreamThatNobodyAskedForIsNotRemembered) {
+  ConnectionScript script(Venue::kBinanceSpot, keys_of({"BTCUSDT", "ETHUSDT"}, {Stream::kTrade}));
+  script.start();
+  script.open();
+  script.now = seconds(1);
+  script.receive(binance_trade("BTCUSDT", 1));
+  // A venue that answers with rows of symbols that nobody asked for.
+  std::string foreign = binance_trade("XRPUSDT", 1);
+  script.now = seconds(2);
+  script.receive(foreign);
+  script.receive(foreign);
+  EXPECT_EQ(script.connection.last_data_at(), seconds(1));
+}
+
 }  // namespace
 }  // namespace tapeworks::recorder

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/lower_case.h"
 #include "recorder/protocol/connection.h"
 
 namespace tapeworks::recorder {
@@ -63,9 +64,9 @@ void pass(Machine& machine, SteadyTime from, SteadyTime until, Reaction& out) {
 
 inline std::string binance_trade(std::string_view symbol, int64_t id) {
   return fmt::format(
-      R"({{"stream":"x@trade","data":{{"e":"trade","E":1771263510064,"T":1771263510064,)"
+      R"({{"stream":"{}@trade","data":{{"e":"trade","E":1771263510064,"T":1771263510064,)"
       R"("s":"{}","t":{},"p":"1","q":"1","m":true}}}})",
-      symbol, id);
+      lower_case(symbol), symbol, id);
 }
 
 }  // namespace tapeworks::recorder

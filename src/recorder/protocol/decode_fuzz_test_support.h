@@ -17,8 +17,10 @@ inline void require_number(const std::optional<double>& number) {
   require(!number || std::isfinite(*number));
 }
 
+enum class TradeId : uint8_t { kRequired, kOptional };
+
 /// What every row promises, whatever the frame was.
-inline void require_sound(const EventRow& row) {
+inline void require_sound(const EventRow& row, TradeId trade_id = TradeId::kRequired) {
   require(!row.symbol.empty());
   for (const auto& instant_ns : {row.event_time_ns, row.exchange_time_ns}) {
     require(!instant_ns || *instant_ns > 0);
@@ -28,7 +30,8 @@ inline void require_sound(const EventRow& row) {
   require(row.quantity_unit.has_value());
   require(!row.quantity || *row.quantity >= 0);
   if (row.stream == Stream::kTrade) {
-    require(row.price && row.quantity && row.sequence && !row.trade_id.empty());
+    require(row.price && row.quantity && row.sequence);
+    require(trade_id == TradeId::kOptional || !row.trade_id.empty());
   }
   for (const auto* side : {&row.bids, &row.asks}) {
     for (const Level& level : *side) {

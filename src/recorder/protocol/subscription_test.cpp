@@ -132,5 +132,17 @@ TEST(RateWindow, AllowsItsLimitInAnyWindow) {
   EXPECT_EQ(window.next_allowed(seconds(10)), seconds(12));
 }
 
+TEST(RateWindow, CountsThingsThatWeighMoreThanOne) {
+  RateWindow window(5, seconds(10));
+  window.count(seconds(0), 2);
+  window.count(seconds(1), 1);
+  EXPECT_EQ(window.next_allowed(seconds(2), 2), seconds(2));
+  EXPECT_EQ(window.next_allowed(seconds(2), 3), seconds(10));
+  EXPECT_EQ(window.next_allowed(seconds(2), 4), seconds(10));
+  EXPECT_EQ(window.next_allowed(seconds(2), 5), seconds(11));
+  window.count(seconds(2), 2);
+  EXPECT_EQ(window.next_allowed(seconds(3)), seconds(10));
+}
+
 }  // namespace
 }  // namespace tapeworks::recorder
