@@ -97,6 +97,11 @@ Status check_feed(const FeedConfig& feed) {
   if (feed.legs != 1 && feed.legs != 2) {
     return invalid_argument("legs must be 1 or 2, not {}", feed.legs);
   }
+  if (feed.backfill && std::ranges::find(feed.streams, Stream::kTrade) == feed.streams.end()) {
+    return invalid_argument(
+        "backfill fetches trades, and the feed does not record any; add \"trade\" to streams or "
+        "leave backfill away");
+  }
   if (feed.list_interval < 1s) return invalid_argument("list_interval must be at least 1s");
   if (feed.dedupe_window == 0) return invalid_argument("dedupe_window must be at least 1");
   if (feed.backlog_limit.bytes == 0) return invalid_argument("backlog_limit must be above 0");
