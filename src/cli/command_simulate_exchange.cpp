@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/test_clock_option.h"
 #include "recorder/simulator/exchange_simulator.h"
+#include "recorder/simulator/stream_draw.h"
 #include "storage/posix_file.h"
 
 namespace tapeworks {
@@ -46,6 +47,11 @@ class SimulateExchangeCommand : public Command {
         ->capture_default_str();
     app.add_option("--rate", rate_, "Messages per second over all connections")
         ->type_name("N/s")
+        ->capture_default_str();
+    app.add_option("--activity-range", options_.activity_range,
+                   "A venue's first symbol has so many times the messages of its last one")
+        ->type_name("N")
+        ->check(CLI::Range(uint64_t{1}, simulator::kActivityRangeMax))
         ->capture_default_str();
     app.add_option("--script", script_file_, "Faults to play, as JSON lines")->type_name("FILE");
     app.add_option("--seed", options_.seed, "Another number gives other markets")

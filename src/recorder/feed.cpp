@@ -68,6 +68,11 @@ FeedUrls urls_of(const FeedConfig& config) {
   return urls;
 }
 
+std::string rest_url(const FeedConfig& config, std::string_view target) {
+  const std::string url = urls_of(config).instruments_url;
+  return url.substr(0, url.size() - path_of(url).size()) + std::string(target);
+}
+
 RateWindow& AttemptBudgets::of(Venue venue) {
   const VenueRules& rules = rules_of(venue);
   const std::string exchange(name_of(venue).exchange);

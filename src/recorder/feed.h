@@ -21,6 +21,8 @@ struct FeedUrls {
   std::string instruments_url;
 };
 FeedUrls urls_of(const FeedConfig& config);
+/// The same host as the instruments_url, with another path and query.
+std::string rest_url(const FeedConfig& config, std::string_view target);
 
 /// The budgets of connection attempts, one for each exchange and shared by its feeds: exchanges
 /// count by address. References stay valid.

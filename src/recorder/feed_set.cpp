@@ -155,6 +155,14 @@ uint64_t FeedSet::paused_count() const {
   return static_cast<uint64_t>(std::ranges::count_if(members_, &Member::is_paused));
 }
 
+std::vector<const FeedConfig*> FeedSet::running_feeds() const {
+  std::vector<const FeedConfig*> feeds;
+  for (const Member& member : members_) {
+    if (member.feed && !member.is_paused) feeds.push_back(&member.feed->context().config);
+  }
+  return feeds;
+}
+
 void FeedSet::watch_lists() {
   std::vector<Instruments::WatchedFeed> watched;
   for (const Member& member : members_) {

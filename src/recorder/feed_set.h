@@ -59,6 +59,9 @@ class FeedSet {
   void pause_and_resume();
   uint64_t paused_count() const;
 
+  /// Feeds as they run, with the names of their symbols; valid until something changes them.
+  std::vector<const FeedConfig*> running_feeds() const;
+
   /// Once a second, for the limits of what the sink has not taken.
   void mark_backlogs(uint64_t end_lsn);
   /// Counters never go down, whatever feeds go.

@@ -38,6 +38,13 @@ Result<bool> FrameLog::try_append(const WaitingEvent& event) {
   return lsn.has_value();
 }
 
+Result<bool> FrameLog::try_append(LogKind kind, LogSource source, const LogEvent& event,
+                                  const net::ClockReading& time) {
+  TW_ASSIGN(const bool is_clear, append_waiting());
+  if (!is_clear) return false;
+  return try_append(WaitingEvent{kind, encode_source(source), 0, encode_log_event(event), time});
+}
+
 Status FrameLog::append(LogKind kind, std::optional<LogSource> source, uint32_t connection,
                         const LogEvent& event, const net::ClockReading& time) {
   if (waiting_.size() == kEventsWaitingMax) {

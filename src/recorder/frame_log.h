@@ -41,6 +41,10 @@ class FrameLog {
   Status append(LogKind kind, std::optional<LogSource> source, uint32_t connection,
                 const LogEvent& event, const net::ClockReading& time);
 
+  /// The same for an event that its owner keeps until there is room: false when the log is full.
+  Result<bool> try_append(LogKind kind, LogSource source, const LogEvent& event,
+                          const net::ClockReading& time);
+
   /// Once a second: what waits, a heartbeat, and an event when the wall clock was set by more than
   /// kClockStepNs since the last one.
   static constexpr int64_t kClockStepNs = 100'000'000;

@@ -86,6 +86,31 @@ TEST_F(FrameLogTest, AFullLogRefusesFramesAndLosesNoEvent) {
   EXPECT_EQ(kinds[taken + 1], LogKind::kFrame);
 }
 
+TEST_F(FrameLogTest, AnEventThatItsOwnerKeepsIsRefusedByAFullLogAndPassesNoOther) {
+  LogEvent page;
+  page.detail = std::string(10'000, 'z');
+  const auto append_page = [&] {
+    return log_
+        ->try_append(LogKind::kBackfill, LogSource{Venue::kGateSpot, 0}, page, {time_, time_})
+        .value();
+  };
+  ASSERT_TRUE(append_page());
+  disk_.stall(true);
+  const size_t taken = fill();
+  EXPECT_FALSE(append_page());
+  ASSERT_TRUE(log_->append(LogKind::kNotice, std::nullopt, 0, {}, {time_, time_}));
+  disk_.stall(false);
+  ASSERT_TRUE(writer_->flush());
+  for (int i = 0; i < 5000 && !append_page(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const auto kinds = kinds_in_log();
+  ASSERT_EQ(kinds.size(), taken + 3);
+  EXPECT_EQ(kinds.front(), LogKind::kBackfill);
+  EXPECT_EQ(kinds[taken + 1], LogKind::kNotice);
+  EXPECT_EQ(kinds[taken + 2], LogKind::kBackfill);
+}
+
 TEST_F(FrameLogTest, TooManyWaitingEventsAreAFailureOfTheDisk) {
   disk_.stall(true);
   fill();

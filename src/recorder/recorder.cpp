@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 
 #include "base/interrupt.h"
 #include "base/messages.h"
+#include "recorder/backfiller.h"
 #include "recorder/disk_keeper.h"
 #include "recorder/feed_set.h"
 #include "recorder/frame_log.h"
@@ -134,14 +136,9 @@ LogKeeperOptions log_keeper_options_of(const RecorderConfig& config) {
   return keeper;
 }
 
-/// What the configuration can say and this version does not do yet, where leaving it undone would
-/// change what is recorded, deleted or served.
+/// What the configuration needs and does not say itself.
 Status check_supported(const RecorderConfig& config, const std::string& api_key) {
-  const auto refuse = [](std::string_view what) {
-    return invalid_argument("{} is not supported yet; leave it away", what);
-  };
   for (const FeedConfig& feed : config.feeds) {
-    if (feed.backfill) return refuse("backfill = true");
     if (feed.venue == Venue::kBinanceSpotSbe && api_key.empty()) {
       return invalid_argument(
           "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
@@ -202,6 +199,10 @@ class Recorder {
                 [this](std::string why) { stop_by_policy(std::move(why)); },
                 [](std::string_view line) { warn_line(line); }},
                options.api_key, random_seed()),
+        backfiller_({loop_, log_, [this] { return open_trade_gaps(); },
+                     [this] { return feeds_.running_feeds(); },
+                     [](std::string_view line) { warn_line(line); },
+                     [this](const Error& error) { fail(error); }}),
         heartbeat_timer_(loop_),
         status_timer_(loop_),
         end_timer_(loop_) {}
@@ -220,12 +221,14 @@ class Recorder {
     if (options_.stop_after) end_timer_.start(*options_.stop_after, [this] { stop("time"); });
     follow_disk();
     feeds_.start(config_.feeds);
+    backfiller_.start();
     service_.tell("READY=1");
     loop_.run();
     return end();
   }
 
  private:
+  std::vector<TradeGap> open_trade_gaps();
   void follow_disk();
   void obey(const DiskOrders& orders, uint64_t free_bytes);
   Status write_start();
@@ -253,6 +256,7 @@ class Recorder {
   LogKeeper log_keeper_;
   RecorderConfig config_;  ///< in force
   FeedSet feeds_;
+  Backfiller backfiller_;
   DiskStep disk_step_ = DiskStep::kFine;
   net::ServiceNotifier service_ = net::ServiceNotifier::from_environment();
   net::Timer heartbeat_timer_;
@@ -272,6 +276,16 @@ class Recorder {
   };
   Shown last_shown_;
 };
+
+/// Of the venues whose feeds want them; both may change while recording goes on.
+std::vector<TradeGap> Recorder::open_trade_gaps() {
+  std::set<Venue> venues;
+  for (const FeedConfig* const feed : feeds_.running_feeds()) {
+    if (feed->backfill) venues.insert(feed->venue);
+  }
+  sink_.want_trade_gaps(std::move(venues));
+  return sink_.open_trade_gaps();
+}
 
 // --- a disk that is short ---
 
@@ -361,6 +375,7 @@ void Recorder::stop(std::string cause) {
   stop_cause_ = std::move(cause);
   service_.tell("STOPPING=1");
   feeds_.stop();
+  backfiller_.stop();
   wait_for_closing(std::chrono::steady_clock::now() + kClosingMax);
 }
 
@@ -408,6 +423,7 @@ RecorderStatus Recorder::status() const {
   status.published_lsn = sink_.releasable_lsn();
   status.segments = log_keeper_.counts();
   status.disk = disk_step_;
+  status.backfill = backfiller_.statuses();
   status.paused_feeds = feeds_.paused_count();
   status.end_lsn = writer_.end_lsn();
   status.durable_lsn = writer_.durable_lsn();

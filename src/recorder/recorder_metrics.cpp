@@ -98,6 +98,38 @@ void write_venues(MetricsText& text, const RecorderStatus& status) {
   }
 }
 
+/// Of venues of which gaps were looked for.
+void write_backfill(MetricsText& text, const RecorderStatus& status) {
+  const auto write = [&](std::string_view name, MetricType type, std::string_view help,
+                         auto value_of) {
+    text.family(name, type, help);
+    for (const auto& [venue, backfill] : status.backfill) {
+      text.sample(value_of(venue, backfill), labels_of(venue));
+    }
+  };
+  write("tapeworks_backfill_open_gaps", kGauge, "Gaps of trades that are to be filled.",
+        [](Venue, const BackfillStatus& backfill) { return backfill.open_gaps; });
+  write("tapeworks_backfill_requests_total", kCounter, "Requests for trades that were missed.",
+        [](Venue, const BackfillStatus& backfill) { return backfill.requests; });
+  write("tapeworks_backfill_refusals_total", kCounter,
+        "Such requests that were refused because there were too many.",
+        [](Venue, const BackfillStatus& backfill) { return backfill.refused; });
+  write("tapeworks_backfilled_rows_total", kCounter, "Rows made of fetched trades.",
+        [&](Venue venue, const BackfillStatus&) {
+          return status.sink.counts.backfilled[static_cast<size_t>(venue)];
+        });
+  text.family("tapeworks_backfill_gaps_total", kCounter,
+              "Gaps that are not looked for any more, by how that ended.");
+  for (const auto& [venue, backfill] : status.backfill) {
+    for (const BackfillEnd end :
+         {BackfillEnd::kFilled, BackfillEnd::kPartlyFilled, BackfillEnd::kGivenUp}) {
+      Labels labels = labels_of(venue);
+      labels.emplace_back("end", name_of(end));
+      text.sample(backfill.ended[static_cast<size_t>(end)], labels);
+    }
+  }
+}
+
 void write_rows(MetricsText& text, const RecorderStatus& status) {
   const RowCounts& counts = status.sink.counts;
   text.family("tapeworks_frames_total", kCounter,
@@ -208,6 +240,7 @@ std::string render_metrics(const RecorderStatus& status, const MetricsReading& r
   MetricsText text;
   write_venues(text, status);
   write_legs(text, status);
+  write_backfill(text, status);
   write_rows(text, status);
   write_log_and_files(text, status, reading);
   write_latencies(text, status, reading);

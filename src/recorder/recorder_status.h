@@ -30,6 +30,14 @@ struct VenueStatus {
   LegPairCounts legs{};
 };
 
+/// What was asked of a venue's REST interface to fill gaps.
+struct BackfillStatus {
+  uint64_t open_gaps = 0;
+  uint64_t requests = 0;
+  uint64_t refused = 0;                ///< because there were too many
+  std::array<uint64_t, 3> ended = {};  ///< gaps, by BackfillEnd
+};
+
 /// What the status line and the metrics say. Counters are since the start.
 struct RecorderStatus {
   double seconds = 0;   ///< since the start
@@ -53,6 +61,7 @@ struct RecorderStatus {
   uint64_t paused_feeds = 0;  ///< closed because the disk is short
   SinkProgress sink;
   std::vector<VenueStatus> venues;  ///< those with a feed
+  std::map<Venue, BackfillStatus> backfill;
 };
 
 /// One line without its end.

@@ -19,6 +19,8 @@ constexpr auto kIdleWait = 50ms;
 constexpr uint64_t kRecordsPerWork = 256;
 /// What may be forgotten is a question to every open file, and nobody is in a hurry.
 constexpr auto kReleaseInterval = 1s;
+/// A question to every stream; some exchanges give out the last hundred trades only.
+constexpr auto kTradeGapsInterval = 250ms;
 /// The counters are maps, and copied for whoever asks.
 constexpr auto kProgressInterval = 100ms;
 /// Between two looks at what retention wants, and between two hours deleted to make room.
@@ -31,7 +33,8 @@ SinkThread::SinkThread(std::unique_ptr<Sink> sink, const LogWriter& writer,
     : sink_(std::move(sink)),
       writer_(writer),
       options_(std::move(options)),
-      consumed_lsn_(sink_->next_lsn() - 1) {
+      consumed_lsn_(sink_->next_lsn() - 1),
+      first_lsn_(writer.end_lsn()) {
   publish_progress();
 }
 
@@ -62,6 +65,16 @@ Status SinkThread::finish(uint64_t last_lsn) {
 SinkProgress SinkThread::progress() const {
   const std::lock_guard lock(mutex_);
   return progress_;
+}
+
+void SinkThread::want_trade_gaps(std::set<Venue> venues) {
+  const std::lock_guard lock(mutex_);
+  wanted_venues_ = std::move(venues);
+}
+
+std::vector<TradeGap> SinkThread::open_trade_gaps() const {
+  const std::lock_guard lock(mutex_);
+  return open_trade_gaps_;
 }
 
 Status SinkThread::run_guarded() {
@@ -99,6 +112,8 @@ Status SinkThread::wait_and_reopen(const Error& no_space) {
     if (reopened) {
       sink_ = std::move(*reopened);
       consumed_lsn_.store(sink_->next_lsn() - 1, std::memory_order_release);
+      // It goes back to its checkpoint, and what fills a gap may come only behind that.
+      first_lsn_ = writer_.end_lsn();
       return {};
     }
     const bool may_wait = reopened.error().kind == ErrorKind::kNoSpace && end_lsn_ == kNoEnd;
@@ -151,6 +166,10 @@ Status SinkThread::run_sink() {
       next_release_ = now + kReleaseInterval;
       releasable_lsn_.store(sink_->releasable_lsn(), std::memory_order_release);
     }
+    if (now >= next_trade_gaps_) {
+      next_trade_gaps_ = now + kTradeGapsInterval;
+      publish_trade_gaps();
+    }
     if (!is_at_end || did_work) continue;
     if (consumed_lsn() >= end_lsn_) {
       TW_TRY(sink_->finish());
@@ -193,6 +212,18 @@ Status SinkThread::take_step(LogReader& reader, bool& is_at_end) {
     is_at_end = true;
   }
   return {};
+}
+
+void SinkThread::publish_trade_gaps() {
+  if (consumed_lsn() < first_lsn_) return;
+  std::set<Venue> venues;
+  {
+    const std::lock_guard lock(mutex_);
+    venues = wanted_venues_;
+  }
+  std::vector<TradeGap> gaps = sink_->open_trade_gaps(venues, TradeBackfill::kGapsMax);
+  const std::lock_guard lock(mutex_);
+  open_trade_gaps_ = std::move(gaps);
 }
 
 void SinkThread::publish_progress() {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/result.h"
@@ -60,6 +61,13 @@ class SinkThread {
 
   /// At most 100 ms old, and exact after finish().
   SinkProgress progress() const;
+  /// Whose gaps open_trade_gaps() gives from now on; none at first. Any thread.
+  void want_trade_gaps(std::set<Venue> venues);
+  /// Gaps of trades that may still be filled, the oldest first, of each venue that is wanted at
+  /// most TradeBackfill::kGapsMax; at most 250 ms old. Empty until everything that the log had at
+  /// the start has been taken, because it may hold what fills them; for the same reason it stays as
+  /// it was until a sink that was opened again has come so far.
+  std::vector<TradeGap> open_trade_gaps() const;
   /// Cheaper than progress().
   uint64_t consumed_lsn() const { return consumed_lsn_.load(std::memory_order_acquire); }
   /// What the log may forget; at most a second old, so rather too low. See Sink::releasable_lsn().
@@ -73,6 +81,7 @@ class SinkThread {
   Status work_for_space(bool& did_work);
   Status take_step(LogReader& reader, bool& is_at_end);
   void publish_progress();
+  void publish_trade_gaps();
 
   std::unique_ptr<Sink> sink_;
   const LogWriter& writer_;
@@ -87,13 +96,17 @@ class SinkThread {
   uint64_t read_limit_lsn_ = 0;
   int64_t consumed_wall_ns_ = 0;
   std::atomic<uint64_t> releasable_lsn_{0};
+  uint64_t first_lsn_;  ///< of what is recorded since the sink was opened
   std::chrono::steady_clock::time_point next_progress_;
   std::chrono::steady_clock::time_point next_release_;
+  std::chrono::steady_clock::time_point next_trade_gaps_;
   std::chrono::steady_clock::time_point next_deletion_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   SinkProgress progress_;
+  std::set<Venue> wanted_venues_;
+  std::vector<TradeGap> open_trade_gaps_;
   Status outcome_;
 };
 

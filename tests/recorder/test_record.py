@@ -153,7 +153,7 @@ def test_a_second_signal_ends_it_at_once_and_the_next_start_completes(exchanges,
 
 @pytest.mark.parametrize("feed, fact", [
     ('exchange = "binance"\nmarket = "spot"\ntransport = "sbe"\nsymbols = ["BTCUSDT"]', "TAPEWORKS_BINANCE_SBE_KEY"),
-    ('exchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nbackfill = true', "backfill = true is not supported yet"),
+    ('exchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nstreams = ["book"]\nbackfill = true', 'add "trade" to streams'),
 ])
 def test_what_cannot_be_recorded_is_refused_before_anything_is_touched(tmp_path, feed, fact):
     config = write_config(tmp_path, f"[[feed]]\n{feed}\n")

@@ -81,7 +81,7 @@ def test_a_bad_configuration_leaves_the_old_one_in_force(tmp_path):
             (exchanges.feeds.replace("symbols", "symbol"), "", "there is no key symbol in [feed]"),
             (exchanges.feeds, "[metrics]\nunhealthy_after = \"2m\"\n", 'metrics.unhealthy_after cannot be changed from "1m" to "2m" without a restart'),
             (exchanges.feeds + "dedupe_window = 100\n", "", "the largest feed.dedupe_window cannot be changed without a restart"),
-            (exchanges.feeds + "backfill = true\n", "", "backfill = true is not supported yet"),
+            (exchanges.feeds.replace(', "trade"]', "]") + "backfill = true\n", "", "backfill fetches trades, and the feed does not record any"),
         ]
         for feeds, sections, sentence in mistakes:
             recording.reload(feeds, sections)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "recorder/protocol/backoff.h"
+
 namespace tapeworks::recorder {
 namespace {
 
@@ -12,24 +14,19 @@ using std::chrono::seconds;
 /// The first attempt after a loss comes at once: recording is to go on within two seconds.
 constexpr milliseconds kBackoffFirst{250};
 constexpr seconds kBackoffMax{60};
-/// A connection that lasted this long was a good one.
-constexpr seconds kLasting{30};
+/// A connection that lasted this long was a good one: an exchange that cuts every few seconds is to
+/// be listened to in between. What the address allows holds all the same.
+constexpr seconds kLasting{5};
 /// When nothing is traded, no connection speaks: replacing silence by silence gets rarer.
 constexpr seconds kStallBackoffFirst{60};
 constexpr seconds kStallBackoffMax{3600};
 /// By so much two legs may differ in time.
 constexpr seconds kCopyDelayMax{1};
-constexpr int kDoublingsMax = 16;
 /// So long a connection may take to be proven before a newer configuration ends it.
 constexpr seconds kProofMax{30};
 
 constexpr std::string_view kStalled = "stalled";
 constexpr std::string_view kConfiguration = "configuration";
-
-/// first x 2^times, at most `most`.
-SteadyTime doubled(SteadyTime first, int times, SteadyTime most) {
-  return std::min(first * (int64_t{1} << std::clamp(times, 0, kDoublingsMax)), most);
-}
 
 Notice replaced_notice(const Connection& connection) {
   return {

@@ -134,6 +134,21 @@ TEST(ConnectionShard, AConnectionThatLastedStartsTheCountAnew) {
   EXPECT_LE(script.now - lost_at, milliseconds(260));
 }
 
+TEST(ConnectionShard, AServerThatCutsEverySixSecondsIsListenedToNearlyAlways) {
+  ShardScript script;
+  script.start();
+  SteadyTime connected(0);
+  while (script.now < minutes(5)) {
+    const uint64_t id = script.opened().back();
+    script.accept(id);
+    script.speak_until(id, script.now + seconds(6));
+    connected += seconds(6);
+    script.lose(id);
+    while (script.opened().back() == id) script.until(script.now + milliseconds(5));
+  }
+  EXPECT_GE(connected * 100 / 95, script.now);
+}
+
 TEST(ConnectionShard, AllShardsKeepToTheBudgetOfTheAddress) {
   RateWindow budget(3, seconds(60));
   ShardScript one(1, &budget);

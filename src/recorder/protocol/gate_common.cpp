@@ -82,6 +82,14 @@ Status set_gate_trade_time(EventRow& row, JsonValue trade) {
   return {};
 }
 
+Status set_gate_contracts(EventRow& row, JsonValue size) {
+  TW_ASSIGN(Decimal quantity, parse_decimal(size.text()));
+  if (!quantity.is_zero()) row.side = quantity.negative ? Side::kSell : Side::kBuy;
+  quantity.negative = false;
+  row.quantity_unit = QuantityUnit::kContract;
+  return set_number(row, "quantity", quantity, size.text(), row.quantity);
+}
+
 Status add_gate_book(JsonValue root, QuantityUnit unit, DecodedFrame& decoded) {
   const JsonValue book = root["result"];
   TW_ASSIGN(EventRow* const row, decoded.add_row(Stream::kBook));

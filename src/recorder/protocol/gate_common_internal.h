@@ -22,6 +22,9 @@ Result<std::optional<int64_t>> gate_frame_time_ns(JsonValue root);
 /// When a trade was made, with kFlagCoarseTime where only the second is known.
 Status set_gate_trade_time(EventRow& row, JsonValue trade);
 
+/// Contracts of a trade: the sign of the size is the side of the taker.
+Status set_gate_contracts(EventRow& row, JsonValue size);
+
 Status add_gate_book(JsonValue root, QuantityUnit unit, DecodedFrame& decoded);
 
 /// The name under which a channel that is not recorded is counted.

@@ -18,15 +18,6 @@ Status add_snapshot(JsonValue root, DecodedFrame& decoded) {
   return set_levels(*row, BookSide::kAsk, book["asks"]);
 }
 
-/// The sign of the size is the side of the taker.
-Status set_signed_size(EventRow& row, JsonValue size) {
-  TW_ASSIGN(Decimal quantity, parse_decimal(size.text()));
-  if (!quantity.is_zero()) row.side = quantity.negative ? Side::kSell : Side::kBuy;
-  quantity.negative = false;
-  row.quantity_unit = QuantityUnit::kContract;
-  return set_number(row, "quantity", quantity, size.text(), row.quantity);
-}
-
 Status add_trades(JsonValue root, DecodedFrame& decoded) {
   const JsonValue trades = root["result"];
   if (!trades.is_array()) return corrupt("the trades are no list");
@@ -41,7 +32,7 @@ Status add_trades(JsonValue root, DecodedFrame& decoded) {
     TW_TRY(set_gate_trade_time(*row, trade));
     row->exchange_time_ns = sent_ns;
     TW_TRY(set_number(*row, "price", trade["price"].text(), row->price));
-    TW_TRY(set_signed_size(*row, trade["size"]));
+    TW_TRY(set_gate_contracts(*row, trade["size"]));
     if (trade["is_internal"].type() == JsonType::kTrue) row->flags |= kFlagInternal;
   }
   return {};

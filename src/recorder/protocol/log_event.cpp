@@ -134,6 +134,8 @@ std::string encode_log_event(const LogEvent& event) {
   object.number("count", event.count);
   object.number("from_time_ns", event.from_time_ns);
   object.number("to_time_ns", event.to_time_ns);
+  object.number("from_sequence", event.from_sequence);
+  object.number("to_sequence", event.to_sequence);
   return std::move(object).finish();
 }
 
@@ -158,6 +160,8 @@ Result<LogEvent> decode_log_event(std::string_view payload, JsonDocument& docume
   event.count = number_of(root["count"]);
   event.from_time_ns = number_of(root["from_time_ns"]);
   event.to_time_ns = number_of(root["to_time_ns"]);
+  event.from_sequence = number_of(root["from_sequence"]);
+  event.to_sequence = number_of(root["to_sequence"]);
   return event;
 }
 

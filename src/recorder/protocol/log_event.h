@@ -32,7 +32,7 @@ enum class LogKind : uint8_t {
   kLegSwitch = 26,      ///< another connection supplies a stream from here on
   kDrop = 27,           ///< messages were given up by a loss policy
   kNotice = 28,         ///< anything else worth keeping: a timer's decision, a silent stream
-  kBackfill = 29,       ///< a frame whose rows were fetched later: their source is backfill
+  kBackfill = 29,       ///< trades that were fetched later, or how such a search ended
   kSymbol = 30,         ///< a symbol that a connection is to record from here on, or no longer
 };
 inline constexpr std::array kLogKinds{
@@ -71,12 +71,18 @@ struct LogEvent {
   std::optional<int64_t> count = {};      ///< of messages; a reply's status
   std::optional<int64_t> from_time_ns = {};
   std::optional<int64_t> to_time_ns = {};
+  std::optional<int64_t> from_sequence = {};  ///< numbers of a stream, both inclusive
+  std::optional<int64_t> to_sequence = {};
 
   bool operator==(const LogEvent&) const = default;
 };
 
 /// Cause of the notice that says, by `count`, up to which number connections are used from here on.
 inline constexpr std::string_view kConnectionNumbers = "connection_numbers";
+
+/// Cause of a backfill record that has an answer in `detail`, as received; one with another cause
+/// (name_of(BackfillEnd)) says how the search for that gap ended.
+inline constexpr std::string_view kBackfillPage = "page";
 
 std::string encode_log_event(const LogEvent& event);
 /// An empty payload is an event without members. kCorrupt for text that is no JSON object.

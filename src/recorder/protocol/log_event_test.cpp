@@ -18,6 +18,8 @@ TEST(LogEvent, ReadsBackAsWrittenWhateverTheTextsHold) {
   event.count = -3;
   event.from_time_ns = 1'700'000'000'123'456'789;
   event.to_time_ns = 0;
+  event.from_sequence = int64_t{1} << 60;
+  event.to_sequence = -1;
   const std::string text = encode_log_event(event);
   // Somebody else's parser reads the same.
   EXPECT_EQ(nlohmann::json::parse(text)["detail"], event.detail);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -18,15 +19,19 @@ class RateWindow {
   RateWindow(size_t limit, std::chrono::nanoseconds window) : limit_(limit), window_(window) {}
 
   /// Counts one that happens at `now`, allowed or not: some are not ours to withhold (pongs).
-  void count(SteadyTime now) {
-    times_.push_back(now);
-    if (times_.size() > limit_) times_.pop_front();
+  void count(SteadyTime now) { count(now, 1); }
+  /// So many at once.
+  void count(SteadyTime now, size_t things) {
+    times_.insert(times_.end(), things, now);
+    while (times_.size() > limit_) times_.pop_front();
   }
 
   /// The earliest instant, not before `now`, at which one more is allowed.
-  SteadyTime next_allowed(SteadyTime now) const {
-    if (times_.size() < limit_) return now;
-    return std::max(now, times_.front() + window_);
+  SteadyTime next_allowed(SteadyTime now) const { return next_allowed(now, 1); }
+  /// So many at once: 1 to `limit`.
+  SteadyTime next_allowed(SteadyTime now, size_t things) const {
+    if (times_.size() + things <= limit_) return now;
+    return std::max(now, times_[times_.size() + things - limit_ - 1] + window_);
   }
 
  private:

@@ -93,17 +93,48 @@ void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
   window_next_ = (window_next_ + 1) % window_rows_;
 }
 
-bool SequenceTracker::fill_hole(int64_t sequence) {
-  const auto hole = std::ranges::find_if(holes_, [&](const Hole& candidate) {
+bool SequenceTracker::misses(int64_t sequence) const {
+  return std::ranges::any_of(holes_, [&](const MissingNumbers& hole) {
+    return hole.from <= sequence && sequence <= hole.to;
+  });
+}
+
+int64_t SequenceTracker::missing_count(int64_t from, int64_t to) const {
+  int64_t count = 0;
+  for (const MissingNumbers& hole : holes_) {
+    count += std::max<int64_t>(0, std::min(hole.to, to) - std::max(hole.from, from) + 1);
+  }
+  return count;
+}
+
+bool SequenceTracker::has_seen(int64_t sequence) const {
+  return std::ranges::any_of(window_, [&](const Seen& seen) { return seen.sequence == sequence; });
+}
+
+/// In its place, the oldest first. Gives the one that had to go because they were too many.
+std::optional<MissingNumbers> SequenceTracker::add_hole(
+    std::vector<MissingNumbers>::iterator before, MissingNumbers hole, size_t count_max) {
+  holes_.insert(before, hole);
+  if (holes_.size() <= count_max) return std::nullopt;
+  const MissingNumbers oldest = holes_.front();
+  holes_.erase(holes_.begin());
+  return oldest;
+}
+
+/// The parts stand where the hole was, so that they are not younger than it.
+bool SequenceTracker::fill_hole(int64_t sequence, std::optional<MissingNumbers>& forgotten) {
+  auto hole = std::ranges::find_if(holes_, [&](const MissingNumbers& candidate) {
     return candidate.from <= sequence && sequence <= candidate.to;
   });
   if (hole == holes_.end()) return false;
-  const Hole before{hole->from, sequence - 1};
-  const Hole after{sequence + 1, hole->to};
-  holes_.erase(hole);
-  for (const Hole& rest : {before, after}) {
-    if (rest.from <= rest.to && holes_.size() < kHolesMax) holes_.push_back(rest);
+  const int64_t from = hole->from;
+  if (sequence == hole->to) {
+    hole = holes_.erase(hole);
+  } else {
+    hole->from = sequence + 1;
   }
+  if (from == sequence) return true;
+  forgotten = add_hole(hole, {from, sequence - 1}, kHolePartsMax);
   return true;
 }
 
@@ -120,8 +151,8 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
     // last_ + 1 cannot overflow, since something is greater.
     if (sequence_class_ == SequenceClass::kContiguous && sequence > last_ + 1) {
       finding = {Kind::kHole, last_ + 1, sequence - 1, connection_changed_};
-      if (holes_.size() == kHolesMax) holes_.erase(holes_.begin());
-      holes_.push_back({finding.missing_from, finding.missing_to});
+      finding.forgotten = add_hole(holes_.end(), {finding.missing_from, finding.missing_to},
+                                   std::max(holes_.size(), kHolesMax));
     }
     last_ = sequence;
     connection_changed_ = false;
@@ -129,7 +160,8 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
   }
   if (fingerprint != 0 && was_seen(sequence, fingerprint)) return {Kind::kRepeat};
   if (sequence_class_ == SequenceClass::kContiguous) {
-    if (fill_hole(sequence)) return {Kind::kLate};
+    SequenceFinding late{Kind::kLate};
+    if (fill_hole(sequence, late.forgotten)) return late;
     // A placeholder has no values to compare; its number again is no news.
     if (fingerprint == 0 && sequence == last_) return {Kind::kRepeat};
     if (other && other->covers(sequence)) return {Kind::kRepeat};
@@ -160,7 +192,7 @@ SequenceTracker::Snapshot SequenceTracker::snapshot() const {
     const Seen& seen = window_[(window_next_ + i) % window_.size()];
     snapshot.window.emplace_back(seen.sequence, seen.fingerprint);
   }
-  for (const Hole& hole : holes_) snapshot.holes.emplace_back(hole.from, hole.to);
+  for (const MissingNumbers& hole : holes_) snapshot.holes.emplace_back(hole.from, hole.to);
   return snapshot;
 }
 

@@ -45,6 +45,14 @@ bool has_merge_key(Venue venue, Stream stream);
 /// 64 bits of all values of a row.
 uint64_t row_fingerprint(const EventRow& row);
 
+/// Numbers of a hole, both inclusive.
+struct MissingNumbers {
+  int64_t from = 0;
+  int64_t to = 0;
+
+  bool operator==(const MissingNumbers&) const = default;
+};
+
 struct SequenceFinding {
   enum class Kind : uint8_t {
     kInOrder,  ///< the first one, the next one, or on rising streams any later or equal one
@@ -58,6 +66,8 @@ struct SequenceFinding {
   int64_t missing_to = 0;
   /// kHole: a connection was replaced or lost in between, which may explain it.
   bool across_connections = false;
+  /// There are too many holes: whether these numbers are missing is not known any more.
+  std::optional<MissingNumbers> forgotten = std::nullopt;
 
   bool operator==(const SequenceFinding&) const = default;
 };
@@ -72,12 +82,13 @@ struct OtherCopy {
 
 /// Follows the numbers of one stream of one symbol, in the order of the log.
 ///
-/// Memory: 16 bytes a row of the window, which grows as rows come, and at most kHolesMax holes; the
-/// oldest hole is forgotten first.
+/// Memory: 16 bytes a row of the window, which grows as rows come, and 16 a hole. There are at most
+/// kHolesMax, and rows may split them into kHolePartsMax parts; the oldest is forgotten first.
 /// Threads: one at a time.
 class SequenceTracker {
  public:
-  static constexpr size_t kHolesMax = 64;
+  static constexpr size_t kHolesMax = 1024;
+  static constexpr size_t kHolePartsMax = 2 * kHolesMax;
 
   /// Without a window (0 rows), nothing is a repeat.
   SequenceTracker(SequenceClass sequence_class, size_t window_rows)
@@ -98,12 +109,30 @@ class SequenceTracker {
     std::vector<std::pair<int64_t, int64_t>> holes;    ///< first and last number
   };
   Snapshot snapshot() const;
+  /// Pairs in a snapshot.
+  size_t pair_count() const { return window_.size() + holes_.size(); }
   /// Of a tracker with the same class and window.
   void restore(const Snapshot& snapshot);
 
   /// The highest number that has left the window; whether a lower one was there, it cannot tell.
   int64_t forgotten_to() const { return forgotten_to_; }
   void set_forgotten_to(int64_t sequence) { forgotten_to_ = sequence; }
+
+  /// A number of a hole has come from elsewhere; were it to come again, it would be no news.
+  /// What it had to forget for that.
+  std::optional<MissingNumbers> fill(int64_t sequence) {
+    std::optional<MissingNumbers> forgotten;
+    static_cast<void>(fill_hole(sequence, forgotten));
+    return forgotten;
+  }
+  /// Whether the number lies in a hole that is still open.
+  bool misses(int64_t sequence) const;
+  /// How many numbers of holes lie between the two, inclusively.
+  int64_t missing_count(int64_t from, int64_t to) const;
+  /// Whether one of the last rows has the number.
+  bool has_seen(int64_t sequence) const;
+  /// The number that the next one is compared with.
+  std::optional<int64_t> last() const { return any_ ? std::optional(last_) : std::nullopt; }
 
   /// What comes next comes from another connection.
   void connection_changed() { connection_changed_ = true; }
@@ -113,17 +142,14 @@ class SequenceTracker {
     int64_t sequence;
     uint64_t fingerprint;
   };
-  struct Hole {
-    int64_t from;
-    int64_t to;
-  };
-
   SequenceFinding judge(int64_t sequence, uint64_t fingerprint,
                         const std::optional<OtherCopy>& other);
   SequenceFinding judge_rising(int64_t sequence, const std::optional<OtherCopy>& other) const;
   bool was_seen(int64_t sequence, uint64_t fingerprint) const;
   void remember(int64_t sequence, uint64_t fingerprint);
-  bool fill_hole(int64_t sequence);
+  bool fill_hole(int64_t sequence, std::optional<MissingNumbers>& forgotten);
+  std::optional<MissingNumbers> add_hole(std::vector<MissingNumbers>::iterator before,
+                                         MissingNumbers hole, size_t count_max);
 
   SequenceClass sequence_class_;
   size_t window_rows_;
@@ -133,7 +159,7 @@ class SequenceTracker {
   std::vector<Seen> window_;  // a ring once it is full
   size_t window_next_ = 0;
   int64_t forgotten_to_ = std::numeric_limits<int64_t>::min();
-  std::vector<Hole> holes_;
+  std::vector<MissingNumbers> holes_;
 };
 
 }  // namespace tapeworks::recorder

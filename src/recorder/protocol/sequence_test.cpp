@@ -18,6 +18,22 @@ TEST(SequenceTracker, FindsHolesOnContiguousStreams) {
   EXPECT_EQ(tracker.observe(106, 4), SequenceFinding{});
 }
 
+TEST(SequenceTracker, KnowsWhatIsStillMissing) {
+  SequenceTracker tracker(SequenceClass::kContiguous, kWindowRows);
+  EXPECT_EQ(tracker.last(), std::nullopt);
+  tracker.observe(100, 1);
+  tracker.observe(105, 2);
+  EXPECT_EQ(tracker.last(), 105);
+  EXPECT_TRUE(tracker.misses(101));
+  EXPECT_FALSE(tracker.misses(105));
+  EXPECT_EQ(tracker.missing_count(103, 200), 2);
+  tracker.fill(103);
+  EXPECT_FALSE(tracker.misses(103));
+  EXPECT_EQ(tracker.missing_count(101, 104), 3);
+  EXPECT_TRUE(tracker.has_seen(105));
+  EXPECT_FALSE(tracker.has_seen(103)) << "it was no row of the stream";
+}
+
 TEST(SequenceTracker, HolesMeanNothingOnRisingStreams) {
   SequenceTracker tracker(SequenceClass::kRising, kWindowRows);
   tracker.observe(100, 1);
@@ -90,9 +106,28 @@ TEST(SequenceTracker, SaysWhetherAConnectionMayExplainAHole) {
 TEST(SequenceTracker, ForgetsTheOldestOfTooManyHoles) {
   SequenceTracker tracker(SequenceClass::kContiguous, kWindowRows);
   const auto holes = static_cast<int64_t>(SequenceTracker::kHolesMax);
-  for (int64_t i = 0; i <= holes + 1; ++i) tracker.observe(2 * i, static_cast<uint64_t>(i + 1));
+  SequenceFinding last;
+  for (int64_t i = 0; i <= holes + 1; ++i) {
+    EXPECT_EQ(last.forgotten, std::nullopt);
+    last = tracker.observe(2 * i, static_cast<uint64_t>(i + 1));
+  }
+  EXPECT_EQ(last.forgotten, (MissingNumbers{1, 1}));
   EXPECT_EQ(tracker.observe(3, 999).kind, Kind::kLate);
   EXPECT_EQ(tracker.observe(1, 998).kind, Kind::kReset);
+}
+
+TEST(SequenceTracker, FillingSplitsHolesAndForgetsOneWhenTheyAreTooMany) {
+  SequenceTracker tracker(SequenceClass::kContiguous, kWindowRows);
+  const auto parts = static_cast<int64_t>(SequenceTracker::kHolePartsMax);
+  tracker.observe(0, 1);
+  tracker.observe(10 * parts, 2);
+  const int64_t missing = 10 * parts - 1;
+  for (int64_t i = 1; i < parts; ++i) EXPECT_EQ(tracker.fill(2 * i), std::nullopt);
+  EXPECT_EQ(tracker.snapshot().holes.size(), SequenceTracker::kHolePartsMax);
+  EXPECT_EQ(tracker.missing_count(0, 10 * parts), missing - (parts - 1));
+  EXPECT_EQ(tracker.fill(2 * parts), (MissingNumbers{1, 1}));
+  EXPECT_EQ(tracker.snapshot().holes.size(), SequenceTracker::kHolePartsMax);
+  EXPECT_EQ(tracker.missing_count(0, 10 * parts), missing - parts - 1);
 }
 
 TEST(SequenceTracker, TheLargestNumbersDoNotOverflow) {

@@ -250,6 +250,9 @@ void ClientConnection::inject(const Fault& fault) {
     case FaultKind::kDelistSymbol:
     case FaultKind::kClockSkew:
     case FaultKind::kDelayAcks:
+    case FaultKind::kRestFailure:
+    case FaultKind::kRestEmpty:
+    case FaultKind::kRestPartial:
       return;  // of the venue, not of one client
   }
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/random.h"
 #include "recorder/simulator/fault_script.h"
 #include "recorder/simulator/ledger.h"
+#include "recorder/simulator/stream_draw.h"
 #include "recorder/simulator/venue_server.h"
 
 namespace tapeworks::simulator {
@@ -34,6 +34,7 @@ class ExchangeSimulator::State {
         options_(options),
         script_(std::move(script)),
         ledger_(std::move(ledger)),
+        draw_(options.seed, options.activity_range, options.symbol_count),
         timer_(loop) {}
 
   Status open_venues() {
@@ -121,20 +122,29 @@ class ExchangeSimulator::State {
 
   /// As many events as the rate allows since the last time, each of a random live stream.
   void produce(int64_t now_ns) {
-    size_t stream_count = 0;
-    for (const auto& venue : venues_) stream_count += venue->live_streams().size();
+    take_new_streams();
     produced_until_ns_ = std::max(produced_until_ns_, now_ns - kCatchUpNs);
     const int64_t interval_ns =
         std::max<int64_t>(1, kSecondNs / static_cast<int64_t>(options_.rate_per_second));
-    if (stream_count == 0) {
+    if (draw_.size() == 0) {
       produced_until_ns_ = now_ns;
       return;
     }
     while (produced_until_ns_ + interval_ns <= now_ns) {
       // A market goes on when nobody listens, so an event without receivers costs its time, too.
-      const size_t receivers = produce_one(random_below(random_bits(options_.seed, ++draw_count_),
-                                                        static_cast<uint32_t>(stream_count)));
+      const size_t receivers = produce_one(draw_.next());
       produced_until_ns_ += interval_ns * static_cast<int64_t>(std::max<size_t>(receivers, 1));
+    }
+  }
+
+  /// What is drawn from is the streams of all venues, one venue after the other; they only grow.
+  void take_new_streams() {
+    size_t stream_count = 0;
+    for (const auto& venue : venues_) stream_count += venue->live_streams().size();
+    if (stream_count == draw_.size()) return;
+    draw_.clear();
+    for (const auto& venue : venues_) {
+      for (const StreamKey key : venue->live_streams()) draw_.add(key.symbol_index);
     }
   }
 
@@ -154,6 +164,7 @@ class ExchangeSimulator::State {
   const SimulatorOptions options_;
   std::vector<Fault> script_;
   Ledger ledger_;
+  StreamDraw draw_;
   std::vector<std::unique_ptr<VenueServer>> venues_;
   std::vector<Scheduled> scheduled_;
   net::Timer timer_;
@@ -161,7 +172,6 @@ class ExchangeSimulator::State {
   int64_t produced_until_ns_ = 0;
   int64_t ledger_flush_ns_ = 0;
   uint64_t logical_id_ = 0;
-  uint64_t draw_count_ = 0;
 };
 
 ExchangeSimulator::ExchangeSimulator(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -22,6 +22,7 @@ struct SimulatorOptions {
   std::vector<Venue> venues;
   size_t symbol_count = 10;
   uint64_t rate_per_second = 100;  ///< messages over all connections
+  uint64_t activity_range = 1;     ///< of a venue's symbols; stream_draw.h
   uint64_t seed = 1;
   std::string script;  ///< the text of a script; docs/formats/simulator_script.md
   std::string script_name;

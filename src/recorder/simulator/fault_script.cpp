@@ -48,6 +48,9 @@ constexpr std::array kKinds{
     KindFacts{"delist_symbol", FaultKind::kDelistSymbol, "symbol ", false},
     KindFacts{"clock_skew", FaultKind::kClockSkew, "duration ", false},
     KindFacts{"delay_acks", FaultKind::kDelayAcks, "duration ", false},
+    KindFacts{"rest_failure", FaultKind::kRestFailure, "count status duration ", false},
+    KindFacts{"rest_empty", FaultKind::kRestEmpty, "count ", false},
+    KindFacts{"rest_partial", FaultKind::kRestPartial, "count ", false},
 };
 
 /// Reads the members of one line, and keeps the first complaint.

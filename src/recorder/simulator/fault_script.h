@@ -36,6 +36,9 @@ enum class FaultKind : uint8_t {
   kDelistSymbol,
   kClockSkew,
   kDelayAcks,
+  kRestFailure,
+  kRestEmpty,
+  kRestPartial,
 };
 
 /// One line of a script: docs/formats/simulator_script.md.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/lower_case.h"
 #include "base/random.h"
 
 namespace tapeworks::simulator {
@@ -32,14 +33,6 @@ constexpr std::array kKnownCoins{
     KnownCoin{"SHIB", 13'456, 9},   KnownCoin{"1INCH", 24'680, 5}, KnownCoin{"DOT", 42'340, 4},
     KnownCoin{"LTC", 6'543, 2},     KnownCoin{"UNI", 67'890, 4},   KnownCoin{"ATOM", 45'670, 4},
     KnownCoin{"PEPE", 78'901, 10}};
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 /// The name of pair number `index`, as the venue's REST interface spells it.
 std::string symbol_name(Venue venue, size_t index) {
@@ -147,6 +140,11 @@ MarketEvent Market::next(Stream stream, size_t symbol_index, uint64_t logical_id
       event.event_time_ns += static_cast<int64_t>(logical_id % 1000) * 1000;
     }
     add_trades(event, symbol, random_key);
+    for (const Trade& trade : event.trades) {
+      if (trade.is_placeholder) continue;
+      if (past_trades_.size() == kPastTradesMax) past_trades_.pop_front();
+      past_trades_.push_back({symbol_index, event.event_time_ns, trade});
+    }
   } else {
     add_books(event, symbol, random_key);
   }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,6 +46,13 @@ struct MarketEvent {
   std::vector<Trade> trades;
 };
 
+/// A trade that was made, for who asks later.
+struct PastTrade {
+  size_t symbol_index = 0;
+  int64_t event_time_ns = 0;  ///< whole units of the venue
+  Trade trade;
+};
+
 /// What a venue's list of symbols says about one.
 struct Instrument {
   std::string symbol;
@@ -79,6 +88,10 @@ class Market {
   /// `now_ns` is cut to the venue's unit of time.
   MarketEvent next(Stream stream, size_t symbol_index, uint64_t logical_id, int64_t now_ns);
 
+  /// The last trades of all symbols, oldest first; without placeholders.
+  const std::deque<PastTrade>& past_trades() const { return past_trades_; }
+  static constexpr size_t kPastTradesMax = 100'000;
+
  private:
   struct Symbol {
     std::string name;
@@ -98,6 +111,7 @@ class Market {
   uint64_t seed_;
   int64_t start_ns_;
   std::vector<Symbol> symbols_;
+  std::deque<PastTrade> past_trades_;
   std::map<std::string, size_t, std::less<>> index_;
   std::map<std::string, size_t, std::less<>> lower_case_index_;
 };

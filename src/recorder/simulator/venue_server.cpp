@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "recorder/simulator/instrument_list.h"
+#include "recorder/simulator/trade_list.h"
 
 namespace tapeworks::simulator {
 namespace {
@@ -109,6 +110,16 @@ void VenueServer::inject(const Fault& fault) {
     case FaultKind::kDelayAcks:
       ack_delay_ns_ = duration_ns;
       return;
+    case FaultKind::kRestFailure:
+      rest_failure_ = fault;
+      rest_failures_left_ = fault.count;
+      return;
+    case FaultKind::kRestEmpty:
+      rest_empty_left_ += fault.count;
+      return;
+    case FaultKind::kRestPartial:
+      rest_partial_left_ += fault.count;
+      return;
     default:
       break;
   }
@@ -135,7 +146,45 @@ net::HttpResponse VenueServer::on_request(const net::HttpRequest& request) {
                                   net::read_clocks().wall_ns)) {
     return {200, std::move(*list)};
   }
+  if (auto trades = give_trades(request)) return std::move(*trades);
   return error_response(404, R"({"code":404,"msg":"the simulator has no such resource"})");
+}
+
+/// Within the venue's limit, and with the faults that the script wants.
+std::optional<net::HttpResponse> VenueServer::give_trades(const net::HttpRequest& request) {
+  const TradeListRules& rules = trade_list_rules(options_.venue);
+  if (path_of(request.target) != rules.path) return std::nullopt;
+  const auto refuse = [](int status, int64_t seconds) {
+    net::HttpResponse refusal = error_response(
+        status, fmt::format(R"({{"code":{},"msg":"the request is refused"}})", status));
+    refusal.headers.push_back({"Retry-After", std::to_string(seconds)});
+    return refusal;
+  };
+  if (rest_failures_left_ > 0) {
+    --rest_failures_left_;
+    return refuse(rest_failure_->status,
+                  std::chrono::ceil<std::chrono::seconds>(rest_failure_->duration).count());
+  }
+  const int64_t now_ns = net::read_clocks().monotonic_ns;
+  const int64_t window_ns = std::chrono::nanoseconds(rules.window).count();
+  std::deque<int64_t>& times = trade_request_times_ns_;
+  while (!times.empty() && times.front() <= now_ns - window_ns) times.pop_front();
+  if (times.size() >= rules.requests_max) {
+    return refuse(429, (times.front() + window_ns - now_ns) / 1'000'000'000 + 1);
+  }
+  times.push_back(now_ns);
+  auto answer = TradeListAnswer::kWhole;
+  if (rest_empty_left_ > 0) {
+    --rest_empty_left_;
+    answer = TradeListAnswer::kEmpty;
+  } else if (rest_partial_left_ > 0) {
+    --rest_partial_left_;
+    answer = TradeListAnswer::kSecondHalf;
+  }
+  const bool in_microseconds = request.header("X-MBX-TIME-UNIT") == "MICROSECOND";
+  auto list = trade_list(options_.venue, market_, request.target, in_microseconds, answer);
+  if (!list) return error_response(400, R"({"code":400,"msg":"there is no such symbol"})");
+  return net::HttpResponse{200, std::move(*list)};
 }
 
 net::HttpResponse VenueServer::give_token(const net::HttpRequest& request) {

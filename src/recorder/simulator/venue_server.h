@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -65,6 +66,7 @@ class VenueServer : public net::ServerHandler {
   bool is_kucoin() const;
   std::string address() const;
   net::HttpResponse give_token(const net::HttpRequest& request);
+  std::optional<net::HttpResponse> give_trades(const net::HttpRequest& request);
   bool accept_token(const std::string& token);
   void note_subscriptions(const VenueSession& session);
 
@@ -81,6 +83,12 @@ class VenueServer : public net::ServerHandler {
   uint64_t expired_tokens_left_ = 0;
   std::optional<Fault> token_failure_;
   uint64_t token_failures_left_ = 0;
+  // Of requests for past trades:
+  std::deque<int64_t> trade_request_times_ns_;  ///< monotonic, within the window of the limit
+  std::optional<Fault> rest_failure_;
+  uint64_t rest_failures_left_ = 0;
+  uint64_t rest_empty_left_ = 0;
+  uint64_t rest_partial_left_ = 0;
   bool deflate_ = false;
   int64_t skew_ns_ = 0;
   int64_t ack_delay_ns_ = 0;

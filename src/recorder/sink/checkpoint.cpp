@@ -9,7 +9,10 @@ namespace {
 
 constexpr std::string_view kMagic = "TWSINKCP";
 constexpr uint32_t kVersion = 1;
-constexpr size_t kHeaderBytes = kMagic.size() + sizeof(uint32_t) + sizeof(uint64_t);
+constexpr size_t kChecksumOffset = kMagic.size() + sizeof(uint32_t);
+constexpr size_t kHeaderBytes = kChecksumOffset + sizeof(uint64_t);
+/// Of a partition or a job, so that the whole is not copied while it grows.
+constexpr size_t kListedBytesAbout = 512;
 
 void save_partition(const OpenPartition& partition, ByteWriter& out) {
   out.put(partition.path);
@@ -64,22 +67,27 @@ MergeJob load_job(ByteReader& in) {
 std::string encode_checkpoint(Layout layout, const LogState& state,
                               const std::vector<const OpenPartition*>& partitions,
                               const std::vector<const MergeJob*>& jobs) {
-  ByteWriter body;
-  body.put(static_cast<uint8_t>(layout));
-  state.save(body);
-  body.put(static_cast<uint32_t>(partitions.size()));
-  for (const OpenPartition* partition : partitions) save_partition(*partition, body);
-  body.put(static_cast<uint32_t>(jobs.size()));
-  for (const MergeJob* job : jobs) save_job(*job, body);
-  state.save_legs(body);
-  state.save_sampled(body);
-  state.save_floors(body);
-  state.save_leg_times(body);
-
   ByteWriter file;
+  file.reserve(kHeaderBytes + state.saved_bytes_about() +
+               kListedBytesAbout * (partitions.size() + jobs.size()));
+  file.put_raw(kMagic);
   file.put(kVersion);
-  file.put(uint64_t{XXH3_64bits(body.bytes().data(), body.bytes().size())});
-  return std::string(kMagic) + file.bytes() + body.bytes();
+  file.put(uint64_t{0});
+  file.put(static_cast<uint8_t>(layout));
+  state.save(file);
+  file.put(static_cast<uint32_t>(partitions.size()));
+  for (const OpenPartition* partition : partitions) save_partition(*partition, file);
+  file.put(static_cast<uint32_t>(jobs.size()));
+  for (const MergeJob* job : jobs) save_job(*job, file);
+  state.save_legs(file);
+  state.save_sampled(file);
+  state.save_floors(file);
+  state.save_leg_times(file);
+  state.save_holes(file);
+  state.save_hole_bounds(file);
+  const std::string_view body = std::string_view(file.bytes()).substr(kHeaderBytes);
+  file.replace(kChecksumOffset, uint64_t{XXH3_64bits(body.data(), body.size())});
+  return std::move(file).take();
 }
 
 Result<Checkpoint> decode_checkpoint(std::string_view bytes,
@@ -108,6 +116,8 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
   if (!in.at_end()) checkpoint.state.load_sampled(in);
   if (!in.at_end()) checkpoint.state.load_floors(in);
   if (!in.at_end()) checkpoint.state.load_leg_times(in);
+  if (!in.at_end()) checkpoint.state.load_holes(in);
+  if (!in.at_end()) checkpoint.state.load_hole_bounds(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

@@ -58,6 +58,19 @@ TEST(Checkpoint, ReadsBackAsWritten) {
   EXPECT_EQ(encode(checkpoint->state), bytes);
 }
 
+TEST(Checkpoint, OfManyRowsIsMadeInOnePiece) {
+  LogState state(64);
+  for (int symbol = 0; symbol < 300; ++symbol) {
+    auto* const stream =
+        state.stream(Venue::kBinanceSpot, Stream::kTrade, "SYMBOL" + std::to_string(symbol));
+    for (int64_t number = 0; number < 200; ++number) stream->tracker.observe(3 * number, 17);
+  }
+  const size_t room = state.saved_bytes_about();
+  const std::string bytes = encode(state);
+  EXPECT_LE(bytes.size(), room);
+  EXPECT_LE(room, 2 * bytes.size());
+}
+
 TEST(Checkpoint, EveryFlippedOrMissingByteIsFound) {
   const std::string bytes = encode(some_state());
   for (size_t at = 0; at < bytes.size(); ++at) {

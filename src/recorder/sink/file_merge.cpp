@@ -51,6 +51,15 @@ Result<PartRange> range_of(const arrow::Table& rows, const fs::path& path) {
   return PartRange{first.Value(0), last.Value(last.length() - 1)};
 }
 
+/// Whether they are the same gap, of which the later one may know more.
+bool is_same_gap(const nlohmann::ordered_json& one, const nlohmann::ordered_json& other) {
+  constexpr std::array kKeys{"cause",  "connection", "from_time",     "to_time",
+                             "symbol", "stream",     "from_sequence", "to_sequence"};
+  return std::ranges::all_of(kKeys, [&](const char* key) {
+    return one.value(key, nlohmann::ordered_json()) == other.value(key, nlohmann::ordered_json());
+  });
+}
+
 /// What either knows, in that order, each once: of an old hour the sink knows only what is new.
 std::string joined_gaps(const std::string& before, const std::string& added) {
   using Json = nlohmann::ordered_json;
@@ -58,7 +67,13 @@ std::string joined_gaps(const std::string& before, const std::string& added) {
   const Json more = Json::parse(added, nullptr, false);
   if (!gaps.is_array() || !more.is_array()) return added;
   for (const Json& gap : more) {
-    if (std::ranges::find(gaps, gap) == gaps.end()) gaps.push_back(gap);
+    const auto known =
+        std::ranges::find_if(gaps, [&](const Json& other) { return is_same_gap(other, gap); });
+    if (known == gaps.end()) {
+      gaps.push_back(gap);
+    } else if (gap.contains("filled_by")) {
+      *known = gap;
+    }
   }
   return gaps.dump();
 }

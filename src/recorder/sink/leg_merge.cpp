@@ -27,7 +27,7 @@ bool LegMerge::await(const Session& session, uint64_t other_session_lsn,
   const Leg& other = legs_[1 - session.leg];
   // A leg that has brought nothing yet begins somewhere; only one that has goes on from there.
   if (other_session_lsn == 0 || other.session_lsn != other_session_lsn) return false;
-  if (holes_.size() == SequenceTracker::kHolesMax) return false;
+  if (holes_.size() == kHolesMax) return false;
   holes_.push_back({hole.missing_from, hole.missing_to,
                     Session{static_cast<uint8_t>(1 - session.leg), other_session_lsn},
                     hole.across_connections});

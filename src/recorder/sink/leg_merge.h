@@ -17,9 +17,11 @@ namespace tapeworks::recorder {
 /// A connection brings a stream in order and whole, so what a leg has brought between the first and
 /// the last number of its session need not be taken from the other one again, however late that is.
 /// A function of the log's records. Memory: about 80 bytes, and 48 for each open hole, of which
-/// there are at most SequenceTracker::kHolesMax. Threads: one.
+/// there are at most kHolesMax. Threads: one.
 class LegMerge {
  public:
+  static constexpr size_t kHolesMax = 64;
+
   /// A leg's socket: its number, and the record that began it.
   struct Session {
     uint8_t leg = 0;

@@ -1,6 +1,7 @@
 #include "recorder/sink/log_state.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace tapeworks::recorder {
 namespace {
@@ -134,7 +135,7 @@ LogState::StreamState* LogState::stream(Venue venue, Stream stream, std::string_
   if (streams_.size() == kStreamsMax) return nullptr;
   const size_t window_rows = drops_repeats(stream) ? window_rows_ : 0;
   const SequenceTracker tracker(sequence_class_of(venue, stream), window_rows);
-  return &streams_.emplace(key_, StreamState{tracker, 0, {}, {}}).first->second;
+  return &streams_.emplace(key_, StreamState{tracker, 0, {}, {}, {}, 0, 0, 0}).first->second;
 }
 
 LogState::StreamName LogState::name_of_key(std::string_view key) {
@@ -246,9 +247,106 @@ void LogState::load_leg_times(ByteReader& in) {
   }
 }
 
+void LogState::save_holes(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(connections_.size()));
+  for (const auto& [number, connection] : connections_) {
+    out.put(number);
+    out.put(connection.last_gap_lsn);
+    out.put(connection.last_gap_from_ns);
+  }
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    out.put(stream.last_row_ns);
+    out.put(stream.gap_lsn);
+    stream.holes.save(out);
+  }
+}
+
+void LogState::load_holes(ByteReader& in) {
+  const size_t connection_count = in.take_count(4 + 8 + 8);
+  for (size_t i = 0; i < connection_count; ++i) {
+    const auto found = connections_.find(in.take<uint32_t>());
+    ConnectionState unknown;
+    ConnectionState& connection = found == connections_.end() ? unknown : found->second;
+    connection.last_gap_lsn = in.take<uint64_t>();
+    connection.last_gap_from_ns = in.take<int64_t>();
+    connection.last_gap_to_ns = log_time_ns;  // at the latest, as far as an earlier version knew
+  }
+  const size_t stream_count = in.take_count(4 + 8 + 8 + TradeHoles::kBytesMin);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    const auto last_row_ns = in.take<int64_t>();
+    const auto gap_lsn = in.take<uint64_t>();
+    TradeHoles holes = TradeHoles::load(in);
+    if (stream == streams_.end()) continue;
+    stream->second.last_row_ns = last_row_ns;
+    stream->second.last_event_ns = last_row_ns;  // as far as an earlier version knew
+    stream->second.gap_lsn = gap_lsn;
+    stream->second.holes = std::move(holes);
+  }
+}
+
+void LogState::save_hole_bounds(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(connections_.size()));
+  for (const auto& [number, connection] : connections_) {
+    out.put(number);
+    out.put(connection.last_gap_to_ns);
+  }
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    out.put(stream.last_event_ns);
+    stream.holes.save_bounds(out);
+  }
+}
+
+void LogState::load_hole_bounds(ByteReader& in) {
+  const size_t connection_count = in.take_count(4 + 8);
+  for (size_t i = 0; i < connection_count; ++i) {
+    const auto found = connections_.find(in.take<uint32_t>());
+    const auto to_ns = in.take<int64_t>();
+    if (found != connections_.end()) found->second.last_gap_to_ns = to_ns;
+  }
+  const size_t stream_count = in.take_count(4 + 8 + TradeHoles::kBytesMin);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    const auto last_event_ns = in.take<int64_t>();
+    if (stream != streams_.end()) stream->second.last_event_ns = last_event_ns;
+    TradeHoles unknown;
+    (stream == streams_.end() ? unknown : stream->second.holes).load_bounds(in);
+  }
+}
+
+std::vector<TradeGap> LogState::open_trade_gaps(const std::set<Venue>& venues,
+                                                size_t count_max) const {
+  std::vector<TradeGap> gaps;
+  if (venues.empty()) return gaps;
+  for (const auto& [key, stream] : streams_) {
+    const StreamName name = name_of_key(key);
+    if (stream.holes.holes().empty() || !venues.contains(name.venue)) continue;
+    for (const TradeHole& hole : stream.holes.holes()) {
+      if (!TradeHoles::is_open(hole, log_time_ns)) continue;
+      gaps.push_back({name.venue, std::string(name.symbol), hole.from, hole.to, hole.search_from_ns,
+                      hole.to_ns, hole.next});
+    }
+  }
+  std::ranges::sort(gaps, [](const TradeGap& one, const TradeGap& other) {
+    return std::tie(one.to_ns, one) < std::tie(other.to_ns, other);
+  });
+  // So that a venue with many leaves room for the others.
+  std::map<Venue, size_t> counts;
+  std::erase_if(gaps, [&](const TradeGap& gap) { return ++counts[gap.venue] > count_max; });
+  return gaps;
+}
+
 void LogState::add_gap(KnownGap gap) {
   if (gaps_.size() == kGapsMax) gaps_.pop_front();
   gaps_.push_back(std::move(gap));
+}
+
+void LogState::remove_gap(const std::string& json) {
+  std::erase_if(gaps_, [&](const KnownGap& gap) { return gap.json == json; });
 }
 
 void LogState::forget_gaps_before(int64_t time_ns) {
@@ -270,6 +368,22 @@ void LogState::save(ByteWriter& out) const {
   }
   out.put(static_cast<uint32_t>(gaps_.size()));
   for (const KnownGap& gap : gaps_) save_gap(gap, out);
+}
+
+size_t LogState::saved_bytes_about() const {
+  constexpr size_t kPairBytes = 16;
+  constexpr size_t kSymbolBytes = 32;
+  constexpr size_t kHoleBytes = 128;
+  constexpr size_t kBlockBytes = 512;  // of numbers and names
+  size_t bytes = (connections_.size() + streams_.size() + gaps_.size() + 1) * kBlockBytes;
+  for (const auto& [number, connection] : connections_) {
+    // Of the connection and of both legs.
+    bytes += 3 * connection.symbols.size() * kSymbolBytes;
+  }
+  for (const auto& [key, stream] : streams_) {
+    bytes += stream.tracker.pair_count() * kPairBytes + stream.holes.holes().size() * kHoleBytes;
+  }
+  return bytes;
 }
 
 Result<LogState> LogState::load(ByteReader& in, std::optional<size_t> dedupe_window_rows) {

@@ -16,8 +16,10 @@
 #include "recorder/protocol/log_event.h"
 #include "recorder/protocol/sequence.h"
 #include "recorder/protocol/stream_symbols.h"
+#include "recorder/protocol/trade_backfill.h"
 #include "recorder/sink/leg_merge.h"
 #include "recorder/sink/sampled_legs.h"
+#include "recorder/sink/trade_holes.h"
 
 namespace tapeworks::recorder {
 
@@ -39,6 +41,10 @@ struct ConnectionState {
   /// Since when nothing was received, and why, while that is so.
   std::optional<int64_t> gap_from_ns;
   std::string gap_cause;
+  /// The last such time that is over: the record that ended it, and its begin and end. 0: none.
+  uint64_t last_gap_lsn = 0;
+  int64_t last_gap_from_ns = 0;
+  int64_t last_gap_to_ns = 0;
 
   /// The sessions of the legs that are connected; 0 for one that is not.
   std::array<uint64_t, 2> live_sessions() const {
@@ -69,7 +75,8 @@ struct KnownGap {
 /// All that earlier records say about later ones: which symbols a connection has, how far each
 /// stream has come, how late it is. A function of the records up to `lsn`.
 ///
-/// Memory: kStreamsMax streams of up to 16 bytes a row of the window; kGapsMax gaps. Threads: one.
+/// Memory: kStreamsMax streams of up to 16 bytes a row of the window and a hole (SequenceTracker),
+/// and TradeHoles; kGapsMax gaps. Threads: one.
 class LogState {
  public:
   /// Streams beyond are recorded, but neither repeats nor holes are looked for.
@@ -96,6 +103,11 @@ class LogState {
     uint64_t session_lsn = 0;  ///< of the connection of its last row
     LegMerge legs;             ///< where copies are told by a number
     SampledLegs sampled;       ///< where they are not
+    TradeHoles holes;          ///< of trades
+    int64_t last_row_ns = 0;   ///< log time of the last one that moved its numbers; 0: not known
+    /// When that one happened, by the exchange's clock where that is plausible.
+    int64_t last_event_ns = 0;
+    uint64_t gap_lsn = 0;  ///< the last gap of its connection that is in front of a row of it
   };
   std::unordered_map<std::string, StreamState>& streams() { return streams_; }
   /// What a key of streams() stands for.
@@ -108,7 +120,13 @@ class LogState {
   /// Null when there are too many.
   StreamState* stream(Venue venue, Stream stream, std::string_view symbol);
 
+  /// Gaps of trades that may still be filled, the oldest first; of each of these venues at most
+  /// `count_max`.
+  std::vector<TradeGap> open_trade_gaps(const std::set<Venue>& venues, size_t count_max) const;
+
   void add_gap(KnownGap gap);
+  /// More is known of it: the next one takes its place.
+  void remove_gap(const std::string& json);
   const std::deque<KnownGap>& gaps() const { return gaps_; }
   /// Forgets gaps that ended before.
   void forget_gaps_before(int64_t time_ns);
@@ -126,7 +144,16 @@ class LogState {
   void save_leg_times(ByteWriter& out) const;
   void load_leg_times(ByteReader& in);
 
+  /// Likewise.
+  void save_holes(ByteWriter& out) const;
+  void load_holes(ByteReader& in);
+  /// Likewise; behind load_holes().
+  void save_hole_bounds(ByteWriter& out) const;
+  void load_hole_bounds(ByteReader& in);
+
   void save(ByteWriter& out) const;
+  /// Of all that is saved: megabytes, of which there should be no second copy while they are put.
+  size_t saved_bytes_about() const;
   /// Without a number the window is as it was saved.
   static Result<LogState> load(ByteReader& in, std::optional<size_t> dedupe_window_rows);
 

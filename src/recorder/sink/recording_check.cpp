@@ -297,10 +297,13 @@ Status RecordingChecker::tell_stream(const std::string& path, const Certificate&
     const std::string of_stream = text_of(gap, "stream");
     if (!symbol.empty() && symbol != row.symbol) continue;
     if (!of_stream.empty() && of_stream != row.stream) continue;
+    const auto missing_count = number_of(gap, "missing_count");
+    // What was fetched later is not missing.
+    if (gap.contains("filled_by") && missing_count.value_or(0) == 0) continue;
     ++row.gap_count;
     // Other counts are of several symbols together.
     if (!symbol.empty()) {
-      row.missing_count += static_cast<uint64_t>(number_of(gap, "missing_count").value_or(0));
+      row.missing_count += static_cast<uint64_t>(missing_count.value_or(0));
     }
   }
   row.status = status_of(certificate, row.gap_count);

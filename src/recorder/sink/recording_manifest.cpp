@@ -164,6 +164,18 @@ Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(const fs::p
   return entries;
 }
 
+/// A list, parsed: an hour of thousands of symbols is not to be read again for each of its files.
+struct RecordingManifest::List {
+  fs::path path;
+  Json json;
+};
+
+RecordingManifest::RecordingManifest(fs::path output_dir, Layout layout)
+    : output_dir_(std::move(output_dir)), layout_(layout) {}
+RecordingManifest::RecordingManifest(RecordingManifest&&) noexcept = default;
+RecordingManifest& RecordingManifest::operator=(RecordingManifest&&) noexcept = default;
+RecordingManifest::~RecordingManifest() = default;
+
 Status RecordingManifest::check() const {
   const fs::path path = output_dir_ / kManifestFile;
   TW_ASSIGN(const Json top, read_json(path));
@@ -199,10 +211,15 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
                               const fs::path& scratch) {
   const std::string list_name = manifest_list_of(certificate.partition);
   const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
-  TW_ASSIGN(Json list, read_json(path));
-  const bool is_new = list.is_null();
-  if (is_new) list = {{"files", Json::array()}};
-  Json& files = list["files"];
+  // What is not written in the end is not known either.
+  std::unique_ptr<List> list = std::move(latest_);
+  if (!list || list->path != path) {
+    TW_ASSIGN(Json json, read_json(path));
+    list = std::make_unique<List>(path, std::move(json));
+  }
+  const bool is_new = list->json.is_null();
+  if (is_new) list->json = {{"files", Json::array()}};
+  Json& files = list->json["files"];
   Json entry = to_json(certificate, file);
   const auto known = find_path(files, entry["path"]);
   if (known != files.end()) {
@@ -213,12 +230,14 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
     files.insert(place, std::move(entry));
   }
   if (is_new) TW_TRY(make_folders(path.parent_path()));
-  TW_TRY(replace_text_file(path, scratch, text_of(list)));
+  TW_TRY(replace_text_file(path, scratch, text_of(list->json)));
+  latest_ = std::move(list);
   // A crash may have come between the two files, so this looks each time.
   return add_list(list_name, scratch);
 }
 
 Status RecordingManifest::remove_list(const std::string& list_name, const fs::path& scratch) {
+  latest_.reset();
   const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
   TW_TRY(remove_file(path));
   TW_TRY(remove_empty_folder(path.parent_path()));
@@ -235,6 +254,7 @@ Status RecordingManifest::remove_list(const std::string& list_name, const fs::pa
 Status RecordingManifest::remove_files(const std::string& list_name,
                                        const std::vector<ManifestEntry>& files,
                                        const fs::path& scratch) {
+  latest_.reset();
   const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
   TW_ASSIGN(Json list, read_json(path));
   if (list.is_null()) return {};

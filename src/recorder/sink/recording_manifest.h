@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,11 +52,14 @@ struct ManifestEntry {
 ///   _manifest/{date}/{HH}.json  the files of one hour; {date}/tables.json those of a day's tables
 ///
 /// In two levels, so that publishing a file rewrites what is known of one hour and not of months.
-/// Visibility: each file is replaced in one step. Memory: the entries of one hour. Threads: one.
+/// Visibility: each file is replaced in one step. Memory: the entries of one hour, which are kept
+/// from one file to the next, so nobody else may write the manifest meanwhile. Threads: one.
 class RecordingManifest {
  public:
-  RecordingManifest(std::filesystem::path output_dir, Layout layout)
-      : output_dir_(std::move(output_dir)), layout_(layout) {}
+  RecordingManifest(std::filesystem::path output_dir, Layout layout);
+  RecordingManifest(RecordingManifest&&) noexcept;
+  RecordingManifest& operator=(RecordingManifest&&) noexcept;
+  ~RecordingManifest();
 
   /// kInvalidArgument when the folder holds a recording in another layout or of another version.
   Status check() const;
@@ -77,8 +81,11 @@ class RecordingManifest {
  private:
   Status add_list(const std::string& list_name, const std::filesystem::path& scratch);
 
+  struct List;
+
   std::filesystem::path output_dir_;
   Layout layout_;
+  std::unique_ptr<List> latest_;  ///< the one that a file was added to, as it is on disk; or null
 };
 
 /// The list that names a file of this partition: "2026-11-21/07" for rows, "2026-11-21/tables" for

@@ -35,6 +35,7 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
   SinkOptions sink_options = options.sink;
   sink_options.replay = true;
   sink_options.rows_from_lsn = options.from_lsn;
+  if (options.to_lsn != 0) sink_options.last_lsn = options.to_lsn;
   TW_ASSIGN(const auto sink, Sink::open(std::move(sink_options), pool));
   ReplayResult result;
   bool is_first = true;

@@ -56,9 +56,19 @@ Status Retention::delete_files(const std::vector<ManifestEntry>& files) {
       TW_TRY(remove_empty_folder(folder));
     }
     counts_.bytes += file.byte_count;
+    if (const auto time = parse_partition_time(file.partition())) {
+      int64_t& to_ns = deleted_to_ns_[std::string(exchange_of(file.path))];
+      to_ns = std::max(to_ns, time->end_ns);
+    }
   }
   counts_.files += files.size();
   return {};
+}
+
+bool Retention::has_deleted(std::string_view partition) const {
+  const auto deleted = deleted_to_ns_.find(exchange_of(partition));
+  const auto time = parse_partition_time(partition);
+  return deleted != deleted_to_ns_.end() && time && time->end_ns <= deleted->second;
 }
 
 Result<bool> Retention::step(const RetentionLimits& limits, RecordingManifest& manifest,

@@ -60,6 +60,9 @@ class Retention {
   /// What was known of the list of this file is out of date.
   void forget(const std::string& partition) { hours_.erase(manifest_list_of(partition)); }
 
+  /// Whether files of that hour have been deleted since this was made, or of a later one.
+  bool has_deleted(std::string_view partition) const;
+
   const RetentionCounts& counts() const { return counts_; }
 
  private:
@@ -81,7 +84,8 @@ class Retention {
   Status delete_files(const std::vector<ManifestEntry>& files);
 
   std::filesystem::path output_dir_;
-  std::map<std::string, Hour> hours_;  ///< by list
+  std::map<std::string, Hour> hours_;                          ///< by list
+  std::map<std::string, int64_t, std::less<>> deleted_to_ns_;  ///< by exchange: end of an hour
   RetentionCounts counts_;
 };
 

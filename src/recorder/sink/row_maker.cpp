@@ -50,7 +50,8 @@ struct RowMaker::Gap {
   std::optional<int64_t> from_sequence;
   std::optional<int64_t> to_sequence;
   std::optional<int64_t> missing_count;
-  std::string detail;
+  std::string_view filled_by = {};
+  std::string detail = {};
 };
 
 Status RowMaker::take(const LogRecord& record) {
@@ -62,7 +63,8 @@ Status RowMaker::take(const LogRecord& record) {
     return {};
   }
   if (*kind == LogKind::kHeartbeat) return {};
-  if (*kind == LogKind::kFrame || *kind == LogKind::kBackfill) return take_frame(record, *kind);
+  if (*kind == LogKind::kFrame) return take_frame(record);
+  if (*kind == LogKind::kBackfill) return take_backfill(record);
   return take_event(record, *kind);
 }
 
@@ -91,7 +93,7 @@ Status RowMaker::take_log_start(const LogRecord& record) {
   return write_awaited_holes(record);
 }
 
-Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
+Status RowMaker::take_frame(const LogRecord& record) {
   const auto source = decode_source(record.source);
   if (!source) {
     ++counts_.unknown_records;
@@ -105,7 +107,7 @@ Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
   }
   const bool is_binary = (record.flags & kLogFlagBinary) != 0;
   const Frame frame{text_of(record.payload), is_binary ? Opcode::kBinary : Opcode::kText,
-                    kind == LogKind::kFrame ? std::optional(record.wall_time_ns) : std::nullopt};
+                    record.wall_time_ns};
   DecodeContext context;
   context.symbols = connection == nullptr ? nullptr : &connection->stream_symbols;
   context.max_time_skew = std::chrono::nanoseconds(max_time_skew_ns_);
@@ -130,7 +132,7 @@ Status RowMaker::take_frame(const LogRecord& record, LogKind kind) {
   }
   int32_t frame_index = 0;
   for (EventRow& row : decoded_.rows()) {
-    TW_TRY(take_row(record, *source, kind, connection, frame_index++, row));
+    TW_TRY(take_row(record, *source, LogKind::kFrame, connection, frame_index++, row));
   }
   return {};
 }
@@ -140,8 +142,8 @@ Status RowMaker::take_placeholder(const LogRecord& record, LogSource source,
                                   const ConnectionState* connection) {
   const SequenceMark& mark = decoded_.placeholder;
   bool keep = true;
-  TW_TRY(
-      take_sequence(record, source, connection, mark.stream, mark.symbol, mark.sequence, 0, keep));
+  TW_TRY(take_sequence(record, source, connection, mark.stream, mark.symbol, mark.sequence, {}, 0,
+                       keep));
   if (!keep) return {};
   LogEvent event;
   event.stream = mark.stream;
@@ -168,7 +170,7 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
     bool keep = true;
     const uint64_t fingerprint = drops_repeats(row.stream) ? row_fingerprint(row) : 0;
     TW_TRY(take_sequence(record, source, connection, row.stream, row.symbol, *row.sequence,
-                         fingerprint, keep));
+                         row.event_time_ns, fingerprint, keep));
     const bool has_copies = connection != nullptr && connection->leg_connected[0] &&
                             connection->leg_connected[1] && has_merge_key(source.venue, row.stream);
     if (has_copies) ++(keep ? leg.first_copies : leg.second_copies);
@@ -207,8 +209,10 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   encoder_.put(row.flags);
   encoder_.put_or_null(row.raw);
   ++counts_.rows;
-  const int64_t time_ns =
-      is_backfill ? row.event_time_ns.value_or(record.wall_time_ns) : record.wall_time_ns;
+  // An hour far in the future would not be over for years.
+  const bool has_own_hour = is_backfill && row.event_time_ns &&
+                            *row.event_time_ns <= record.wall_time_ns + max_time_skew_ns_;
+  const int64_t time_ns = has_own_hour ? *row.event_time_ns : record.wall_time_ns;
   return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
                       encoder_.finish());
 }
@@ -234,20 +238,55 @@ SampledLegs::Verdict RowMaker::judge_sampled(const LogRecord& record, LogSource 
       owner && connection->were_together(*owner, active));
 }
 
+/// The exchange's time of a row when it lies a little before that of its record, which it is else:
+/// a search that begins too early finds the same, and one that begins too late does not.
+int64_t RowMaker::plausible_time(std::optional<int64_t> event_time_ns,
+                                 const LogRecord& record) const {
+  const int64_t age_ns = record.wall_time_ns - event_time_ns.value_or(record.wall_time_ns);
+  const bool is_plausible = age_ns >= 0 && age_ns <= max_time_skew_ns_;
+  return record.wall_time_ns - (is_plausible ? age_ns : 0);
+}
+
 Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
                                const ConnectionState* connection, Stream stream,
-                               const std::string& symbol, int64_t sequence, uint64_t fingerprint,
+                               const std::string& symbol, int64_t sequence,
+                               std::optional<int64_t> event_time_ns, uint64_t fingerprint,
                                bool& keep) {
   LogState::StreamState* const state = state_.stream(source.venue, stream, symbol);
   if (state == nullptr) return {};
   const uint64_t session_lsn = connection == nullptr ? 0 : connection->session_lsn;
   if (state->session_lsn != session_lsn) state->tracker.connection_changed();
   state->session_lsn = session_lsn;
+  if (state->holes.covers(sequence, record.wall_time_ns) && !state->tracker.misses(sequence)) {
+    // It was fetched, and comes after all.
+    ++counts_.repeats;
+    keep = false;
+    if (sequence_class_of(source.venue, stream) == SequenceClass::kContiguous) return {};
+    // A fetched copy has other values, so here only the number says so, and that is no proof.
+    LogEvent event;
+    event.stream = stream;
+    event.count = sequence;
+    return write_event(record, "backfill_repeat", event, symbol);
+  }
+  const int64_t last_row_ns = state->last_row_ns;
+  const auto last_number = state->tracker.last();
+  if (stream == Stream::kTrade && connection != nullptr) {
+    note_trades_before(record, source, *connection, *state, sequence);
+  }
   const LegMerge::Session session{
       source.leg, connection == nullptr ? 0 : connection->leg_session_lsns[source.leg]};
   const auto other_copy = state->legs.other_copy(session, sequence);
   const SequenceFinding finding = state->tracker.observe(sequence, fingerprint, other_copy);
-  if (finding.kind == SequenceFinding::Kind::kReset) state->legs.clear();
+  // What is sent again after a reconnect is no sign that the stream was there meanwhile.
+  if (state->tracker.last() != last_number) {
+    state->last_row_ns = record.wall_time_ns;
+    state->last_event_ns = plausible_time(event_time_ns, record);
+  }
+  if (finding.forgotten) state->holes.give_up(finding.forgotten->from, finding.forgotten->to);
+  if (finding.kind == SequenceFinding::Kind::kReset) {
+    state->legs.clear();
+    state->holes.clear();
+  }
   state->legs.note(session, sequence);
   const LogState::StreamName name{source.venue, stream, symbol};
   if (state->legs.has_holes()) {
@@ -256,7 +295,7 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
     const auto sessions =
         connection == nullptr ? std::array<uint64_t, 2>{} : connection->live_sessions();
     for (const auto& hole : state->legs.take_lost(session, sequence, sessions)) {
-      TW_TRY(write_hole(record, record.connection, name, hole));
+      TW_TRY(write_hole(record, record.connection, name, hole, last_row_ns));
     }
     // Nobody was told that it was missing.
     if (is_awaited) return {};
@@ -274,7 +313,8 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
       if (state->legs.await(session, other_lsn, finding)) return {};
       return write_hole(
           record, record.connection, name,
-          {finding.missing_from, finding.missing_to, session, finding.across_connections});
+          {finding.missing_from, finding.missing_to, session, finding.across_connections},
+          last_row_ns);
     }
     case SequenceFinding::Kind::kLate:
     case SequenceFinding::Kind::kReset: {
@@ -293,7 +333,8 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
 }
 
 Status RowMaker::write_hole(const LogRecord& record, uint32_t connection,
-                            const LogState::StreamName& stream, const LegMerge::OpenHole& hole) {
+                            const LogState::StreamName& stream, const LegMerge::OpenHole& hole,
+                            int64_t began_ns) {
   ++counts_.holes;
   Gap gap;
   gap.lsn = record.lsn;
@@ -307,6 +348,44 @@ Status RowMaker::write_hole(const LogRecord& record, uint32_t connection,
   gap.from_sequence = hole.from;
   gap.to_sequence = hole.to;
   gap.missing_count = hole.to - hole.from + 1;
+  LogState::StreamState* const state = state_.stream(stream.venue, stream.stream, stream.symbol);
+  if (state != nullptr) {
+    TradeHole trades{.from = hole.from,
+                     .to = hole.to,
+                     .search_from_ns = began_ns,
+                     .connection = connection,
+                     .cause = std::string(gap.cause),
+                     .from_ns = {},
+                     .to_ns = gap.to_ns};
+    // One too old or too many remains what it is now, a gap.
+    static_cast<void>(state->holes.add(std::move(trades), began_ns, record.wall_time_ns));
+  }
+  return write_gap(gap);
+}
+
+/// What was fetched of a gap takes its place in certificates; in `_gaps` it is another row.
+Status RowMaker::write_filled_gap(const LogRecord& record, const LogState::StreamName& stream,
+                                  const TradeHole& hole, std::optional<int64_t> missing_count,
+                                  std::string detail) {
+  Gap gap;
+  gap.lsn = record.lsn;
+  gap.venue = stream.venue;
+  gap.connection = hole.connection;
+  gap.from_ns = hole.from_ns;
+  gap.to_ns = hole.to_ns;
+  gap.cause = hole.cause;
+  gap.symbol = stream.symbol;
+  gap.stream = stream.stream;
+  gap.sequence_class = name_of(sequence_class_of(stream.venue, stream.stream));
+  gap.from_sequence = hole.from;
+  gap.to_sequence = hole.to;
+  if (missing_count) {
+    gap.missing_count = hole.to - hole.from + 1;
+    state_.remove_gap(gap_json(gap));
+  }
+  gap.missing_count = missing_count;
+  gap.filled_by = "rest";
+  gap.detail = std::move(detail);
   return write_gap(gap);
 }
 
@@ -321,7 +400,7 @@ Status RowMaker::write_awaited_holes(const LogRecord& record) {
   for (const std::string_view key : keys) {
     LogState::StreamState& stream = state_.streams().find(std::string(key))->second;
     for (const auto& hole : stream.legs.take_all()) {
-      TW_TRY(write_hole(record, 0, LogState::name_of_key(key), hole));
+      TW_TRY(write_hole(record, 0, LogState::name_of_key(key), hole, stream.last_row_ns));
     }
   }
   return {};
@@ -475,6 +554,9 @@ Status RowMaker::write_connection_gap(const LogRecord& record, uint32_t number,
   gap.venue = venue_of(connection.source);
   gap.connection = number;
   gap.from_ns = std::exchange(connection.gap_from_ns, std::nullopt);
+  connection.last_gap_lsn = record.lsn;
+  connection.last_gap_from_ns = *gap.from_ns;
+  connection.last_gap_to_ns = record.wall_time_ns;
   gap.to_ns = record.wall_time_ns;
   gap.cause = connection.gap_cause;
   gap.detail = std::move(detail);
@@ -531,6 +613,19 @@ Status RowMaker::write_event(const LogRecord& record, std::string_view name, con
                       encoder_.finish());
 }
 
+std::string RowMaker::gap_json(const Gap& gap) {
+  nlohmann::ordered_json json{{"cause", gap.cause}, {"connection", gap.connection}};
+  if (gap.from_ns) json["from_time"] = *gap.from_ns;
+  json["to_time"] = gap.to_ns;
+  if (!gap.symbol.empty()) json["symbol"] = gap.symbol;
+  if (gap.stream) json["stream"] = name_of(*gap.stream);
+  if (gap.from_sequence) json["from_sequence"] = *gap.from_sequence;
+  if (gap.to_sequence) json["to_sequence"] = *gap.to_sequence;
+  if (gap.missing_count) json["missing_count"] = *gap.missing_count;
+  if (!gap.filled_by.empty()) json["filled_by"] = gap.filled_by;
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 Status RowMaker::write_gap(const Gap& gap) {
   ++counts_.gaps;
   encoder_.begin();
@@ -546,19 +641,11 @@ Status RowMaker::write_gap(const Gap& gap) {
   encoder_.put(gap.from_sequence);
   encoder_.put(gap.to_sequence);
   encoder_.put(gap.missing_count);
-  encoder_.null();  // filled_by
+  encoder_.put_or_null(gap.filled_by);
   encoder_.put_or_null(gap.detail);
 
-  nlohmann::ordered_json json{{"cause", gap.cause}, {"connection", gap.connection}};
-  if (gap.from_ns) json["from_time"] = *gap.from_ns;
-  json["to_time"] = gap.to_ns;
-  if (!gap.symbol.empty()) json["symbol"] = gap.symbol;
-  if (gap.stream) json["stream"] = name_of(*gap.stream);
-  if (gap.from_sequence) json["from_sequence"] = *gap.from_sequence;
-  if (gap.to_sequence) json["to_sequence"] = *gap.to_sequence;
-  if (gap.missing_count) json["missing_count"] = *gap.missing_count;
   state_.add_gap({gap.venue, std::string(gap.symbol), gap.from_ns.value_or(gap.to_ns), gap.to_ns,
-                  json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)});
+                  gap_json(gap)});
   return target_.take(TableKind::kGaps, partition_name(gap.venue, ""), gap.to_ns,
                       encoder_.finish());
 }

@@ -38,9 +38,10 @@ struct RowCounts {
   uint64_t rows = 0;
   uint64_t quarantined = 0;
   uint64_t repeats = 0;
-  uint64_t standby_rows = 0;  ///< sampled books of a leg that was not the active one
-  uint64_t holes = 0;         ///< on contiguous streams
-  uint64_t gaps = 0;          ///< rows of `_gaps`
+  uint64_t standby_rows = 0;      ///< sampled books of a leg that was not the active one
+  uint64_t holes = 0;             ///< on contiguous streams
+  uint64_t gaps = 0;              ///< rows of `_gaps`
+  uint64_t backfilled_again = 0;  ///< fetched trades that were there already
   uint64_t resets = 0;
   uint64_t unknown_records = 0;  ///< of a kind or source that this version does not know
   std::map<std::string, uint64_t, std::less<>> frame_kinds;  ///< "rows", "ack", "ignored:aggTrade"
@@ -51,6 +52,7 @@ struct RowCounts {
     uint64_t first_copies = 0;   ///< rows of streams that both legs bring, taken from this one
     uint64_t second_copies = 0;  ///< likewise, left out because the other one was faster
   };
+  std::array<uint64_t, kVenues.size()> backfilled{};      ///< rows, by venue
   std::array<std::array<Leg, 2>, kVenues.size()> legs{};  ///< by venue
 };
 
@@ -70,7 +72,7 @@ class RowMaker {
  private:
   struct Gap;
 
-  Status take_frame(const LogRecord& record, LogKind kind);
+  Status take_frame(const LogRecord& record);
   Status take_placeholder(const LogRecord& record, LogSource source,
                           const ConnectionState* connection);
   Status take_row(const LogRecord& record, LogSource source, LogKind kind,
@@ -79,10 +81,23 @@ class RowMaker {
                                      const ConnectionState* connection, const EventRow& row);
   Status take_sequence(const LogRecord& record, LogSource source, const ConnectionState* connection,
                        Stream stream, const std::string& symbol, int64_t sequence,
-                       uint64_t fingerprint, bool& keep);
+                       std::optional<int64_t> event_time_ns, uint64_t fingerprint, bool& keep);
+  int64_t plausible_time(std::optional<int64_t> event_time_ns, const LogRecord& record) const;
   Status write_hole(const LogRecord& record, uint32_t connection,
-                    const LogState::StreamName& stream, const LegMerge::OpenHole& hole);
+                    const LogState::StreamName& stream, const LegMerge::OpenHole& hole,
+                    int64_t began_ns);
   Status write_awaited_holes(const LogRecord& record);
+  void note_trades_before(const LogRecord& record, LogSource source,
+                          const ConnectionState& connection, LogState::StreamState& state,
+                          int64_t sequence);
+  Status take_backfill(const LogRecord& record);
+  Status take_backfill_page(const LogRecord& record, LogSource source, const LogEvent& event,
+                            LogState::StreamState& state, TradeHole& hole);
+  Status take_backfill_end(const LogRecord& record, LogSource source, const LogEvent& event,
+                           LogState::StreamState& state, TradeHole& hole);
+  Status write_filled_gap(const LogRecord& record, const LogState::StreamName& stream,
+                          const TradeHole& hole, std::optional<int64_t> missing_count,
+                          std::string detail);
   Status take_event(const LogRecord& record, LogKind kind);
   Status take_over_number(const LogRecord& record, LogSource source, ConnectionState& connection);
   Status take_leg_switch(const LogRecord& record, LogSource source, const LogEvent& event,
@@ -98,6 +113,7 @@ class RowMaker {
   Status write_event(const LogRecord& record, std::string_view name, const LogEvent& event,
                      std::string_view symbol);
   Status write_gap(const Gap& gap);
+  static std::string gap_json(const Gap& gap);
   Status quarantine(const LogRecord& record, LogSource source, std::string_view reason);
 
   LogState& state_;

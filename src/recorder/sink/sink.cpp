@@ -279,7 +279,11 @@ Status Sink::close(Partition& partition, uint64_t lsn, bool as_cut, bool& is_ove
     job.table = open.table;
     job.close_lsn = lsn;
     job.complete = complete;
-    job.partial = as_cut || open.begin_ns < state_.whole_from_ns;
+    // Fetched rows can bring back an hour that retention has deleted, but not the rest of it.
+    const bool is_late = open.close_time_ns > open.end_ns + options_.grace_ns;
+    const bool was_deleted =
+        is_late && open.table == TableKind::kRows && retention_.has_deleted(open.path);
+    job.partial = as_cut || was_deleted || open.begin_ns < state_.whole_from_ns;
     job.gaps = gaps_of(open);
     merges_.push_back({std::move(job), std::move(partition.buffer)});
   }
@@ -392,8 +396,8 @@ Status Sink::flush_largest() {
 Status Sink::save_space() {
   for (PendingMerge& merge : merges_) TW_TRY(flush_rest(merge));
   for (auto& [path, partition] : partitions_) TW_TRY(flush(*partition));
-  if (state_.lsn != 0) TW_TRY(write_checkpoint(make_snapshot()));
   snapshot_.reset();
+  if (state_.lsn != 0) TW_TRY(write_checkpoint(make_snapshot()));
   for (Removal& removal : removals_) removal.due_ns = state_.log_time_ns;
   return {};
 }
@@ -428,6 +432,7 @@ Status Sink::finish() {
   }
   for (auto& [path, partition] : partitions_) TW_TRY(flush(*partition));
   if (state_.lsn == 0) return {};
+  snapshot_.reset();
   return write_checkpoint(make_snapshot());
 }
 

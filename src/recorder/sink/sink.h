@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,7 +40,7 @@ struct SinkStatus {
   uint64_t parts = 0;
   uint64_t waiting_merges = 0;
   uint64_t published_files = 0;  ///< since this sink was opened
-  uint64_t kept_files = 0;       ///< replay: not replaced, because what was made is partial
+  uint64_t kept_files = 0;       ///< replay: not replaced, because what was made lacks more
   uint64_t set_aside_files = 0;  ///< published files that could not be read
   uint64_t evictions = 0;        ///< parts written early because memory was short
   RetentionCounts deleted;       ///< published hours that retention took
@@ -108,6 +109,12 @@ class Sink final : private RowTarget {
 
   /// Files that begin before lack rows, because the log begins later. 0: it has all from the first.
   int64_t whole_from_ns() const { return state_.whole_from_ns; }
+
+  /// Gaps of trades that may still be filled, the oldest first; of each of these venues at most
+  /// `count_max`.
+  std::vector<TradeGap> open_trade_gaps(const std::set<Venue>& venues, size_t count_max) const {
+    return state_.open_trade_gaps(venues, count_max);
+  }
 
   SinkStatus status() const;
   const RowCounts& counts() const { return maker_.counts(); }
@@ -217,6 +224,7 @@ class Sink final : private RowTarget {
   std::deque<Removal> removals_;
   bool begins_late_ = false;                 ///< the first record given was not the log's first
   std::map<std::string, Certificate> made_;  ///< replay: what this sink published
+  std::set<std::string> kept_;               ///< replay: what it left as it was
 
   std::optional<Snapshot> snapshot_;
   uint64_t checkpoint_lsn_ = 0;

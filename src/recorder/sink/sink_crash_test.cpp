@@ -13,6 +13,7 @@ SyntheticLog random_log(uint32_t seed, int record_count) {
   SyntheticLog log;
   int64_t trade_id = 1'000;
   int64_t update = 50'000;
+  int64_t hole_end = 0;
   std::vector<std::string> trades{binance_trade("AAA", trade_id, log.time_ns())};
   const std::vector<std::string> symbols{"AAA", "BBB", "Ccc", "币安人生USDT"};
   for (uint32_t connection = 1; connection <= 3; ++connection) {
@@ -48,6 +49,7 @@ SyntheticLog random_log(uint32_t seed, int record_count) {
         break;
       case 6:
         trade_id += 3;  // a hole
+        hole_end = trade_id;
         break;
       case 7:
       case 40:
@@ -57,10 +59,18 @@ SyntheticLog random_log(uint32_t seed, int record_count) {
         log.append(LogKind::kFrame, trades[random() % trades.size()], spot, connection);
         break;
       case 8:
-        log.append(
-            LogKind::kBackfill,
-            binance_trade(symbol, 7, log.time_ns() - static_cast<int64_t>(random() % 5) * kHourNs),
-            spot, connection);
+        // For the last hole, perhaps before it shows, perhaps in two answers, of hours before.
+        log.event(LogKind::kBackfill,
+                  backfill_event("AAA", hole_end - 2, hole_end, kBackfillPage,
+                                 binance_trade_page(
+                                     {hole_end - static_cast<int64_t>(random() % 3), hole_end},
+                                     log.time_ns() - static_cast<int64_t>(random() % 5) * kHourNs)),
+                  spot, 0);
+        if (random() % 2 == 0) {
+          log.event(LogKind::kBackfill,
+                    backfill_event("AAA", hole_end - 2, hole_end, "partly_filled", "no more"), spot,
+                    0);
+        }
         break;
       case 9:
         log.append(LogKind::kFrame, R"({"result":null,"id":3})", spot, connection);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string_view>
 
 #include "base/result.h"
@@ -40,6 +41,9 @@ struct SinkOptions {
   bool replay = false;
   /// Of a replay: rows of earlier records are left out, though the records count for what follows.
   uint64_t rows_from_lsn = 0;
+  /// Of a replay: the last record that will be read. A published file that is whole and has rows of
+  /// later ones stays.
+  uint64_t last_lsn = std::numeric_limits<uint64_t>::max();
 
   /// Of a recorder: the log, which gets a state file at each hour (state_files.h). Empty: none.
   std::filesystem::path log_dir;

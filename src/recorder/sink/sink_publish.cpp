@@ -49,12 +49,14 @@ Result<bool> Sink::work() {
 /// Leaves merge_ empty when there is nothing to do for the first job.
 Status Sink::begin_merge() {
   PendingMerge& pending = merges_.front();
-  const MergeJob& job = pending.job;
+  MergeJob& job = pending.job;
   TW_TRY(flush_rest(pending));
   orphans_.erase(job.partition);
   TW_ASSIGN(const auto previous, published(job.partition));
   // Before a crash this sink's predecessor came so far already.
   if (previous && previous->close_lsn >= job.close_lsn) return note_published(*previous);
+  // What a file lacks does not come any more.
+  if (!options_.replay && previous) job.partial |= previous->partial;
   FileMerge::Inputs inputs;
   inputs.previous = previous;
   inputs.previous_path = file_path(job.partition);
@@ -67,10 +69,12 @@ Status Sink::begin_merge() {
   // A log that begins late does not say what earlier records did: which numbers came before, and
   // which connection was down.
   const bool is_doubtful = job.partial || (begins_late_ && !made_.contains(job.partition));
-  if (is_doubtful && options_.replay) {
+  if (options_.replay) {
     TW_ASSIGN(const auto present, read_certificate(file_path(job.partition), pool_));
-    if (present && !present->partial) {
-      ++counts_.kept_files;
+    // Later records than those that are read have added to an hour that was over: fetched trades.
+    const bool has_later_rows = present && present->last_lsn > options_.last_lsn;
+    if (present && !present->partial && (is_doubtful || has_later_rows)) {
+      if (kept_.insert(job.partition).second) ++counts_.kept_files;
       return {};
     }
   }

@@ -14,6 +14,7 @@
 #include <arrow/table.h>
 #include <gtest/gtest.h>
 
+#include "base/lower_case.h"
 #include "recorder/protocol/log_event.h"
 #include "recorder/sink/sink.h"
 #include "storage/parquet_read.h"
@@ -102,17 +103,36 @@ inline ScratchFolder make_scratch() {
   return ScratchFolder::make(has_memory ? "/dev/shm" : "").value();
 }
 
-inline std::string lower_case(std::string text) {
-  for (char& byte : text) byte = static_cast<char>(std::tolower(static_cast<unsigned char>(byte)));
-  return text;
-}
-
 inline std::string binance_trade(const std::string& symbol, int64_t id, int64_t time_ns) {
   return fmt::format(
       R"({{"stream":"{}@trade","data":{{"e":"trade","E":{},"s":"{}","t":{},"p":"{}.50","q":"0.{}",)"
       R"("T":{},"m":{},"M":true}}}})",
       lower_case(symbol), time_ns / 1'000'000, symbol, id, 100 + id % 7, 1 + id % 9,
       time_ns / 1'000'000, id % 2 == 0 ? "true" : "false");
+}
+
+/// What Binance's REST interface says about past trades.
+inline std::string binance_trade_page(const std::vector<int64_t>& ids, int64_t time_ns) {
+  std::string page;
+  for (const int64_t id : ids) {
+    page +=
+        fmt::format(R"({}{{"id":{},"price":"{}.50","qty":"0.{}","time":{},"isBuyerMaker":true}})",
+                    page.empty() ? "" : ",", id, 100 + id % 7, 1 + id % 9, time_ns / 1'000'000);
+  }
+  return "[" + page + "]";
+}
+
+/// A backfill record for the gap of `from` to `to`: a page, or how it has ended.
+inline LogEvent backfill_event(const std::string& symbol, int64_t from, int64_t to,
+                               std::string_view cause, std::string detail) {
+  LogEvent event;
+  event.cause = cause;
+  event.detail = std::move(detail);
+  event.stream = Stream::kTrade;
+  event.symbols = {symbol};
+  event.from_sequence = from;
+  event.to_sequence = to;
+  return event;
 }
 
 inline std::string binance_book(const std::string& symbol, int64_t update) {

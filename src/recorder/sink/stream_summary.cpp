@@ -20,6 +20,7 @@ namespace {
 constexpr std::array kKeyColumns{"exchange", "market", "transport", "stream", "symbol"};
 using Key = std::array<std::string_view, kKeyColumns.size()>;
 
+constexpr std::string_view kBackfillSource = "backfill";
 // A unit separator stands in no name of a venue and no symbol.
 constexpr char kSeparator = '\x1f';
 
@@ -60,6 +61,7 @@ Status StreamSummary::add(const arrow::Table& rows) {
     }
     const auto& sequences =
         static_cast<const arrow::Int64Array&>(*batch->GetColumnByName("sequence"));
+    const auto& sources = static_cast<const arrow::StringArray&>(*batch->GetColumnByName("source"));
     for (int64_t row = 0; row < batch->num_rows(); ++row) {
       key.clear();
       for (const auto* column : columns) {
@@ -71,8 +73,12 @@ Status StreamSummary::add(const arrow::Table& rows) {
       Stream& stream = found->second;
       ++stream.row_count;
       if (sequences.IsNull(row)) continue;
-      if (!stream.first_sequence) stream.first_sequence = sequences.Value(row);
+      const bool is_live = sources.GetView(row) != kBackfillSource;
+      if (!is_live && stream.has_live_rows) continue;
+      const bool is_first = !stream.first_sequence || is_live != stream.has_live_rows;
+      if (is_first) stream.first_sequence = sequences.Value(row);
       stream.last_sequence = sequences.Value(row);
+      stream.has_live_rows |= is_live;
     }
   }
 }

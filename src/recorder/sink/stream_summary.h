@@ -26,6 +26,7 @@ class StreamSummary {
     uint64_t row_count = 0;
     std::optional<int64_t> first_sequence;
     std::optional<int64_t> last_sequence;
+    bool has_live_rows = false;  ///< with a number; then fetched ones, out of order, do not count
   };
   /// "exchange market transport stream" and the symbol behind them.
   std::map<std::string, Stream, std::less<>> streams_;
