@@ -2,6 +2,7 @@
 # Makes the Python environments of the benchmark; a second call finds them in place and ends at once.
 #
 #   bench/setup.sh           build/bench-venv: the peers, pinned in bench/requirements.txt
+#   bench/setup.sh recorder  also build/bench-recorder-venv: cryptofeed, for `recorder.py cryptofeed`
 #   bench/setup.sh tpch      also build/bench-tpch-venv: dbgen, for `compare.py tpch`
 #
 # A peer that cannot be installed is named and left out; the bench then says that it is missing.
@@ -50,6 +51,7 @@ prepare() { # FOLDER REQUIREMENTS
 prepare build/bench-venv bench/requirements.txt
 case ${1:-} in
   '') ;;
+  recorder) prepare build/bench-recorder-venv bench/requirements-recorder.txt ;;
   tpch) prepare build/bench-tpch-venv bench/requirements-tpch.txt ;;
-  *) give_up "unknown argument '$1'; use none, or tpch." ;;
+  *) give_up "unknown argument '$1'; use none, recorder or tpch." ;;
 esac

@@ -128,9 +128,31 @@ def pnl(results: dict[str, object]) -> Iterator[Chart]:
     yield "bars", "P&L: groups per second of CPU", figure
 
 
+def resident_over_time(results: dict[str, object]) -> Iterator[Chart]:
+    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+    for run, colour in zip(results["recordings"], (OURS_COLOUR, PEER_COLOUR)):
+        minutes = [sample["at_seconds"] / 60 for sample in run["samples"]]
+        axes.plot(minutes, [sample["resident_bytes"] / 2**20 for sample in run["samples"]], color=colour, label=run["title"])
+    for change in results["recordings"][0]["changes_at_seconds"]:
+        axes.axvline(change / 60, color=SYNC_COLOUR, linewidth=0.6, linestyle=":")
+    limit = results["parameters"]["memory_bytes"] / 2**20
+    axes.axhline(limit, color=SYNC_COLOUR, linewidth=0.8, linestyle="--", label=f"--memory {limit:.0f}MiB")
+    axes.set(xlabel="minutes (dotted: the hour changes)", ylabel="resident memory, MiB", xlim=(0, None), ylim=(0, None))
+    axes.grid(alpha=0.25, linewidth=0.5)
+    axes.legend(frameon=False, fontsize=8)
+    yield "resident", "resident memory over time under the same load", figure
+
+
+RECORDER_CHARTS = {"recorder-profile": resident_over_time, "recorder-cryptofeed": resident_over_time}
+
+
 def charts_of(results: dict[str, object]) -> Iterator[Chart]:
-    found = summaries(results["runs"])
     kind = results["bench"]
+    if kind.startswith("recorder-"):
+        if kind in RECORDER_CHARTS:
+            yield from RECORDER_CHARTS[kind](results)
+        return
+    found = summaries(results["runs"])
     if kind in ("etl", "tpch"):
         yield from side_by_side(found)
     elif kind == "growth":

@@ -4,29 +4,12 @@ A claim that the results cannot judge (a cell was not run, a contender failed) i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from tapebench.claim import Claim, at_least, at_most
 from tapebench.contenders import OURS, PEERS, TAPEWORKS, TAPEWORKS_RUN
 from tapebench.inputs import FULL_ROWS
 from tapebench.results import Summary, find, summaries
 from tapebench.units import show_bytes
-
-
-@dataclass(frozen=True)
-class Claim:
-    """`text` says the limit, `found` what came out."""
-
-    text: str
-    found: str
-    holds: bool
-
-
-def at_least(text: str, value: float, limit: float, unit: str = "x") -> Claim:
-    return Claim(f"{text}: at least {limit:g}{unit}", f"{value:.2f}{unit}", value >= limit)
-
-
-def at_most(text: str, value: float, limit: float, unit: str = "x") -> Claim:
-    return Claim(f"{text}: at most {limit:g}{unit}", f"{value:.2f}{unit}", value <= limit)
 
 
 def fastest_peer(found: list[Summary], **cell: object) -> Summary | None:
@@ -128,7 +111,3 @@ def claims_of(results: dict[str, object]) -> list[Claim]:
         wrong = [f"{check['contender']} {check['cell']}" for check in checks if not check["agrees"]]
         judged.append(Claim("all results agree", "yes" if not wrong else "no: " + "; ".join(wrong), not wrong))
     return judged
-
-
-def show_claims(judged: list[Claim]) -> str:
-    return "\n".join(f"{'holds' if claim.holds else 'MISSED':<7} {claim.text}; found {claim.found}" for claim in judged)

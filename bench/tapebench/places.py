@@ -7,6 +7,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BENCH = REPOSITORY / "bench"
 BINARY = REPOSITORY / "build/release/tapeworks"
 PEER_PYTHON = REPOSITORY / "build/bench-venv/bin/python"
+CRYPTOFEED_PYTHON = REPOSITORY / "build/bench-recorder-venv/bin/python"
 DBGEN_PYTHON = REPOSITORY / "build/bench-tpch-venv/bin/python"
 DEFAULT_WORK_FOLDER = REPOSITORY / "build/bench"
 

@@ -3,10 +3,12 @@
 import argparse
 import os
 import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tapebench.claims import claims_of, show_claims
+from tapebench.claim import Claim, show_claims
+from tapebench.claims import claims_of
 from tapebench.contenders import CONTENDERS, PEERS, Contender
 from tapebench.inputs import Trades, generated, given, shape_of
 from tapebench.machine import describe, disk_bandwidth
@@ -97,13 +99,25 @@ def begin(bench: str, places: Places, options: argparse.Namespace) -> dict[str, 
               f"{show_bytes(disk['read_bytes_per_second'])}/s read")
     if machine["load_before"] > 0.5:
         print(f"WARNING: the machine is not quiet (load {machine['load_before']:.2f}); times will be too long", flush=True)
-    return new_results(bench, machine=machine, disk=disk, parameters=parameters, missing_peers=[], inputs=[], runs=[], checks={})
+    return new_results(bench, command=command_of(sys.argv), machine=machine, disk=disk, parameters=parameters, missing_peers=[], inputs=[], runs=[], checks={})
 
 
-def finish(results: dict[str, object], tables: str, options: argparse.Namespace) -> int:
-    """Prints, saves and removes the outputs; 1 when the results of two contenders differ."""
+def command_of(arguments: list[str]) -> str:
+    """What was asked for, without the places of this machine."""
+    words, places = [f"bench/{Path(arguments[0]).name}"], ("--results", "--work-dir", "--binary", "--input", "--prices")
+    rest = iter(arguments[1:])
+    for word in rest:
+        if word in places:
+            next(rest, None)
+        elif not word.startswith(tuple(f"{place}=" for place in places)):
+            words.append(word)
+    return " ".join(words)
+
+
+def finish(results: dict[str, object], tables: str, options: argparse.Namespace, judged: list[Claim] | None = None) -> int:
+    """Prints, saves and removes the outputs; 1 when the results of two contenders differ. Without `judged` claims_of() judges."""
     shutil.rmtree(Places(options.binary, options.work_dir.resolve()).runs, ignore_errors=True)
-    judged = claims_of(results)
+    judged = claims_of(results) if judged is None else judged
     results["claims"] = [asdict(claim) for claim in judged]
     print("\n" + tables)
     for check in results["checks"].values():

@@ -7,14 +7,18 @@ is added at its end. The rest of the page stays as it is.
 import argparse
 from pathlib import Path
 
-from tapebench.claims import claims_of, show_claims
+from tapebench.claim import show_claims
+from tapebench.claims import claims_of
 from tapebench.commands import etl, formats, growth, increment, pnl, tpch
 from tapebench.inputs import run_helper
 from tapebench.places import PEER_PYTHON, BenchError
+from tapebench.recorder import latency, profile, throughput, versus_cryptofeed
 from tapebench.results import load
 from tapebench.units import show_bytes
 
-TABLES = {"etl": etl, "growth": growth, "formats": formats, "pnl": pnl, "tpch": tpch, "increment": increment}
+TABLES = {"etl": etl, "growth": growth, "formats": formats, "pnl": pnl, "tpch": tpch, "increment": increment, "recorder-profile": profile,
+          "recorder-latency": latency, "recorder-throughput": throughput,
+          "recorder-cryptofeed": versus_cryptofeed}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +26,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--docs", type=Path, help="folder of benchmarks.md; without it everything is printed only")
 
 
-def conditions(results: dict[str, object]) -> str:
-    """What the numbers were measured on, in one paragraph."""
+def machine_sentences(results: dict[str, object]) -> list[str]:
     machine, disk = results["machine"], results["disk"]
-    inputs = "; ".join(dict.fromkeys(f"{i['label']} ({show_bytes(i['bytes'])})" for i in results["inputs"]
-                                      if i.get("variant") in (None, formats.OURSELVES)))
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     parts = [f"{results['created'][:10]}, {machine['tapeworks']}, {packages}.",
              f"{machine['processor']}, {machine['cpu_count']} processors, {show_bytes(machine['memory_bytes'])}, "
@@ -34,6 +35,16 @@ def conditions(results: dict[str, object]) -> str:
     if disk:
         parts.append(f"Disk: {show_bytes(disk['write_bytes_per_second'])}/s written and synced, "
                      f"{show_bytes(disk['read_bytes_per_second'])}/s read.")
+    return parts
+
+
+def conditions(results: dict[str, object]) -> str:
+    """What the numbers were measured on, in one paragraph."""
+    parts = machine_sentences(results)
+    if results["bench"].startswith("recorder-"):
+        return " ".join([*parts, f"`{results['command']}`"])
+    inputs = "; ".join(dict.fromkeys(f"{i['label']} ({show_bytes(i['bytes'])})" for i in results["inputs"]
+                                      if i.get("variant") in (None, formats.OURSELVES)))
     if results["missing_peers"]:
         parts.append("Not installed: " + ", ".join(results["missing_peers"]) + ".")
     parts += [f"Median of {results['parameters']['repeat']}, alternating.", f"Input: {inputs}."]
@@ -43,8 +54,10 @@ def conditions(results: dict[str, object]) -> str:
 def section(path: Path, docs: Path | None) -> str:
     """The text of one result file; draws its charts."""
     results = load(path)
-    parts = [conditions(results), TABLES[results["bench"]].tables_of(results)]
-    if judged := claims_of(results):
+    module = TABLES[results["bench"]]
+    parts = [conditions(results), module.tables_of(results)]
+    # The recorder's benches judge themselves.
+    if judged := getattr(module, "claims_of", claims_of)(results):
         parts.append("```\n" + show_claims(judged) + "\n```")
     if docs is not None:
         if not PEER_PYTHON.exists():
