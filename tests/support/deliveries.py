@@ -156,6 +156,7 @@ class History(Deliveries):
         self.closes = {}  # by (symbol, day)
         self.log = []     # what was done, for the message of a failure
         self.older = {}   # checkpoints of older generations, by file name
+        self.meddled = False  # with checkpoints that no run has mended since
         # What the user asked for from the beginning on; some steps change it.
         self.options = ["--start", self.random.choice(["2023-01-01", "2023-03-28", "2024-01-01"])]
         if self.random.random() < 0.3:
@@ -190,7 +191,9 @@ class History(Deliveries):
                 "--quiet", "--keep-generations-for", "0s", "--threads", self.random.choice([1, 2]), *self.options, *more]
 
     def run(self, more=(), inputs=None, **how):
-        return tapeworks(*self.arguments(["--incremental", *more], inputs), **how)
+        outcome = tapeworks(*self.arguments(["--incremental", *more], inputs), **how)
+        self.meddled = self.meddled and outcome.exit_code != 0
+        return outcome
 
     def state(self):
         return super().state(), sorted(self.closes.items())
@@ -209,7 +212,7 @@ class History(Deliveries):
 
     def correct_close(self):
         key = self.random.choice(sorted(self.closes))
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.3 and len(self.closes) > 1:  # a table without rows is refused
             del self.closes[key]
         else:
             self.closes[key] = self.random.randrange(100, 99999) / 100
@@ -269,10 +272,9 @@ class History(Deliveries):
         base = Path(os.path.realpath(self.data)) / "checkpoint"
         return sorted(p for table in ("pnl", "pnl_merged") for p in (base / table).glob("*"))
 
-    def meddle(self) -> bool:
+    def meddle(self) -> None:
         """Sometimes a checkpoint is lost, damaged, or replaced by one of another symbol or an older generation."""
         paths = self.checkpoints()
-        meddled = False
         for path in paths:
             content = path.read_bytes()
             if self.random.random() < 0.2:
@@ -293,14 +295,14 @@ class History(Deliveries):
                 replace(path, self.older[path.name])
             else:
                 continue
-            meddled = True
-        return meddled
+            self.meddled = True
 
     def step(self) -> None:
         step = self.random.choice(self.STEPS)
-        meddled = self.random.random() < 0.4 and self.meddle()
-        self.log.append(step.__name__ + (" after meddling" if meddled else ""))
-        if meddled and step.__name__ == "deliver_again":
+        if self.random.random() < 0.4:
+            self.meddle()
+        self.log.append(step.__name__ + (" after meddling" if self.meddled else ""))
+        if self.meddled and step.__name__ == "deliver_again":
             self.run()
         step(self)
         self.compare()

@@ -18,6 +18,9 @@ TEST_DATA = ROOT / "tests" / "data"
 BINARY = os.environ.get("TAPEWORKS_BINARY") or str(ROOT / "build" / "dev" / "tapeworks")
 SANITIZERS = os.environ.get("TAPEWORKS_SANITIZE", "")
 
+# A ForkServer of the binary, where a long test wants its commands from one.
+fork_server = None
+
 # How a program ends that did not decide to end.
 CRASH_WORDS = ("Sanitizer", "runtime error:", "terminate called", "Assertion", "Segmentation")
 
@@ -59,20 +62,29 @@ def start(*arguments, cwd=None, env=None, stdout=None, stderr=None, preexec_fn=N
         restore_signals=preexec_fn is None)
 
 
+def run_to_end(*arguments, stdout, stderr, timeout, **how) -> tuple[int, int]:
+    """Exit status as of wait(), and the largest resident size in KiB."""
+    if fork_server and not any(how.values()):
+        return fork_server.run([str(argument) for argument in arguments], stdout, stderr, timeout)
+    process = start(*arguments, stdout=stdout, stderr=stderr, **how)
+    timer = threading.Timer(timeout, process.kill)
+    timer.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    timer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return status, usage.ru_maxrss
+
+
 def tapeworks(*arguments, expect=0, cwd=None, env=None, preexec_fn=None, timeout=600) -> Outcome:
     """Runs the binary to its end. `expect` is an exit code, several, or None for any that is no crash."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = start(*arguments, cwd=cwd, env=env, stdout=out, stderr=err, preexec_fn=preexec_fn)
-        timer = threading.Timer(timeout, process.kill)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
+        status, peak_resident_kib = run_to_end(
+            *arguments, stdout=out, stderr=err, timeout=timeout, cwd=cwd, env=env, preexec_fn=preexec_fn)
         out.seek(0)
         err.seek(0)
         outcome = Outcome(
-            " ".join(map(str, ["tapeworks", *arguments])), process.returncode,
-            out.read().decode(errors="replace"), err.read().decode(errors="replace"), usage.ru_maxrss * 1024)
+            " ".join(map(str, ["tapeworks", *arguments])), os.waitstatus_to_exitcode(status),
+            out.read().decode(errors="replace"), err.read().decode(errors="replace"), peak_resident_kib * 1024)
     assert outcome.exit_code >= 0, f"killed by {signal.Signals(-outcome.exit_code).name} (or after {timeout} s): {outcome}"
     assert not any(word in outcome.stderr for word in CRASH_WORDS), f"crashed: {outcome}"
     if expect is not None:
