@@ -8,7 +8,8 @@ from pathlib import Path
 
 import duckdb
 
-from recording import CLOCK_SLACK_NS, COLUMNS, VENUES, gap_times, takeover_times
+from harness import tapeworks
+from recording import CLOCK_SLACK_NS, COLUMNS, VENUES, gap_times, published_hashes, takeover_times
 
 MEMORY_LIMIT = "3GB"
 
@@ -81,6 +82,9 @@ class LoadJudge:
         counts["lag_ms_max"] = max(counts["lag_ms_max"], self.one("SELECT max(lag_ns) // 1000000 FROM lags")[0] or 0)
         self.db.execute("CREATE OR REPLACE TEMP TABLE missing AS SELECT * FROM mine ANTI JOIN found USING (row_hash)")
         counts["missing"] += self.one("SELECT count(*) FROM missing")[0]
+        # A connection brings messages in order: those behind the last one were on their way when it was closed.
+        counts["on_their_way"] += self.one("""SELECT count(*) FROM missing WHERE sent_time >
+            (SELECT max(mine.sent_time) FROM mine SEMI JOIN found USING (row_hash) WHERE mine.connection = missing.connection)""")[0]
         self.db.execute("CREATE OR REPLACE TEMP TABLE takeovers (from_ns BIGINT, to_ns BIGINT)")
         if takeovers := takeover_times(self.out, venue):
             self.db.executemany("INSERT INTO takeovers VALUES (?, ?)", takeovers)
@@ -109,3 +113,12 @@ class LoadJudge:
              WHERE hole.symbol = left_out.symbol AND left_out.sequence BETWEEN hole.from_sequence AND hole.to_sequence)
             AND NOT EXISTS (SELECT 1 FROM gaps WHERE sent_time BETWEEN from_ns - {CLOCK_SLACK_NS} AND to_ns + {CLOCK_SLACK_NS}) LIMIT 1""")
         assert not unnamed, f"{venue}: left out inside a connection and not found (symbol, number): {unnamed}"
+
+
+def judge_load(folder: Path) -> Counter:
+    """What the ledger, the program's own check and a replay of the log say of the recording in `folder`."""
+    counts = LoadJudge(folder, folder / "out", folder / "ledger.jsonl").judge()
+    tapeworks("verify", "--recording", folder / "out", timeout=3600)
+    tapeworks("replay", "--wal", folder / "log", "--out", folder / "again", timeout=3600)
+    assert published_hashes(folder / "out") == published_hashes(folder / "again"), "the replay has other bytes"
+    return counts

@@ -58,9 +58,10 @@ class Exchanges(Simulator):
         self.end()
 
 
-def write_config(folder: Path, feeds: str, *, sections: str = "") -> Path:
+def write_config(folder: Path, feeds: str, *, sections: str = "", output: str = "", wal: str = "") -> Path:
+    """`output` and `wal` are further keys of these sections."""
     path = folder / "recorder.toml"
-    path.write_text(f'[output]\ndir = "{folder / "out"}"\n[wal]\ndir = "{folder / "log"}"\n'
+    path.write_text(f'[output]\ndir = "{folder / "out"}"\n{output}[wal]\ndir = "{folder / "log"}"\n{wal}'
                     f'[status]\ninterval = "500ms"\nformat = "json"\n{sections}\n{feeds}')
     return path
 
@@ -72,19 +73,19 @@ def record(config: Path, duration: str, *options, expect=0, timeout=300):
     return tapeworks("record", "--config", config, "--for", duration, *options, env=KEY, expect=expect, timeout=timeout)
 
 
-def start_recording(config: Path, errors) -> subprocess.Popen:
-    return start("record", "--config", config, env=KEY, stdout=subprocess.DEVNULL, stderr=errors)
+def start_recording(config: Path, errors, env=None) -> subprocess.Popen:
+    return start("record", "--config", config, env={**KEY, **(env or {})}, stdout=subprocess.DEVNULL, stderr=errors)
 
 
 class Recording:
     """`record` in the background, whose configuration a test rewrites."""
 
-    def __init__(self, folder, feeds, sections=""):
+    def __init__(self, folder, feeds, sections="", *, env=None, **keys):
         self.folder, self.sections = folder, sections
         self.errors_file = folder / "record.err"
-        config = write_config(folder, feeds, sections=sections)
+        config = write_config(folder, feeds, sections=sections, **keys)
         with self.errors_file.open("w") as errors:
-            self.process = start_recording(config, errors)
+            self.process = start_recording(config, errors, env)
 
     @property
     def errors(self) -> str:

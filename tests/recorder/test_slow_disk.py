@@ -1,0 +1,24 @@
+"""Devices that are slow or stand still: the recorder's memory stays where it is, and what is lost is named."""
+
+import pytest
+
+from harness import SANITIZERS
+from slow_disk import record_with_slow_output, record_with_stalled_log
+
+pytestmark = pytest.mark.skipif(bool(SANITIZERS), reason="a preloaded library comes before the sanitizer's own")
+
+
+def test_an_output_that_is_nearly_dead_costs_neither_memory_nor_messages(tmp_path):
+    # Small parts, so that a short run writes some.
+    counts = record_with_slow_output(tmp_path, seconds=8, rate="2000/s", symbols=4, output="part_rows = 128\n")
+    assert counts["backlog"] > 5000, counts
+    assert counts["peak_mib"] < counts["before_mib"] + 16, counts
+    assert counts["missing"] == counts["on_their_way"], counts
+
+
+@pytest.mark.parametrize("policy", ["wal", "block", "drop"])
+def test_a_log_that_stands_still_loses_what_its_gaps_say(tmp_path, policy):
+    counts = record_with_stalled_log(tmp_path, policy, stall_s=6, rate="4000/s")
+    assert (counts["dropped"] > 0) == (policy == "drop"), counts
+    assert (counts["blocked"] > 0) == (policy != "drop"), counts
+    assert any(name.startswith("gaps_") for name in counts), counts
