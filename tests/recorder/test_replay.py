@@ -91,6 +91,23 @@ def test_duckdb_finds_every_row_once_with_its_values(log, recording):
     assert rows == log.rows
 
 
+def test_awkward_symbols_have_files_of_their_own_and_come_back_as_they_were(tmp_path):
+    symbols = ["BTC_USDT", "btc_USDT", "Btc_USDT", "币安人生_USDT", "A/B", "A%2FB", "..", ".", "_gaps", "a" * 300, "a" * 299 + "b",
+               "/" * 300, "币" * 100, "sp ace", "x=1"]
+    log = Log()
+    for number, symbol in enumerate(symbols * 3):
+        log.time += SECOND
+        log.book(symbol, 1000 + number, f"0.{number + 1}")
+    log.event(STOP, cause="signal")
+    log.write(tmp_path / "wal")
+    tapeworks("replay", "--wal", tmp_path / "wal", "--out", tmp_path / "out")
+    files = [path for path in tmp_path.rglob("*.parquet") if not any(part.startswith("_") for part in path.relative_to(tmp_path).parts)]
+    found = [set(pq.read_table(path, partitioning=None)["symbol"].to_pylist()) for path in files]
+    assert sorted(found, key=str) == sorted(({symbol} for symbol in symbols), key=str)
+    assert all(path.is_relative_to(tmp_path / "out" / "gate_usdt_futures") and len(path.relative_to(tmp_path).parts) == 5 for path in files)
+    assert all(len(part.encode()) <= 255 for path in files for part in path.parts)
+
+
 def test_polars_reads_the_same(log, recording):
     frame = polars.concat([polars.read_parquet(path, hive_partitioning=False)
                            for path in recording.rglob("[0-2][0-9].parquet")]).sort("lsn", "frame_index")
