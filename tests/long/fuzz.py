@@ -40,6 +40,7 @@ TARGETS = {
     "recorder_config_fuzz": ("recorder/config", 4096),
     "log_reader_fuzz": ("storage", 100_000),
     "connection_fuzz": ("recorder/protocol", 8192),
+    "trade_page_fuzz": ("recorder/protocol", 4096),
 }
 
 
@@ -60,11 +61,28 @@ def segment(lsns: range) -> bytes:
     return made.content
 
 
+def trade_pages() -> list[bytes]:
+    """Of each venue by its place: a gap of the numbers 101 to 111 in a minute, two answers behind refusals, and what ends it."""
+    binance = '{{"id":{n},"price":"1.5","qty":"2","time":1700000000123,"isBuyerMaker":true}}'
+    kucoin = '{{"sequence":"{n}","tradeId":"a{n}","price":"1.5","size":"2","side":"buy","time":1700000000000000000,"ts":1700000000000000000}}'
+    gate_spot = '{{"id":"{n}","create_time_ms":"1700000000123.456","side":"sell","amount":"2","price":"1.5"}}'
+    gate_futures = '{{"id":{n},"create_time":1700000000,"create_time_ms":1700000000.123,"size":-2,"price":"1.5"}}'
+    seeds = []
+    for place, trade in enumerate([binance, binance, binance, kucoin, kucoin, gate_spot, gate_futures]):
+        pages = ["[" + ",".join(trade.format(n=number) for number in numbers) + "]" for numbers in [(101, 102, 103), (), (104, 108), (109, 110, 112)]]
+        answers = [f'{{"code":"200000","data":{page}}}' if trade is kucoin else page for page in pages]
+        lines = ["!e", "!f", *answers, answers[-1], answers[-1]]
+        seeds.append(bytes([place, 100, 1, 1]) + "\n".join(lines).encode())
+    return seeds
+
+
 def seeds_of(target: str) -> list[bytes]:
     if target == "recorder_config_fuzz":
         return toml_examples()
     if target == "log_reader_fuzz":
         return [segment(range(5, end)) for end in (6, 7, 9)]
+    if target == "trade_page_fuzz":
+        return trade_pages()
     if target == "connection_fuzz":
         return [bytes([place, 20]) + b"\n".join(recorded_lines(venue)[:40])
                 for place, venue in enumerate(["binance_spot", "binance_usdm", "kucoin_spot", "kucoin_futures", "gate_spot", "gate_futures"])]
