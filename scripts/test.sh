@@ -30,6 +30,18 @@ for preset in "${presets[@]}"; do
   if [[ $preset == clang ]]; then scripts/setup.sh lint; fi
 done
 
+# What failed in a preset and why, in few lines: the end is all that some logs keep.
+tell_failures() {
+  local folder=build/$1/Testing/Temporary
+  [[ -f $folder/LastTestsFailed.log && -f $folder/LastTest.log ]] || return 0
+  awk -v lines_max=10 '
+    NR == FNR { sub(/^[0-9]+:/, ""); failed[$0] = 1; next }
+    sub(/^[0-9]+\/[0-9]+ Testing: /, "") { name = $0; lines = 0; if (name in failed) print name " failed" }
+    name in failed && lines < lines_max && /^E  |Failure$|^Which is|Actual:|Expected|Sanitizer|waited in vain/ {
+      print name ": " substr($0, 1, 300); ++lines
+    }' "$folder/LastTestsFailed.log" "$folder/LastTest.log" >&2
+}
+
 # A failed preset does not keep the others from being tested; the exit code tells of it at the end.
 failed=()
 for preset in "${presets[@]}"; do
@@ -41,7 +53,11 @@ for preset in "${presets[@]}"; do
   fi
   ninja -C "build/$preset" -j "$(scripts/build_jobs.sh)" --quiet || { failed+=("$preset"); continue; }
   printf '%s\n' "== $preset: testing" >&2
-  ctest --preset "$preset" --output-on-failure -j "$(getconf _NPROCESSORS_ONLN)" || failed+=("$preset")
+  rm -f "build/$preset/Testing/Temporary/LastTestsFailed.log"
+  ctest --preset "$preset" --output-on-failure -j "$(getconf _NPROCESSORS_ONLN)" || {
+    failed+=("$preset")
+    tell_failures "$preset"
+  }
 done
 
 if ((${#failed[@]} > 0)); then
