@@ -1,0 +1,91 @@
+"""Recordings on a device that is slow or stands still: for the folder of the files, or for that of the log.
+
+The device is a library in front of the program's calls (slow_disk.c), so no privileges are needed.
+"""
+
+import struct
+import time
+from collections import Counter
+from pathlib import Path
+
+from load_judge import judge_load
+from preload import build
+from recording import CLOCK_SLACK_NS, VENUES, Exchanges, Recording, judge, read_table
+
+# Of a device that is as good as dead: a block of 4 KiB takes a second and more.
+NEARLY_NOTHING = 4000
+STANDS_STILL = 1
+# Messages that were under way when the log's device stood still have waited in sockets.
+STALL_SLACK_NS = CLOCK_SLACK_NS + 3_000_000_000
+
+
+class SlowDisk:
+    """The device below `folder`. `env` is for the program."""
+
+    def __init__(self, folder: Path, scratch: Path):
+        self.rate_file = scratch / "slow_disk.rate"
+        self.set(0)
+        self.env = {"LD_PRELOAD": str(build("slow_disk", scratch)), "SLOW_DISK_FOLDER": str(folder), "SLOW_DISK_RATE": str(self.rate_file)}
+
+    def set(self, bytes_per_second: int) -> None:
+        """0 is as fast as the disk. In place: the program has the file mapped."""
+        with self.rate_file.open("r+b" if self.rate_file.exists() else "wb") as file:
+            file.write(struct.pack("<Q", bytes_per_second))
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
+def record_with_slow_output(folder: Path, seconds: float, rate: str, symbols: int, output: str = "") -> Counter:
+    """For `seconds` hardly anything can be written to the output, while the log is on a good disk.
+
+    Memory must stay where it was and no connection may end; afterwards the backlog drains and everything is there.
+    """
+    disk = SlowDisk(folder / "out", folder)
+    with Exchanges(folder, "--symbols", symbols, "--rate", rate) as exchanges:
+        with Recording(folder, exchanges.feeds, env=disk.env, output=output) as recording:
+            recording.wait_live(len(VENUES), events=1000)
+            time.sleep(5)
+            before_mib = resident_mib(recording.process.pid)
+            disk.set(NEARLY_NOTHING)
+            begin = time.monotonic()
+            peak_mib, backlog = before_mib, 0
+            while time.monotonic() - begin < seconds:
+                peak_mib = max(peak_mib, resident_mib(recording.process.pid))
+                backlog = max(backlog, recording.status()["queue_len"])
+                time.sleep(0.5)
+            disk.set(0)
+            begin = time.monotonic()
+            recording.wait_for(lambda r: r.status()["queue_len"] < 1000, seconds=60 + seconds)
+            drained_s = time.monotonic() - begin
+        exchanges.stop()
+    counts = judge_load(folder)
+    gaps = read_table(folder / "out", "_gaps")
+    assert gaps.height == 0, gaps
+    counts.update(before_mib=round(before_mib), peak_mib=round(peak_mib), backlog=backlog, drained_s=round(drained_s))
+    return counts
+
+
+def record_with_stalled_log(folder: Path, policy: str, stall_s: float, rate: str) -> Counter:
+    """The log's device stands still for `stall_s`, and what the feeds' policy does is a recorded gap, or nothing at all."""
+    disk = SlowDisk(folder / "log", folder)
+    with Exchanges(folder, "--symbols", "4", "--rate", rate) as exchanges:
+        feeds = exchanges.feeds.replace("[[feed]]\n", f'[[feed]]\nloss_policy = "{policy}"\nblock_timeout = "1s"\n')
+        with Recording(folder, feeds, env=disk.env, wal='buffer = "1MiB"\n') as recording:
+            recording.wait_live(len(VENUES), events=1000)
+            time.sleep(2)
+            disk.set(STANDS_STILL)
+            begin, blocked = time.monotonic(), 0
+            while time.monotonic() - begin < stall_s:
+                blocked = max(blocked, recording.status()["blocked"])
+                time.sleep(0.1)
+            disk.set(0)
+            events = recording.status()["events"]
+            recording.wait_live(len(VENUES), events=events + 1000)
+            status = recording.status()
+        exchanges.stop()
+    counts = judge(folder / "out", exchanges.ledger, slack_ns=STALL_SLACK_NS)
+    causes = Counter(read_table(folder / "out", "_gaps")["cause"]) if list(folder.glob("out/*/_gaps/*")) else Counter()
+    counts.update(dropped=status["dropped_total"], blocked=blocked, **{f"gaps_{cause}": count for cause, count in causes.items()})
+    return counts
