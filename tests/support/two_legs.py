@@ -72,15 +72,21 @@ def venues_by_port(feeds: str) -> dict[int, str]:
 def cut_at_random(proxy: CuttingProxy, coverage: Coverage, venues: dict[int, str], seconds: float, moments: random.Random) -> int:
     """How often one leg was cut."""
     cuts, end = 0, time.monotonic() + seconds
+    cut_ns = {}  # the last time, by port
     while time.monotonic() < end:
         time.sleep(moments.uniform(0.2, 0.8))
         coverage.read()
         by_port = {}
         for tunnel in list(proxy.tunnels):
             by_port.setdefault(tunnel.port, []).append(tunnel)
-        ready = [legs for port, legs in by_port.items() if len(legs) == 2 and coverage.has_two_whole_legs(venues[port])]
+        # The ledger shows only after a while that a connection has gone.
+        settled_ns = time.time_ns() - GONE_AFTER_NS - COVERS_AFTER_NS
+        ready = [port for port, legs in by_port.items()
+                 if len(legs) == 2 and cut_ns.get(port, 0) < settled_ns and coverage.has_two_whole_legs(venues[port])]
         if ready:
-            proxy.cut(moments.choice(moments.choice(ready)))
+            port = moments.choice(ready)
+            proxy.cut(moments.choice(by_port[port]))
+            cut_ns[port] = time.time_ns()
             cuts += 1
     return cuts
 
