@@ -167,7 +167,7 @@ void Feed::forget_done() {
   std::erase(leaving_, nullptr);
 }
 
-void Feed::stop(const std::string& cause) {
+void Feed::stop(std::string_view cause) {
   for (const auto& runner : runners_) runner->stop(cause);
 }
 

@@ -55,7 +55,7 @@ class Feed {
   /// ones go where there is room. `why` stands in the events.
   void change(FeedConfig config, const std::string& why);
   /// `cause` becomes that of the gaps.
-  void stop(const std::string& cause = "stopped");
+  void stop(std::string_view cause = kStoppedCause);
   /// Like stop() while the recording goes on without it.
   void leave(const std::string& why);
   bool is_done() const;

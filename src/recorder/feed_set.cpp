@@ -11,8 +11,6 @@ namespace {
 
 constexpr const char* kByConfiguration = "configuration";
 constexpr const char* kByList = "new listing";
-/// Cause of the gaps of feeds that are closed for it.
-constexpr const char* kDiskFull = "disk_full";
 
 std::vector<std::string> names_in(const FeedConfig& config) {
   std::vector<std::string> names;
@@ -128,7 +126,7 @@ void FeedSet::start_or_pause(Member& member, const std::string& why) {
 void FeedSet::change(Member& member, FeedConfig config, const std::string& why) {
   member.feed->change(std::move(config), why);
   // New connections were begun for what is new.
-  if (member.is_paused) member.feed->stop(kDiskFull);
+  if (member.is_paused) member.feed->stop(kDiskFullCause);
 }
 
 void FeedSet::obey(const DiskOrders& orders) {
@@ -143,7 +141,7 @@ void FeedSet::pause_and_resume() {
     const bool may_run = disk_orders_.may_run(member.config.priority);
     if (!may_run && !member.is_paused) {
       member.is_paused = true;
-      member.feed->stop(kDiskFull);
+      member.feed->stop(kDiskFullCause);
     } else if (may_run && member.is_paused && member.feed->is_done()) {
       member.is_paused = false;
       member.feed->start();

@@ -125,10 +125,10 @@ void ShardRunner::start(const std::string& why) {
   perform(reaction);
 }
 
-void ShardRunner::stop(const std::string& cause) { close_all(cause); }
+void ShardRunner::stop(std::string_view cause) { close_all(cause); }
 
 void ShardRunner::leave(const std::string& why) {
-  close_all("removed");
+  close_all(kRemovedCause);
   forget({symbols_.begin(), symbols_.end()}, why);
   symbols_.clear();
 }
@@ -203,7 +203,7 @@ void ShardRunner::write_forgotten() {
     if (!forgotten.connections.empty()) return false;
     const bool is_wanted_again = !forgotten.wanted_again.empty();
     if (is_wanted_again && is_brought(forgotten.symbol)) return true;
-    write_symbol(forgotten.symbol, "removed", forgotten.why);
+    write_symbol(forgotten.symbol, kRemovedCause, forgotten.why);
     if (is_wanted_again) write_symbol(forgotten.symbol, "added", forgotten.wanted_again);
     return true;
   });
@@ -331,6 +331,7 @@ void ShardRunner::on_connected(Socket& socket, const Notice& notice) {
   LogEvent event;
   event.url = last_url_;
   event.detail = notice.text;
+  event.count = subscription.count;
   write_down(LogKind::kConnect, socket.leg(), event);
 }
 
@@ -362,7 +363,7 @@ void ShardRunner::write_down(const Notice& notice) {
         say("could not connect");
         break;
       }
-      event.cause = socket->is_replaced ? "replaced" : stop_cause_;
+      event.cause = socket->is_replaced ? kReplacedCause : std::string_view(stop_cause_);
       if (event.cause.empty()) {
         event.cause = "disconnect";
         ++context_.legs[leg].lost;
@@ -376,6 +377,9 @@ void ShardRunner::write_down(const Notice& notice) {
       return;
     case Notice::Kind::kSubscribed:
       event.cause = "acknowledged";
+      break;
+    case Notice::Kind::kAllAnswered:
+      event.cause = kAnsweredCause;
       break;
     case Notice::Kind::kSubscribeFailed:
       event.cause = "subscribe_failed";

@@ -84,7 +84,7 @@ class ShardRunner {
   /// frame. `why` stands in them.
   void reconfigure(ConnectionOptions options, const std::string& why);
   /// Closes the sockets in order; is_done() once they are. `cause` becomes that of the gaps.
-  void stop(const std::string& cause = "stopped");
+  void stop(std::string_view cause = kStoppedCause);
   /// The same for one whose streams are not wanted any more while the recording goes on.
   void leave(const std::string& why);
   bool is_done() const { return sockets_.empty(); }

@@ -335,7 +335,15 @@ void Connection::on_message(const Now& now, const Frame& frame, Reaction& out) {
     case FrameKind::kIgnored:
       break;
   }
-  if (state_ == State::kLive) send_requests(now, out);
+  if (state_ != State::kLive) return;
+  note_all_answered(out);
+  send_requests(now, out);
+}
+
+void Connection::note_all_answered(Reaction& out) {
+  if (all_answered_ || !queue_.empty() || !sent_.empty()) return;
+  all_answered_ = true;
+  notice(Notice::Kind::kAllAnswered, "", out);
 }
 
 void Connection::handle_error(const Now& now, Reaction& out) {
@@ -443,6 +451,7 @@ void Connection::on_time(const Now& now, Reaction& out) {
   check_ping(now, out);
   if (state_ != State::kLive) return;
   check_replies(now, out);
+  note_all_answered(out);
   check_silence(now, out);
   if (planned_end_ && *planned_end_ <= now.steady && replacement_cause_.empty()) {
     replacement_cause_ = "planned";

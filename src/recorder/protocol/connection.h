@@ -49,6 +49,7 @@ struct Notice {
     kDisconnected,     ///< text: why
     kReplaced,         ///< another connection has taken over; text: why
     kSubscribed,       ///< `count` streams were acknowledged, which proves nothing
+    kAllAnswered,      ///< once: all that was asked for at first has been answered or given up
     kSubscribeFailed,  ///< `key` was refused; text: the reply
     kUnknownSymbol,    ///< `key` was refused because the exchange does not have it
     kRetried,          ///< a request is made again, slower; text: the reply
@@ -158,6 +159,7 @@ class Connection {
   void ask_for(std::span<const size_t> which);
   void send_requests(const Now& now, Reaction& out);
   SteadyTime next_request_at() const;
+  void note_all_answered(Reaction& out);
   void handle_error(const Now& now, Reaction& out);
   std::optional<SentRequest> take_answered();
   void acknowledge(const Now& now, const SentRequest& sent, Reaction& out);
@@ -193,6 +195,7 @@ class Connection {
   std::vector<SentRequest> sent_;
   uint64_t next_request_id_ = 1;
   int throttled_in_a_row_ = 0;
+  bool all_answered_ = false;
 
   std::chrono::nanoseconds ping_interval_;
   std::chrono::nanoseconds pong_timeout_;

@@ -320,8 +320,26 @@ TEST(Connection, ARequestWithoutReplyIsRepeatedAndThenLeftToItsData) {
   EXPECT_EQ(script.sent().size(), 3u);
   EXPECT_EQ(count_of(script.out, Kind::kRetried), 2u);
   EXPECT_EQ(symbols_of(script.out, Kind::kSubscribeFailed), std::vector<std::string>{"A"});
+  EXPECT_EQ(count_of(script.out, Kind::kAllAnswered), 1u);
   script.receive(binance_trade("A", 1));
   EXPECT_TRUE(script.connection.is_proven());
+}
+
+TEST(Connection, ItIsSaidWhenAllWasAnswered) {
+  ConnectionScript script(Venue::kGateFutures,
+                          keys_of({"A_USDT"}, {Stream::kBook, Stream::kTrade}));
+  script.start();
+  script.open();
+  script.until(milliseconds(200));
+  script.receive(R"({"time":1,"time_ms":0,"channel":"futures.book_ticker","event":"subscribe",)"
+                 R"("result":{"status":"success"}})");
+  EXPECT_EQ(count_of(script.out, Kind::kAllAnswered), 0u);
+  // A refusal is an answer as well.
+  script.receive(
+      R"({"time":1,"channel":"futures.trades","event":"subscribe","error":{"code":2,"message":"x"},)"
+      R"("result":{"status":"fail"}})");
+  EXPECT_EQ(count_of(script.out, Kind::kAllAnswered), 1u);
+  EXPECT_EQ(script.out.notices.back().kind, Kind::kAllAnswered);
 }
 
 TEST(Connection, DataBeforeTheAckAreData) {
@@ -346,6 +364,7 @@ TEST(Connection, OneStreamThatNeverSpeaksIsReportedAndAskedForAgain) {
   const auto again = std::ranges::count_if(script.sent(), [](const std::string& text) {
     return text.find("[\"typo@trade\"]") != std::string::npos;
   });
+  EXPECT_EQ(count_of(script.out, Kind::kAllAnswered), 1u);
   EXPECT_GE(again, 2);  // at 60 s and 120 s, and what stays unanswered once more each
   EXPECT_EQ(script.connection.replacement_cause(), "");
 }

@@ -80,6 +80,18 @@ struct LogEvent {
 /// Cause of the notice that says, by `count`, up to which number connections are used from here on.
 inline constexpr std::string_view kConnectionNumbers = "connection_numbers";
 
+/// Causes of disconnects that were our wish: the socket was heard to its end.
+inline constexpr std::string_view kRemovedCause = "removed";  ///< also of symbols
+inline constexpr std::string_view kReplacedCause = "replaced";
+inline constexpr std::string_view kStoppedCause = "stopped";
+inline constexpr std::string_view kDiskFullCause = "disk_full";
+inline constexpr std::array kWantedEnds{kRemovedCause, kReplacedCause, kStoppedCause,
+                                        kDiskFullCause};
+
+/// Cause of the notice that a socket has an answer to all that it asked for at first, as many
+/// streams as its connect record counts: from here on it brings whatever there is.
+inline constexpr std::string_view kAnsweredCause = "answered";
+
 /// Cause of a backfill record that has an answer in `detail`, as received; one with another cause
 /// (name_of(BackfillEnd)) says how the search for that gap ended.
 inline constexpr std::string_view kBackfillPage = "page";

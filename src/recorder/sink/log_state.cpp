@@ -12,6 +12,17 @@ void make_stream_key(Venue venue, Stream stream, std::string_view symbol, std::s
   key += symbol;
 }
 
+void save_time(const std::optional<int64_t>& time_ns, ByteWriter& out) {
+  out.put(uint8_t{time_ns.has_value()});
+  out.put(time_ns.value_or(0));
+}
+
+std::optional<int64_t> load_time(ByteReader& in) {
+  const bool has_time = in.take_flag();
+  const auto time_ns = in.take<int64_t>();
+  return has_time ? std::optional(time_ns) : std::nullopt;
+}
+
 void save_connection(uint32_t number, const ConnectionState& connection, ByteWriter& out) {
   out.put(number);
   out.put(connection.source ? encode_source(*connection.source) : kNoSource);
@@ -19,8 +30,7 @@ void save_connection(uint32_t number, const ConnectionState& connection, ByteWri
   out.put(connection.active_leg);
   out.put(connection.session_lsn);
   out.put(connection.last_record_ns);
-  out.put(uint8_t{connection.gap_from_ns.has_value()});
-  out.put(connection.gap_from_ns.value_or(0));
+  save_time(connection.gap_from_ns, out);
   out.put(connection.gap_cause);
   out.put(static_cast<uint32_t>(connection.symbols.size()));
   for (const std::string& symbol : connection.symbols) out.put(symbol);
@@ -33,9 +43,7 @@ ConnectionState load_connection(ByteReader& in) {
   connection.active_leg = in.take_flag() ? 1 : 0;
   connection.session_lsn = in.take<uint64_t>();
   connection.last_record_ns = in.take<int64_t>();
-  const bool has_gap = in.take_flag();
-  const auto gap_from_ns = in.take<int64_t>();
-  if (has_gap) connection.gap_from_ns = gap_from_ns;
+  connection.gap_from_ns = load_time(in);
   connection.gap_cause = in.take_text();
   const size_t symbol_count = in.take_count(sizeof(uint32_t));
   for (size_t i = 0; i < symbol_count; ++i) connection.subscribe(in.take_text());
@@ -315,6 +323,28 @@ void LogState::load_hole_bounds(ByteReader& in) {
     if (stream != streams_.end()) stream->second.last_event_ns = last_event_ns;
     TradeHoles unknown;
     (stream == streams_.end() ? unknown : stream->second.holes).load_bounds(in);
+  }
+}
+
+void LogState::save_answers(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(connections_.size()));
+  for (const auto& [number, connection] : connections_) {
+    out.put(number);
+    for (const bool awaits : connection.leg_awaits_answers) out.put(uint8_t{awaits});
+    for (const int64_t time_ns : connection.leg_answered_ns) out.put(time_ns);
+    save_time(connection.subscribing_from_ns, out);
+  }
+}
+
+void LogState::load_answers(ByteReader& in) {
+  const size_t connection_count = in.take_count(4 + 2 * (1 + 8) + 1 + 8);
+  for (size_t i = 0; i < connection_count; ++i) {
+    const auto found = connections_.find(in.take<uint32_t>());
+    ConnectionState unknown;
+    ConnectionState& connection = found == connections_.end() ? unknown : found->second;
+    for (bool& awaits : connection.leg_awaits_answers) awaits = in.take_flag();
+    for (int64_t& time_ns : connection.leg_answered_ns) time_ns = in.take<int64_t>();
+    connection.subscribing_from_ns = load_time(in);
   }
 }
 

@@ -23,6 +23,9 @@
 
 namespace tapeworks::recorder {
 
+/// Cause of the gap of a connection that is there and has not asked for all of its streams yet.
+inline constexpr std::string_view kSubscribingCause = "subscribing";
+
 /// A connection of the log, by its number, which a socket that replaces it takes over.
 struct ConnectionState {
   std::optional<LogSource> source;
@@ -33,6 +36,12 @@ struct ConnectionState {
   std::array<uint64_t, 2> leg_partner_lsns{};
   /// Log time of the last row of each leg, at first of its connect; 0: not known.
   std::array<int64_t, 2> leg_last_row_ns{};
+  /// Asked for streams, and has not been answered about all of them: what is sent may pass it by.
+  std::array<bool, 2> leg_awaits_answers{};
+  /// Since when each leg brings whatever there is; 0: the log does not say, or not yet.
+  std::array<int64_t, 2> leg_answered_ns{};
+  /// Since when no leg brings whatever there is, though one is connected and asks for it.
+  std::optional<int64_t> subscribing_from_ns;
   uint8_t active_leg = 0;            ///< whose rows of streams without a key count
   uint64_t session_lsn = 0;          ///< of the record that began the present socket
   int64_t last_record_ns = 0;        ///< log time of its last record
@@ -150,6 +159,9 @@ class LogState {
   /// Likewise; behind load_holes().
   void save_hole_bounds(ByteWriter& out) const;
   void load_hole_bounds(ByteReader& in);
+  /// Likewise.
+  void save_answers(ByteWriter& out) const;
+  void load_answers(ByteReader& in);
 
   void save(ByteWriter& out) const;
   /// Of all that is saved: megabytes, of which there should be no second copy while they are put.

@@ -6,26 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "recorder/sink/row_maker_internal.h"
+
 namespace tapeworks::recorder {
 namespace {
-
-/// Why the active leg changed, and what its gap is called.
-constexpr std::string_view kSilentLeg = "silent";
-
-std::string_view text_of(std::span<const std::byte> payload) {
-  return {reinterpret_cast<const char*>(payload.data()), payload.size()};
-}
-
-PartitionName partition_name(const std::optional<Venue>& venue, std::string_view symbol) {
-  if (!venue) return {};
-  const VenueName name = name_of(*venue);
-  return {name.exchange, name.market, symbol};
-}
-
-std::optional<Venue> venue_of(const std::optional<LogSource>& source) {
-  if (!source) return std::nullopt;
-  return source->venue;
-}
 
 void put_levels(const std::array<Level, kLevelsMax>& levels, RowEncoder& out) {
   for (const Level& level : levels) {
@@ -35,24 +19,6 @@ void put_levels(const std::array<Level, kLevelsMax>& levels, RowEncoder& out) {
 }
 
 }  // namespace
-
-/// A row of `_gaps/`.
-struct RowMaker::Gap {
-  uint64_t lsn = 0;
-  std::optional<Venue> venue;
-  uint32_t connection = 0;
-  std::optional<int64_t> from_ns;
-  int64_t to_ns = 0;
-  std::string_view cause;
-  std::string_view symbol;
-  std::optional<Stream> stream;
-  std::string_view sequence_class;
-  std::optional<int64_t> from_sequence;
-  std::optional<int64_t> to_sequence;
-  std::optional<int64_t> missing_count;
-  std::string_view filled_by = {};
-  std::string detail = {};
-};
 
 Status RowMaker::take(const LogRecord& record) {
   derived_index_ = 0;
@@ -88,7 +54,8 @@ Status RowMaker::take_log_start(const LogRecord& record) {
   if (!start || (start->last_lsn == 0 && start->floor_lsn == 0)) return {};
   for (auto& [number, connection] : state_.connections()) {
     if (!connection.connected()) continue;
-    take_disconnect(connection, connection.last_record_ns, "process_ended");
+    connection.leg_connected = {};
+    TW_TRY(begin_gap(record, number, connection, connection.last_record_ns, "process_ended"));
   }
   return write_awaited_holes(record);
 }
@@ -427,20 +394,14 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     for (const std::string& symbol : event.symbols) connection->subscribe(symbol);
     connection->leg_symbols[source->leg] = {event.symbols.begin(), event.symbols.end()};
   }
-  if (connection != nullptr && kind == LogKind::kConnect) TW_TRY(take_connect(record, *connection));
+  if (connection != nullptr && kind == LogKind::kConnect) {
+    TW_TRY(take_connect(record, event, *connection));
+  }
   if (connection != nullptr && kind == LogKind::kLegSwitch) {
     TW_TRY(take_leg_switch(record, *source, event, *connection));
   }
   if (connection != nullptr && kind == LogKind::kDisconnect) {
-    connection->leg_connected[source->leg] = false;
-    const auto other_leg = static_cast<uint8_t>(1 - source->leg);
-    if (connection->leg_connected[other_leg]) {
-      connection->active_leg = other_leg;
-    } else {
-      const int64_t from_ns =
-          connection->last_record_ns != 0 ? connection->last_record_ns : record.wall_time_ns;
-      take_disconnect(*connection, from_ns, event.cause);
-    }
+    TW_TRY(take_disconnect(record, source->leg, event.cause, *connection));
   }
   // Of events only a connect says that something can be received.
   if (connection != nullptr && kind == LogKind::kConnect) {
@@ -448,9 +409,14 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
   }
   if (kind == LogKind::kStop) {
     for (auto& [number, other] : state_.connections()) {
-      if (other.connected()) take_disconnect(other, record.wall_time_ns, "stopped");
+      if (!other.connected()) continue;
+      other.leg_connected = {};
+      TW_TRY(begin_gap(record, number, other, record.wall_time_ns, kStoppedCause));
     }
     TW_TRY(write_awaited_holes(record));
+  }
+  if (connection != nullptr && kind == LogKind::kNotice && event.cause == kAnsweredCause) {
+    TW_TRY(take_all_answered(record, source->leg, *connection));
   }
   if (kind == LogKind::kNotice && !source && event.cause == kConnectionNumbers && event.count) {
     TW_TRY(end_unused_numbers(record, *event.count));
@@ -468,108 +434,11 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     gap.detail = event.detail;
     TW_TRY(write_gap(gap));
   }
-  if (connection != nullptr && kind == LogKind::kSymbol && event.cause == "removed") {
+  if (connection != nullptr && kind == LogKind::kSymbol && event.cause == kRemovedCause) {
     TW_TRY(take_removed(record, event, *connection));
   }
   const std::string symbol = event.symbols.size() == 1 ? event.symbols.front() : std::string();
   return write_event(record, name_of(kind), event, symbol);
-}
-
-/// A connection whose last symbol goes is over, whatever there was of it.
-Status RowMaker::take_removed(const LogRecord& record, const LogEvent& event,
-                              ConnectionState& connection) {
-  for (const std::string& symbol : event.symbols) {
-    connection.unsubscribe(symbol);
-    TW_TRY(target_.end_symbol(partition_name(venue_of(connection.source), symbol)));
-  }
-  if (connection.connected() || !connection.symbols.empty()) return {};
-  TW_TRY(write_connection_gap(record, record.connection, connection,
-                              "from here on it is not wanted any more"));
-  state_.forget_connection(record.connection);
-  return {};
-}
-
-/// After a change of the configuration a number can belong to another venue.
-Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
-                                  ConnectionState& connection) {
-  if (connection.source && connection.source->venue != source.venue) {
-    TW_TRY(write_connection_gap(
-        record, record.connection, connection,
-        "from here on the number of the connection belongs to another market"));
-    connection = ConnectionState();
-  }
-  connection.source = source;
-  return {};
-}
-
-/// While the active leg was silent, sampled streams were in the log only: what the standby brought
-/// is no row, and nobody else has it.
-Status RowMaker::take_leg_switch(const LogRecord& record, LogSource source, const LogEvent& event,
-                                 ConnectionState& connection) {
-  const uint8_t before = std::exchange(connection.active_leg, source.leg);
-  if (event.cause != kSilentLeg || before == source.leg) return {};
-  Gap gap;
-  gap.lsn = record.lsn;
-  gap.venue = source.venue;
-  gap.connection = record.connection;
-  const int64_t from_ns = connection.leg_last_row_ns[before];
-  if (from_ns != 0) gap.from_ns = from_ns;
-  gap.to_ns = record.wall_time_ns;
-  gap.cause = kSilentLeg;
-  gap.detail = "the active leg was silent; streams that only the active leg brings lack this time";
-  return write_gap(gap);
-}
-
-Status RowMaker::take_connect(const LogRecord& record, ConnectionState& connection) {
-  const uint8_t leg = connection.source ? connection.source->leg : uint8_t{0};
-  if (!connection.connected()) connection.active_leg = leg;
-  connection.leg_connected[leg] = true;
-  connection.session_lsn = record.lsn;
-  connection.leg_session_lsns[leg] = record.lsn;
-  connection.leg_last_row_ns[leg] = record.wall_time_ns;
-  connection.leg_partner_lsns[leg] = connection.live_sessions()[1 - leg];
-  return write_connection_gap(record, record.connection, connection, {});
-}
-
-/// A start with fewer connections than before: those that are no more have no next connect.
-Status RowMaker::end_unused_numbers(const LogRecord& record, int64_t used_to) {
-  std::vector<uint32_t> unused;
-  for (const auto& [number, connection] : state_.connections()) {
-    if (number > used_to && !connection.connected()) unused.push_back(number);
-  }
-  for (const uint32_t number : unused) {
-    TW_TRY(write_connection_gap(record, number, *state_.connection(number),
-                                "from here on there is no connection of this number"));
-    state_.forget_connection(number);
-  }
-  return {};
-}
-
-/// The end of the time in which nothing was received on it, if that is so.
-Status RowMaker::write_connection_gap(const LogRecord& record, uint32_t number,
-                                      ConnectionState& connection, std::string detail) {
-  if (!connection.gap_from_ns) return {};
-  Gap gap;
-  gap.lsn = record.lsn;
-  gap.venue = venue_of(connection.source);
-  gap.connection = number;
-  gap.from_ns = std::exchange(connection.gap_from_ns, std::nullopt);
-  connection.last_gap_lsn = record.lsn;
-  connection.last_gap_from_ns = *gap.from_ns;
-  connection.last_gap_to_ns = record.wall_time_ns;
-  gap.to_ns = record.wall_time_ns;
-  gap.cause = connection.gap_cause;
-  gap.detail = std::move(detail);
-  return write_gap(gap);
-}
-
-void RowMaker::take_disconnect(ConnectionState& connection, int64_t time_ns,
-                               std::string_view cause) {
-  connection.leg_connected = {};
-  if (cause == "removed" || connection.gap_from_ns) return;  // nobody wants its streams
-  // Also behind one that was replaced: its successor has gone before it.
-  connection.gap_from_ns = time_ns;
-  connection.gap_cause = cause.empty() ? "disconnect" : std::string(cause);
 }
 
 Status RowMaker::take_instruments(const LogRecord& record, const LogEvent& event) {

@@ -102,12 +102,18 @@ class RowMaker {
   Status take_over_number(const LogRecord& record, LogSource source, ConnectionState& connection);
   Status take_leg_switch(const LogRecord& record, LogSource source, const LogEvent& event,
                          ConnectionState& connection);
-  Status take_connect(const LogRecord& record, ConnectionState& connection);
-  void take_disconnect(ConnectionState& connection, int64_t time_ns, std::string_view cause);
+  Status take_connect(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
+  Status take_all_answered(const LogRecord& record, uint8_t leg, ConnectionState& connection);
+  Status take_disconnect(const LogRecord& record, uint8_t leg, const std::string& cause,
+                         ConnectionState& connection);
+  Status begin_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
+                   int64_t from_ns, std::string_view cause);
+  Status end_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
+                 int64_t to_ns, std::string detail);
+  Status end_subscribing(const LogRecord& record, uint32_t number, ConnectionState& connection,
+                         int64_t to_ns);
   Status take_removed(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
   Status end_unused_numbers(const LogRecord& record, int64_t used_to);
-  Status write_connection_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
-                              std::string detail);
   Status take_instruments(const LogRecord& record, const LogEvent& event);
   Status take_log_start(const LogRecord& record);
   Status write_event(const LogRecord& record, std::string_view name, const LogEvent& event,

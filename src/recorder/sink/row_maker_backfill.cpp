@@ -2,19 +2,11 @@
 
 #include "recorder/protocol/trade_backfill.h"
 #include "recorder/protocol/trade_page.h"
-#include "recorder/sink/row_maker.h"
+#include "recorder/sink/row_maker_internal.h"
 
 // Trades that were fetched because they had not been received.
 
 namespace tapeworks::recorder {
-namespace {
-
-std::string_view text_of(std::span<const std::byte> payload) {
-  return {reinterpret_cast<const char*>(payload.data()), payload.size()};
-}
-
-}  // namespace
-
 /// Where numbers are skipped in any case, a time without connection is what trades may lack: those
 /// between the last number before it and the first one behind it. Holes in contiguous numbers show
 /// by themselves.

@@ -311,11 +311,13 @@ std::string Sink::gaps_of(const OpenPartition& partition) const {
     }
   }
   for (const auto& [number, connection] : state_.connections()) {
-    if (!connection.gap_from_ns || *connection.gap_from_ns >= partition.end_ns) continue;
     if (!connection.source || !concerns(connection.source->venue)) continue;
-    list.push_back({{"cause", connection.gap_cause},
-                    {"connection", number},
-                    {"from_time", *connection.gap_from_ns}});
+    const auto add_open = [&](const std::optional<int64_t>& from_ns, std::string_view cause) {
+      if (!from_ns || *from_ns >= partition.end_ns) return;
+      list.push_back({{"cause", cause}, {"connection", number}, {"from_time", *from_ns}});
+    };
+    add_open(connection.gap_from_ns, connection.gap_cause);
+    add_open(connection.subscribing_from_ns, kSubscribingCause);
   }
   return list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

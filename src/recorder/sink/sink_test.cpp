@@ -166,6 +166,14 @@ TEST_F(TwoLegsTest, TheFirstCopyIsTaken) {
   EXPECT_EQ(sink->counts().resets, 0U);
 }
 
+TEST_F(TwoLegsTest, ALegWhoseFirstRowIsOlderBringsNothingTwice) {
+  bring(kSecond, {15});
+  bring(kSpot, {14, 15, 16});
+  bring(kSecond, {16, 17});
+  log_.stop();
+  EXPECT_EQ(run()->counts().rows, 4U);
+}
+
 TEST_F(TwoLegsTest, WhatALegMissedWhileItWasCutIsNoHole) {
   bring(kSpot, {1, 2});
   bring(kSecond, {1});
@@ -178,6 +186,135 @@ TEST_F(TwoLegsTest, WhatALegMissedWhileItWasCutIsNoHole) {
   EXPECT_EQ(sink->counts().rows, 8U);
   EXPECT_EQ(sink->counts().gaps, 0U);
   EXPECT_EQ(sink->counts().holes, 0U);
+}
+
+/// Of a socket that asks for its streams and is answered later.
+class LateAnswersTest : public TwoLegsTest {
+ protected:
+  void ask(const LogSource& leg) {
+    log_.advance(kSecondNs);
+    log_.event(LogKind::kConnect, {.count = 3}, leg);
+  }
+  void answer(const LogSource& leg) {
+    log_.advance(kSecondNs);
+    log_.event(LogKind::kNotice, {.cause = std::string(kAnsweredCause)}, leg);
+  }
+  void lose(const LogSource& leg, std::string cause = "disconnect") {
+    log_.advance(kSecondNs);
+    log_.event(LogKind::kDisconnect, {.cause = std::move(cause)}, leg);
+  }
+  /// Cause, and begin and end in seconds after the log's begin.
+  std::vector<std::string> gaps() {
+    next_hour();
+    run();
+    const auto path = options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet";
+    std::vector<std::string> found;
+    if (!std::filesystem::exists(path)) return found;
+    const auto rows = table(path);
+    const auto second = [&](const char* column, int64_t row) {
+      const auto& times =
+          static_cast<const arrow::TimestampArray&>(*rows->GetColumnByName(column)->chunk(0));
+      return (times.Value(row) - SyntheticLog::kBeginNs) / kSecondNs;
+    };
+    for (int64_t row = 0; row < rows->num_rows(); ++row) {
+      found.push_back(fmt::format("{} {}-{}", text(*rows, "cause", row), second("from_time", row),
+                                  second("to_time", row)));
+    }
+    return found;
+  }
+};
+
+using Gaps = std::vector<std::string>;
+
+TEST_F(LateAnswersTest, TheTimeBeforeTheAnswersIsAGap) {
+  lose(kSecond, "removed");
+  lose(kSpot);  // at 2
+  ask(kSpot);
+  answer(kSpot);
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 0-3", "subscribing 3-4"}));
+}
+
+TEST_F(LateAnswersTest, ItGoesOnWithTheNextSocket) {
+  lose(kSecond, "removed");
+  lose(kSpot);
+  ask(kSpot);
+  log_.advance(kSecondNs);
+  bring(kSpot, {1});
+  run();  // the sink is made anew from its checkpoint
+  lose(kSpot, "reset");
+  ask(kSpot);
+  run();
+  answer(kSpot);
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 0-3", "subscribing 3-4", "reset 4-6", "subscribing 6-7"}));
+}
+
+TEST_F(LateAnswersTest, TheFirstLegThatIsAnsweredEndsIt) {
+  lose(kSecond);
+  lose(kSpot);
+  ask(kSpot);  // at 3
+  ask(kSecond);
+  answer(kSecond);
+  lose(kSpot);
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 0-3", "subscribing 3-5"}));
+}
+
+TEST_F(LateAnswersTest, AStopEndsIt) {
+  lose(kSecond);
+  lose(kSpot);
+  ask(kSpot);  // at 3
+  log_.advance(kSecondNs);
+  log_.stop();
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 0-3", "subscribing 3-4"}));
+}
+
+TEST_F(LateAnswersTest, ALegThatIsNotAnsweredDoesNotCoverTheOther) {
+  lose(kSecond);
+  ask(kSecond);
+  bring(kSpot, {1});  // at 2
+  lose(kSpot);
+  run();
+  answer(kSecond);  // at 4
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 2-3", "subscribing 3-4"}));
+}
+
+TEST_F(LateAnswersTest, ALegCoversWhatWasSentAfterItsAnswersOnly) {
+  lose(kSecond);
+  bring(kSpot, {1});  // at 1
+  ask(kSecond);
+  answer(kSecond);  // at 3
+  lose(kSpot);
+  EXPECT_EQ(gaps(), Gaps{"disconnect 1-3"});
+}
+
+TEST_F(LateAnswersTest, ALegThatWasAnsweredCoversTheOther) {
+  lose(kSecond);
+  ask(kSecond);
+  answer(kSecond);
+  bring(kSpot, {1});
+  lose(kSpot);
+  lose(kSecond, "removed");
+  EXPECT_EQ(gaps(), Gaps{});
+}
+
+TEST_F(LateAnswersTest, ALegThatWeCloseWasHeardToItsEnd) {
+  lose(kSecond);
+  bring(kSpot, {1});
+  ask(kSecond);
+  answer(kSecond);
+  lose(kSpot, "replaced");
+  ask(kSpot);
+  lose(kSecond, "stopped");
+  log_.event(LogKind::kDisconnect, {.cause = "stopped"}, kSpot);
+  log_.stop();
+  EXPECT_EQ(gaps(), Gaps{});
+}
+
+TEST_F(LateAnswersTest, ALegThatIsLostBeforeItsAnswersWasNotCovering) {
+  bring(kSpot, {1});
+  lose(kSecond);
+  ask(kSecond);
+  lose(kSecond);
+  EXPECT_EQ(gaps(), Gaps{});
 }
 
 TEST_F(TwoLegsTest, WhatNeitherLegBringsIsAHole) {

@@ -1,0 +1,175 @@
+#include <algorithm>
+#include <utility>
+
+#include "recorder/sink/row_maker_internal.h"
+
+// Which sockets a connection has, and when they did not bring everything.
+
+namespace tapeworks::recorder {
+namespace {
+
+/// Why the active leg changed, and what its gap is called.
+constexpr std::string_view kSilentLeg = "silent";
+
+}  // namespace
+
+/// A connection whose last symbol goes is over, whatever there was of it.
+Status RowMaker::take_removed(const LogRecord& record, const LogEvent& event,
+                              ConnectionState& connection) {
+  for (const std::string& symbol : event.symbols) {
+    connection.unsubscribe(symbol);
+    TW_TRY(target_.end_symbol(partition_name(venue_of(connection.source), symbol)));
+  }
+  if (connection.connected() || !connection.symbols.empty()) return {};
+  TW_TRY(end_gap(record, record.connection, connection, record.wall_time_ns,
+                 "from here on it is not wanted any more"));
+  state_.forget_connection(record.connection);
+  return {};
+}
+
+/// After a change of the configuration a number can belong to another venue.
+Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
+                                  ConnectionState& connection) {
+  if (connection.source && connection.source->venue != source.venue) {
+    TW_TRY(end_subscribing(record, record.connection, connection, record.wall_time_ns));
+    TW_TRY(end_gap(record, record.connection, connection, record.wall_time_ns,
+                   "from here on the number of the connection belongs to another market"));
+    connection = ConnectionState();
+  }
+  connection.source = source;
+  return {};
+}
+
+/// While the active leg was silent, sampled streams were in the log only: what the standby brought
+/// is no row, and nobody else has it.
+Status RowMaker::take_leg_switch(const LogRecord& record, LogSource source, const LogEvent& event,
+                                 ConnectionState& connection) {
+  const uint8_t before = std::exchange(connection.active_leg, source.leg);
+  if (event.cause != kSilentLeg || before == source.leg) return {};
+  Gap gap;
+  gap.lsn = record.lsn;
+  gap.venue = source.venue;
+  gap.connection = record.connection;
+  const int64_t from_ns = connection.leg_last_row_ns[before];
+  if (from_ns != 0) gap.from_ns = from_ns;
+  gap.to_ns = record.wall_time_ns;
+  gap.cause = kSilentLeg;
+  gap.detail = "the active leg was silent; streams that only the active leg brings lack this time";
+  return write_gap(gap);
+}
+
+Status RowMaker::take_connect(const LogRecord& record, const LogEvent& event,
+                              ConnectionState& connection) {
+  const uint8_t leg = connection.source ? connection.source->leg : uint8_t{0};
+  if (!connection.connected()) connection.active_leg = leg;
+  connection.leg_connected[leg] = true;
+  connection.session_lsn = record.lsn;
+  connection.leg_session_lsns[leg] = record.lsn;
+  connection.leg_last_row_ns[leg] = record.wall_time_ns;
+  connection.leg_partner_lsns[leg] = connection.live_sessions()[1 - leg];
+  const bool awaits_answers = event.count.value_or(0) > 0;
+  connection.leg_awaits_answers[leg] = awaits_answers;
+  connection.leg_answered_ns[leg] = 0;
+  const bool was_down = connection.gap_from_ns.has_value();
+  TW_TRY(end_gap(record, record.connection, connection, record.wall_time_ns, {}));
+  if (!awaits_answers) {
+    return end_subscribing(record, record.connection, connection, record.wall_time_ns);
+  }
+  if (was_down) connection.subscribing_from_ns = record.wall_time_ns;
+  return {};
+}
+
+Status RowMaker::take_all_answered(const LogRecord& record, uint8_t leg,
+                                   ConnectionState& connection) {
+  if (!connection.leg_connected[leg] || !connection.leg_awaits_answers[leg]) return {};
+  connection.leg_awaits_answers[leg] = false;
+  connection.leg_answered_ns[leg] = record.wall_time_ns;
+  return end_subscribing(record, record.connection, connection, record.wall_time_ns);
+}
+
+Status RowMaker::take_disconnect(const LogRecord& record, uint8_t leg, const std::string& cause,
+                                 ConnectionState& connection) {
+  connection.leg_connected[leg] = false;
+  const auto other_leg = static_cast<uint8_t>(1 - leg);
+  if (!connection.connected()) {
+    const int64_t last_ns = connection.last_record_ns;
+    return begin_gap(record, record.connection, connection,
+                     last_ns != 0 ? last_ns : record.wall_time_ns, cause);
+  }
+  connection.active_leg = other_leg;
+  // The other one may not have been asking for long enough.
+  const bool was_covering = !connection.leg_awaits_answers[leg] && !connection.subscribing_from_ns;
+  if (cause == kRemovedCause || !was_covering) return {};
+  const bool was_lost = std::ranges::find(kWantedEnds, cause) == kWantedEnds.end() &&
+                        connection.leg_last_row_ns[leg] != 0;
+  const int64_t from_ns = was_lost ? connection.leg_last_row_ns[leg] : record.wall_time_ns;
+  const bool awaits_answers = connection.leg_awaits_answers[other_leg];
+  const int64_t to_ns =
+      awaits_answers ? record.wall_time_ns : connection.leg_answered_ns[other_leg];
+  if (to_ns > from_ns) {
+    TW_TRY(begin_gap(record, record.connection, connection, from_ns, cause));
+    TW_TRY(end_gap(record, record.connection, connection, to_ns, {}));
+  }
+  if (awaits_answers) connection.subscribing_from_ns = record.wall_time_ns;
+  return {};
+}
+
+/// A start with fewer connections than before: those that are no more have no next connect.
+Status RowMaker::end_unused_numbers(const LogRecord& record, int64_t used_to) {
+  std::vector<uint32_t> unused;
+  for (const auto& [number, connection] : state_.connections()) {
+    if (number > used_to && !connection.connected()) unused.push_back(number);
+  }
+  for (const uint32_t number : unused) {
+    TW_TRY(end_gap(record, number, *state_.connection(number), record.wall_time_ns,
+                   "from here on there is no connection of this number"));
+    state_.forget_connection(number);
+  }
+  return {};
+}
+
+Status RowMaker::begin_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
+                           int64_t from_ns, std::string_view cause) {
+  TW_TRY(end_subscribing(record, number, connection, from_ns));
+  if (cause == kRemovedCause || connection.gap_from_ns) return {};  // nobody wants its streams
+  // Also behind one that was replaced: its successor has gone before it.
+  connection.gap_from_ns = from_ns;
+  connection.gap_cause = cause.empty() ? "disconnect" : std::string(cause);
+  return {};
+}
+
+/// The end of the time in which nothing was received on it, if that is so.
+Status RowMaker::end_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
+                         int64_t to_ns, std::string detail) {
+  if (!connection.gap_from_ns) return {};
+  connection.last_gap_lsn = record.lsn;
+  connection.last_gap_from_ns = *connection.gap_from_ns;
+  connection.last_gap_to_ns = to_ns;
+  Gap gap;
+  gap.lsn = record.lsn;
+  gap.venue = venue_of(connection.source);
+  gap.connection = number;
+  gap.from_ns = std::exchange(connection.gap_from_ns, std::nullopt);
+  gap.to_ns = to_ns;
+  gap.cause = connection.gap_cause;
+  gap.detail = std::move(detail);
+  return write_gap(gap);
+}
+
+/// The end of the time in which a part of the streams may not have come yet, if that is so.
+Status RowMaker::end_subscribing(const LogRecord& record, uint32_t number,
+                                 ConnectionState& connection, int64_t to_ns) {
+  const auto from_ns = std::exchange(connection.subscribing_from_ns, std::nullopt);
+  if (!from_ns || to_ns <= *from_ns) return {};
+  Gap gap;
+  gap.lsn = record.lsn;
+  gap.venue = venue_of(connection.source);
+  gap.connection = number;
+  gap.from_ns = from_ns;
+  gap.to_ns = to_ns;
+  gap.cause = kSubscribingCause;
+  gap.detail = "connected, and not all streams were asked for and answered yet";
+  return write_gap(gap);
+}
+
+}  // namespace tapeworks::recorder
