@@ -1,13 +1,13 @@
 #include "pipeline/query.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/table.h>
 
+#include "base/lower_case.h"
 #include "base/run_stats.h"
 #include "base/thread_tasks.h"
 #include "pipeline/merge_map_file.h"
@@ -49,12 +49,6 @@ Result<std::shared_ptr<arrow::Table>> read_plain(const QueryContext& context,
   TW_ASSIGN(const auto table, read_parquet(path, {}, context.pool));
   add_run_rows(static_cast<uint64_t>(table->num_rows()));
   return plain_table(*table, path.string(), context.pool);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
 }
 
 /// How far a candidate is from what was written; nothing when it cannot be meant.
@@ -186,10 +180,10 @@ std::optional<Day> day_of_count(const Table& table, const char* name) {
 
 std::vector<std::string> similar_texts(std::string_view text,
                                        const std::vector<std::string>& candidates) {
-  const std::string wanted = lower(text);
+  const std::string wanted = lower_case(text);
   std::vector<std::pair<int, std::string>> ranked;
   for (const std::string& candidate : candidates) {
-    if (const auto far = dissimilarity(wanted, lower(candidate)))
+    if (const auto far = dissimilarity(wanted, lower_case(candidate)))
       ranked.emplace_back(*far, candidate);
   }
   std::ranges::sort(ranked);

@@ -1,10 +1,10 @@
 #include "recorder/config/recorder_config.h"
 
 #include <algorithm>
-#include <cctype>
 #include <fstream>
 #include <iterator>
 
+#include "base/lower_case.h"
 #include "base/nearest_name.h"
 #include "recorder/config/config_value_internal.h"
 
@@ -89,8 +89,7 @@ Status apply(const ConfigEntry& entry, RecorderConfig& config) {
 /// TAPEWORKS_WAL_SYNC -> wal.sync; nothing for variables of no section.
 std::optional<ConfigEntry> entry_of_variable(const std::string& name, const std::string& value) {
   if (!name.starts_with(kEnvironmentPrefix)) return std::nullopt;
-  std::string key = name.substr(kEnvironmentPrefix.size());
-  std::ranges::transform(key, key.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string key = lower_case(std::string_view(name).substr(kEnvironmentPrefix.size()));
   for (const std::string& section : section_names()) {
     if (section == "feed" || !key.starts_with(section + "_")) continue;
     return ConfigEntry{section, 0, key.substr(section.size() + 1), {value, name}};

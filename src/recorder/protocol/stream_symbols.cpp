@@ -2,15 +2,11 @@
 
 #include <algorithm>
 
+#include "base/lower_case.h"
+
 namespace tapeworks::recorder {
 
-std::string stream_spelling(std::string_view symbol) {
-  std::string lower(symbol);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return lower;
-}
+std::string stream_spelling(std::string_view symbol) { return lower_case(symbol); }
 
 std::string StreamSymbols::rest_spelling(std::string_view stream_symbol) const {
   if (const auto found = rest_spelling_.find(stream_symbol); found != rest_spelling_.end()) {

@@ -12,14 +12,13 @@
 #include "base/interrupt.h"
 #include "recorder/sink/row_checksum.h"
 #include "recorder/sink/stream_summary.h"
+#include "recorder/sink/table_schema.h"
 #include "storage/parquet_read.h"
 #include "storage/posix_file.h"
 
 namespace tapeworks::recorder {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::string_view kBackfill = "backfill";
 
 /// The columns of a batch that are looked at; those that its table does not have are null.
 struct BatchColumns {
@@ -110,7 +109,8 @@ void RowCheck::check_place(const BatchColumns& columns, int64_t row) {
 }
 
 void RowCheck::check_time(const BatchColumns& columns, int64_t row) {
-  const bool is_backfill = columns.source != nullptr && columns.source->GetView(row) == kBackfill;
+  const bool is_backfill =
+      columns.source != nullptr && columns.source->GetView(row) == kBackfillSource;
   const bool by_event = is_backfill && !columns.event_time->IsNull(row);
   const int64_t time_ns = (by_event ? columns.event_time : columns.log_time)->Value(row);
   if (time_.begin_ns <= time_ns && time_ns < time_.end_ns) return;

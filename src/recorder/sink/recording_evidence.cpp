@@ -185,7 +185,7 @@ void RecordingEvidence::add_rows(const arrow::Table& rows) {
     // Trades alone have numbers that prove something; other rows are most of them.
     if (text_at(batch, kStream, row) != kTradeStream) return;
     const auto sequence = number_at(batch, kSequence, row);
-    if (!sequence || text_at(batch, kSource, row) != "live") return;
+    if (!sequence || text_at(batch, kSource, row) != kLiveSource) return;
     const std::string_view exchange = text_at(batch, kExchange, row);
     const std::string_view market = text_at(batch, kMarket, row);
     const std::string_view transport = text_at(batch, kTransport, row);

@@ -156,7 +156,7 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   encoder_.put(name_of(row.stream));
   encoder_.put(venue.transport);
   encoder_.put(int32_t{source.leg});
-  encoder_.put(std::string_view(is_backfill ? "backfill" : "live"));
+  encoder_.put(std::string_view(is_backfill ? kBackfillSource : kLiveSource));
   encoder_.put(row.sequence);
   encoder_.put_or_null(row.trade_id);
   if (row.side) {

@@ -13,6 +13,7 @@
 
 #include "recorder/protocol/sequence.h"
 #include "recorder/protocol/venue.h"
+#include "recorder/sink/table_schema.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -20,7 +21,6 @@ namespace {
 constexpr std::array kKeyColumns{"exchange", "market", "transport", "stream", "symbol"};
 using Key = std::array<std::string_view, kKeyColumns.size()>;
 
-constexpr std::string_view kBackfillSource = "backfill";
 // A unit separator stands in no name of a venue and no symbol.
 constexpr char kSeparator = '\x1f';
 

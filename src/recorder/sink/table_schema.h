@@ -39,6 +39,10 @@ constexpr std::string_view folder_of(TableKind table) {
   return {};
 }
 
+/// Where a row comes from, in the column `source`.
+inline constexpr std::string_view kLiveSource = "live";
+inline constexpr std::string_view kBackfillSource = "backfill";
+
 enum class ColumnType : uint8_t {
   kUint64,
   kInt64,
