@@ -84,7 +84,6 @@ bool SequenceTracker::was_seen(int64_t sequence, uint64_t fingerprint) const {
 
 void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
   if (window_rows_ == 0 || fingerprint == 0) return;
-  highest_ = std::max(highest_, sequence);
   if (window_.size() < window_rows_) {
     window_.push_back({sequence, fingerprint});
     return;
@@ -92,14 +91,6 @@ void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
   forgotten_to_ = std::max(forgotten_to_, window_[window_next_].sequence);
   window_[window_next_] = {sequence, fingerprint};
   window_next_ = (window_next_ + 1) % window_rows_;
-  // So that what came before a reset is not looked for long after it has gone.
-  if (window_next_ == 0) highest_ = highest_in_window();
-}
-
-int64_t SequenceTracker::highest_in_window() const {
-  int64_t highest = std::numeric_limits<int64_t>::min();
-  for (const Seen& seen : window_) highest = std::max(highest, seen.sequence);
-  return highest;
 }
 
 bool SequenceTracker::misses(int64_t sequence) const {
@@ -154,13 +145,6 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
     any_ = true;
     last_ = sequence;
     return {};
-  }
-  if (sequence > last_ && sequence <= highest_ && fingerprint != 0 &&
-      was_seen(sequence, fingerprint)) {
-    // Before a reset that was none: another connection had been faster.
-    last_ = sequence;
-    connection_changed_ = false;
-    return {Kind::kRepeat};
   }
   if (sequence > last_) {
     SequenceFinding finding;
@@ -221,7 +205,6 @@ void SequenceTracker::restore(const Snapshot& snapshot) {
   for (const auto& [sequence, fingerprint] : snapshot.window) {
     window_.push_back({sequence, fingerprint});
   }
-  highest_ = highest_in_window();
   holes_.clear();
   for (const auto& [from, to] : snapshot.holes) holes_.push_back({from, to});
 }

@@ -147,7 +147,6 @@ class SequenceTracker {
   SequenceFinding judge_rising(int64_t sequence, const std::optional<OtherCopy>& other) const;
   bool was_seen(int64_t sequence, uint64_t fingerprint) const;
   void remember(int64_t sequence, uint64_t fingerprint);
-  int64_t highest_in_window() const;
   bool fill_hole(int64_t sequence, std::optional<MissingNumbers>& forgotten);
   std::optional<MissingNumbers> add_hole(std::vector<MissingNumbers>::iterator before,
                                          MissingNumbers hole, size_t count_max);
@@ -159,7 +158,6 @@ class SequenceTracker {
   int64_t last_ = 0;
   std::vector<Seen> window_;  // a ring once it is full
   size_t window_next_ = 0;
-  int64_t highest_ = std::numeric_limits<int64_t>::min();  // the window has no higher number
   int64_t forgotten_to_ = std::numeric_limits<int64_t>::min();
   std::vector<MissingNumbers> holes_;
 };

@@ -79,22 +79,6 @@ TEST(SequenceTracker, AResetIsAcceptedAndCountsFromThere) {
   EXPECT_EQ(tracker.observe(4, 4), (SequenceFinding{Kind::kHole, 3, 3, false}));
 }
 
-TEST(SequenceTracker, WhatCameBeforeAResetIsStillARepeat) {
-  for (const auto sequence_class : {SequenceClass::kContiguous, SequenceClass::kRising}) {
-    SequenceTracker tracker(sequence_class, kWindowRows);
-    tracker.observe(15, 1);
-    EXPECT_EQ(tracker.observe(14, 2).kind, Kind::kReset);
-    EXPECT_EQ(tracker.observe(15, 1), SequenceFinding{Kind::kRepeat});
-    EXPECT_EQ(tracker.observe(16, 3), SequenceFinding{});
-    EXPECT_EQ(tracker.observe(2, 4).kind, Kind::kReset);
-    EXPECT_EQ(tracker.observe(3, 5), SequenceFinding{});
-    // As long as the window has it.
-    for (int64_t number = 4; number < 12; ++number) tracker.observe(number, 5);
-    for (const int64_t number : {12, 13, 14})
-      EXPECT_EQ(tracker.observe(number, 2), SequenceFinding{});
-  }
-}
-
 TEST(SequenceTracker, ALateRowFillsItsHole) {
   SequenceTracker tracker(SequenceClass::kContiguous, kWindowRows);
   tracker.observe(1, 1);
