@@ -7,6 +7,7 @@
 #include "base/printable_text.h"
 #include "base/random.h"
 #include "recorder/protocol/kucoin_token.h"
+#include "recorder/protocol/log_event.h"
 #include "recorder/protocol/stream_identity.h"
 
 namespace tapeworks::recorder {
@@ -434,8 +435,8 @@ void Connection::check_silence(const Now& now, Reaction& out) {
   }
   ask_for(again);
   if (expected > 0 && silent == expected) {
-    if (replacement_cause_.empty()) replacement_cause_ = "stalled";
-  } else if (replacement_cause_ == "stalled") {
+    if (replacement_cause_.empty()) replacement_cause_ = kStalledDetail;
+  } else if (replacement_cause_ == kStalledDetail) {
     replacement_cause_.clear();
   }
 }

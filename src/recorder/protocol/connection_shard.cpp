@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "recorder/protocol/backoff.h"
+#include "recorder/protocol/log_event.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -25,7 +26,6 @@ constexpr seconds kCopyDelayMax{1};
 /// So long a connection may take to be proven before a newer configuration ends it.
 constexpr seconds kProofMax{30};
 
-constexpr std::string_view kStalled = "stalled";
 constexpr std::string_view kConfiguration = "configuration";
 
 Notice replaced_notice(const Connection& connection) {
@@ -225,7 +225,7 @@ void ConnectionShard::settle_successor(const Now& now, Reaction& out) {
     // No better than what it should replace.
     const std::string cause(successor.cause());
     successor.connection->close(cause, out);
-    if (cause == kStalled) {
+    if (cause == kStalledDetail) {
       plan_attempt(now, successor, doubled(kStallBackoffFirst, futile_stalls_++, kStallBackoffMax));
       successor.connection.reset();
     } else {
@@ -287,7 +287,7 @@ ConnectionShard::Leg* ConnectionShard::choose_replaced(const Now& now) {
     const bool is_futile = partner.generation > leg.generation && !is_still_trying(now, partner);
     return is_futile && leg.is_proven() ? &partner : nullptr;
   }
-  if (leg.cause() == kStalled) {
+  if (leg.cause() == kStalledDetail) {
     if (next_stall_replacement_ > now.steady) return nullptr;
     next_stall_replacement_ =
         now.steady + doubled(kStallBackoffFirst, futile_stalls_++, kStallBackoffMax);

@@ -88,8 +88,13 @@ inline constexpr std::string_view kDiskFullCause = "disk_full";
 inline constexpr std::array kWantedEnds{kRemovedCause, kReplacedCause, kStoppedCause,
                                         kDiskFullCause};
 
+/// Detail of the end of a socket that is replaced because nothing came for long: nobody knows
+/// whether something was sent.
+inline constexpr std::string_view kStalledDetail = "stalled";
+
 /// Cause of the notice that a socket has an answer to all that it asked for at first, as many
-/// streams as its connect record counts: from here on it brings whatever there is.
+/// streams as its connect record counts: from here on it brings whatever there is. Requests that
+/// were repeated in vain count as answered, and their streams have notices of their own.
 inline constexpr std::string_view kAnsweredCause = "answered";
 
 /// Cause of a backfill record that has an answer in `detail`, as received; one with another cause

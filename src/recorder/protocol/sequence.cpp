@@ -165,6 +165,7 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
     // A placeholder has no values to compare; its number again is no news.
     if (fingerprint == 0 && sequence == last_) return {Kind::kRepeat};
     if (other && other->covers(sequence)) return {Kind::kRepeat};
+    if (other && other->is_live) return {};
   } else if (sequence == last_ || other) {
     return judge_rising(sequence, other);
   }

@@ -55,11 +55,12 @@ struct MissingNumbers {
 
 struct SequenceFinding {
   enum class Kind : uint8_t {
-    kInOrder,  ///< the first one, the next one, or on rising streams any later or equal one
-    kHole,     ///< missing_from to missing_to were skipped; this row is fine
-    kLate,     ///< fills a hole that was found before, or another connection was faster
-    kRepeat,   ///< number and values were there before: to be dropped
-    kReset,    ///< lower than the last one, with other values: accepted, counts from here on
+    kInOrder,  ///< the first one, the next one, or on rising streams any later or equal one; or
+               ///< what a connection brings that began before another one, which was faster
+    kHole,    ///< missing_from to missing_to were skipped; this row is fine
+    kLate,    ///< fills a hole that was found before, or another connection was faster
+    kRepeat,  ///< number and values were there before: to be dropped
+    kReset,   ///< lower than the last one, with other values: accepted, counts from here on
   };
   Kind kind = Kind::kInOrder;
   int64_t missing_from = 0;
@@ -76,6 +77,7 @@ struct SequenceFinding {
 struct OtherCopy {
   int64_t first = 0;
   int64_t last = 0;
+  bool is_live = false;  ///< and goes on with them
 
   bool covers(int64_t sequence) const { return first <= sequence && sequence <= last; }
 };

@@ -26,8 +26,9 @@ LogState some_state() {
   connection->leg_partner_lsns = {7, 8};
   connection->leg_last_row_ns = {70, 80};
   connection->leg_awaits_answers = {false, true};
-  connection->leg_answered_ns = {90, 0};
-  connection->subscribing_from_ns = 95;
+  connection->leg_last_frames = {Moment{5, 91}, Moment{6, 92}};
+  connection->leg_answers = {Moment{3, 90}, Moment()};
+  connection->subscribing_from = Moment{7, 95};
   for (const uint8_t active : {uint8_t{0}, uint8_t{1}}) {
     for (const uint8_t leg : {uint8_t{0}, uint8_t{1}}) {
       stream->sampled.judge({{leg, 10U + leg}, 5 + active, 1}, {active, 10U + active}, true);

@@ -4,15 +4,18 @@
 
 namespace tapeworks::recorder {
 
-std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t sequence) const {
+std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t sequence,
+                                              uint64_t other_session_lsn) const {
   const Leg& own = legs_[session.leg];
   const Leg& other = legs_[1 - session.leg];
   if (other.session_lsn == 0) return std::nullopt;
-  const OtherCopy copy{other.first, other.last};
-  // The first row of a socket may also be the first one after a reset, unless the other leg has
-  // brought it.
-  const bool is_in_order = own.session_lsn == session.lsn && sequence > own.last;
-  if (is_in_order || copy.covers(sequence)) return copy;
+  const OtherCopy copy{other.first, other.last, other.session_lsn == other_session_lsn};
+  const bool is_first = own.session_lsn != session.lsn;
+  const bool is_in_order = !is_first && sequence > own.last;
+  // Of two sockets that were made together the slower one may begin with what the other one had not
+  // asked for yet. Were it a reset, the other leg would bring a lower number than its own last one.
+  const bool begins_earlier = is_first && copy.is_live && sequence < copy.first;
+  if (is_in_order || begins_earlier || copy.covers(sequence)) return copy;
   return std::nullopt;
 }
 

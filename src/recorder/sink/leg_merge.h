@@ -35,8 +35,10 @@ class LegMerge {
     bool across_connections = false;
   };
 
-  /// What to tell the tracker of a row of `session`; before note().
-  std::optional<OtherCopy> other_copy(const Session& session, int64_t sequence) const;
+  /// What to tell the tracker of a row of `session`; before note(). `other_session_lsn` is 0 when
+  /// the other leg is not connected.
+  std::optional<OtherCopy> other_copy(const Session& session, int64_t sequence,
+                                      uint64_t other_session_lsn) const;
   void note(const Session& session, int64_t sequence);
   /// The numbers have begun again.
   void clear() { legs_ = {}; }

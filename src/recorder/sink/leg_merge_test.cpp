@@ -18,13 +18,16 @@ TEST(LegMerge, ARowBehindTheOtherLegIsNoReset) {
   const Session fast{0, 10};
   const Session slow{1, 11};
   for (int64_t n = 1; n <= 5; ++n) merge.note(fast, n);
-  // The first row of a socket could also be the first one after a reset.
-  EXPECT_FALSE(merge.other_copy(slow, -7));
-  EXPECT_TRUE(merge.other_copy(slow, 2));
+  // The first row of a socket could also be the first one after a reset, when the other one is
+  // gone.
+  EXPECT_FALSE(merge.other_copy(slow, -7, 0));
+  EXPECT_FALSE(merge.other_copy(slow, -7, 12)) << "that one has brought nothing";
+  EXPECT_TRUE(merge.other_copy(slow, -7, fast.lsn)) << "it began earlier";
+  EXPECT_TRUE(merge.other_copy(slow, 2, 0));
   merge.note(slow, 2);
-  EXPECT_TRUE(merge.other_copy(slow, 3));
+  EXPECT_TRUE(merge.other_copy(slow, 3, fast.lsn));
   // Against its own order it is one.
-  EXPECT_FALSE(merge.other_copy(slow, 0));
+  EXPECT_FALSE(merge.other_copy(slow, 0, fast.lsn));
 }
 
 TEST(LegMerge, AHoleWaitsForTheLegThatIsBehind) {
@@ -72,7 +75,7 @@ TEST(LegMerge, SurvivesACheckpoint) {
   ByteReader in(out.bytes());
   LegMerge again = LegMerge::load(in);
   EXPECT_TRUE(in.ok() && in.at_end());
-  EXPECT_TRUE(again.other_copy({0, 10}, 2));
+  EXPECT_TRUE(again.other_copy({0, 10}, 2, 11));
   EXPECT_TRUE(again.fill(3));
   EXPECT_EQ(again.take_all().size(), 2U);
 }
@@ -84,9 +87,11 @@ void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
   std::mt19937_64 random(seed);
   SequenceTracker tracker(sequence_class, 16);
   LegMerge merge;
-  std::array<int64_t, 2> next{1, 1};
+  std::array<int64_t, 2> next{1 + static_cast<int64_t>(random() % 60),
+                              1 + static_cast<int64_t>(random() % 60)};
+  const int64_t first = std::min(next[0], next[1]);
   // What the other leg has missed, this one must bring before it is cut.
-  std::array<int64_t, 2> owed_up_to{1, 1};
+  std::array<int64_t, 2> owed_up_to{next[1], next[0]};
   std::array<uint64_t, 2> sessions{1, 2};
   uint64_t lsn = 3;
   std::map<int64_t, int> taken;
@@ -103,7 +108,7 @@ void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
       const int64_t sequence = next[leg]++ * step;
       const Session session{leg, sessions[leg]};
       const auto finding = tracker.observe(sequence, static_cast<uint64_t>(sequence) + 1,
-                                           merge.other_copy(session, sequence));
+                                           merge.other_copy(session, sequence, sessions[other]));
       merge.note(session, sequence);
       ASSERT_NE(finding.kind, Kind::kReset) << sequence;
       if (finding.kind == Kind::kHole) merge.await(session, sessions[other], finding);
@@ -113,13 +118,15 @@ void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
     }
   }
   const int64_t last = std::min(next[0], next[1]);
-  for (int64_t n = 1; n < last; ++n) ASSERT_EQ(taken[n * step], 1) << n * step;
+  for (int64_t n = first; n < last; ++n) ASSERT_EQ(taken[n * step], 1) << n * step;
 }
 
 TEST(LegMerge, EachNumberIsTakenOnceHoweverFarTheLegsAreApart) {
   const uint64_t seed = std::random_device()();
-  merge_two_legs(SequenceClass::kContiguous, 1, seed);
-  merge_two_legs(SequenceClass::kRising, 3, seed + 1);
+  for (uint64_t i = 0; i < 5; ++i) {
+    merge_two_legs(SequenceClass::kContiguous, 1, seed + i);
+    merge_two_legs(SequenceClass::kRising, 3, seed + i);
+  }
 }
 
 }  // namespace

@@ -23,6 +23,16 @@ std::optional<int64_t> load_time(ByteReader& in) {
   return has_time ? std::optional(time_ns) : std::nullopt;
 }
 
+void save_moment(const Moment& moment, ByteWriter& out) {
+  out.put(moment.lsn);
+  out.put(moment.time_ns);
+}
+
+Moment load_moment(ByteReader& in) {
+  const auto lsn = in.take<uint64_t>();
+  return {lsn, in.take<int64_t>()};
+}
+
 void save_connection(uint32_t number, const ConnectionState& connection, ByteWriter& out) {
   out.put(number);
   out.put(connection.source ? encode_source(*connection.source) : kNoSource);
@@ -331,20 +341,23 @@ void LogState::save_answers(ByteWriter& out) const {
   for (const auto& [number, connection] : connections_) {
     out.put(number);
     for (const bool awaits : connection.leg_awaits_answers) out.put(uint8_t{awaits});
-    for (const int64_t time_ns : connection.leg_answered_ns) out.put(time_ns);
-    save_time(connection.subscribing_from_ns, out);
+    for (const Moment& frame : connection.leg_last_frames) save_moment(frame, out);
+    for (const Moment& answer : connection.leg_answers) save_moment(answer, out);
+    save_moment(connection.subscribing_from.value_or(Moment()), out);
   }
 }
 
 void LogState::load_answers(ByteReader& in) {
-  const size_t connection_count = in.take_count(4 + 2 * (1 + 8) + 1 + 8);
+  const size_t connection_count = in.take_count(4 + 2 * 1 + 5 * (8 + 8));
   for (size_t i = 0; i < connection_count; ++i) {
     const auto found = connections_.find(in.take<uint32_t>());
     ConnectionState unknown;
     ConnectionState& connection = found == connections_.end() ? unknown : found->second;
     for (bool& awaits : connection.leg_awaits_answers) awaits = in.take_flag();
-    for (int64_t& time_ns : connection.leg_answered_ns) time_ns = in.take<int64_t>();
-    connection.subscribing_from_ns = load_time(in);
+    for (Moment& frame : connection.leg_last_frames) frame = load_moment(in);
+    for (Moment& answer : connection.leg_answers) answer = load_moment(in);
+    const Moment subscribing_from = load_moment(in);
+    if (subscribing_from.lsn != 0) connection.subscribing_from = subscribing_from;
   }
 }
 

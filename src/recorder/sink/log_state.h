@@ -23,8 +23,14 @@
 
 namespace tapeworks::recorder {
 
-/// Cause of the gap of a connection that is there and has not asked for all of its streams yet.
+/// Cause of the gap of a connection that is there and awaits answers about some of its streams.
 inline constexpr std::string_view kSubscribingCause = "subscribing";
+
+/// A record of the log. The number says what came first; the wall clock may be set.
+struct Moment {
+  uint64_t lsn = 0;  ///< 0: not known
+  int64_t time_ns = 0;
+};
 
 /// A connection of the log, by its number, which a socket that replaces it takes over.
 struct ConnectionState {
@@ -36,12 +42,15 @@ struct ConnectionState {
   std::array<uint64_t, 2> leg_partner_lsns{};
   /// Log time of the last row of each leg, at first of its connect; 0: not known.
   std::array<int64_t, 2> leg_last_row_ns{};
+  /// The last frame of each leg's socket, at first its connect.
+  std::array<Moment, 2> leg_last_frames{};
   /// Asked for streams, and has not been answered about all of them: what is sent may pass it by.
   std::array<bool, 2> leg_awaits_answers{};
-  /// Since when each leg brings whatever there is; 0: the log does not say, or not yet.
-  std::array<int64_t, 2> leg_answered_ns{};
+  /// The last answer of each leg's socket. Not known where the log does not say: then from its
+  /// connect on it brings whatever there is.
+  std::array<Moment, 2> leg_answers{};
   /// Since when no leg brings whatever there is, though one is connected and asks for it.
-  std::optional<int64_t> subscribing_from_ns;
+  std::optional<Moment> subscribing_from;
   uint8_t active_leg = 0;            ///< whose rows of streams without a key count
   uint64_t session_lsn = 0;          ///< of the record that began the present socket
   int64_t last_record_ns = 0;        ///< log time of its last record

@@ -54,8 +54,9 @@ Status RowMaker::take_log_start(const LogRecord& record) {
   if (!start || (start->last_lsn == 0 && start->floor_lsn == 0)) return {};
   for (auto& [number, connection] : state_.connections()) {
     if (!connection.connected()) continue;
+    const Moment end = end_of_coverage(connection);
     connection.leg_connected = {};
-    TW_TRY(begin_gap(record, number, connection, connection.last_record_ns, "process_ended"));
+    TW_TRY(begin_gap(record, number, connection, end, "process_ended"));
   }
   return write_awaited_holes(record);
 }
@@ -71,6 +72,7 @@ Status RowMaker::take_frame(const LogRecord& record) {
   if (connection != nullptr) {
     connection->source = source;
     connection->last_record_ns = record.wall_time_ns;
+    connection->leg_last_frames[source->leg] = moment_of(record);
   }
   const bool is_binary = (record.flags & kLogFlagBinary) != 0;
   const Frame frame{text_of(record.payload), is_binary ? Opcode::kBinary : Opcode::kText,
@@ -242,7 +244,9 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
   }
   const LegMerge::Session session{
       source.leg, connection == nullptr ? 0 : connection->leg_session_lsns[source.leg]};
-  const auto other_copy = state->legs.other_copy(session, sequence);
+  const uint64_t other_session_lsn =
+      connection == nullptr ? 0 : connection->live_sessions()[1 - source.leg];
+  const auto other_copy = state->legs.other_copy(session, sequence, other_session_lsn);
   const SequenceFinding finding = state->tracker.observe(sequence, fingerprint, other_copy);
   // What is sent again after a reconnect is no sign that the stream was there meanwhile.
   if (state->tracker.last() != last_number) {
@@ -275,9 +279,7 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
       keep = false;
       return {};
     case SequenceFinding::Kind::kHole: {
-      const uint64_t other_lsn =
-          connection == nullptr ? 0 : connection->live_sessions()[1 - source.leg];
-      if (state->legs.await(session, other_lsn, finding)) return {};
+      if (state->legs.await(session, other_session_lsn, finding)) return {};
       return write_hole(
           record, record.connection, name,
           {finding.missing_from, finding.missing_to, session, finding.across_connections},
@@ -401,7 +403,7 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     TW_TRY(take_leg_switch(record, *source, event, *connection));
   }
   if (connection != nullptr && kind == LogKind::kDisconnect) {
-    TW_TRY(take_disconnect(record, source->leg, event.cause, *connection));
+    TW_TRY(take_disconnect(record, source->leg, event, *connection));
   }
   // Of events only a connect says that something can be received.
   if (connection != nullptr && kind == LogKind::kConnect) {
@@ -411,7 +413,7 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     for (auto& [number, other] : state_.connections()) {
       if (!other.connected()) continue;
       other.leg_connected = {};
-      TW_TRY(begin_gap(record, number, other, record.wall_time_ns, kStoppedCause));
+      TW_TRY(begin_gap(record, number, other, moment_of(record), kStoppedCause));
     }
     TW_TRY(write_awaited_holes(record));
   }

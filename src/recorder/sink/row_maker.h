@@ -104,14 +104,14 @@ class RowMaker {
                          ConnectionState& connection);
   Status take_connect(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
   Status take_all_answered(const LogRecord& record, uint8_t leg, ConnectionState& connection);
-  Status take_disconnect(const LogRecord& record, uint8_t leg, const std::string& cause,
+  Status take_disconnect(const LogRecord& record, uint8_t leg, const LogEvent& event,
                          ConnectionState& connection);
   Status begin_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
-                   int64_t from_ns, std::string_view cause);
+                   const Moment& from, std::string_view cause);
   Status end_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
                  int64_t to_ns, std::string detail);
   Status end_subscribing(const LogRecord& record, uint32_t number, ConnectionState& connection,
-                         int64_t to_ns);
+                         const Moment& to);
   Status take_removed(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
   Status end_unused_numbers(const LogRecord& record, int64_t used_to);
   Status take_instruments(const LogRecord& record, const LogEvent& event);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "recorder/sink/row_maker_internal.h"
@@ -12,6 +13,19 @@ namespace {
 constexpr std::string_view kSilentLeg = "silent";
 
 }  // namespace
+
+Moment end_of_coverage(const ConnectionState& connection) {
+  Moment covered;
+  Moment any;
+  for (size_t leg = 0; leg < connection.leg_connected.size(); ++leg) {
+    const Moment& last = connection.leg_last_frames[leg];
+    if (!connection.leg_connected[leg]) continue;
+    if (last.lsn > any.lsn) any = last;
+    if (last.lsn > covered.lsn && !connection.leg_awaits_answers[leg]) covered = last;
+  }
+  if (covered.lsn != 0) return covered;
+  return any.lsn != 0 ? any : Moment{0, connection.last_record_ns};
+}
 
 /// A connection whose last symbol goes is over, whatever there was of it.
 Status RowMaker::take_removed(const LogRecord& record, const LogEvent& event,
@@ -31,7 +45,7 @@ Status RowMaker::take_removed(const LogRecord& record, const LogEvent& event,
 Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
                                   ConnectionState& connection) {
   if (connection.source && connection.source->venue != source.venue) {
-    TW_TRY(end_subscribing(record, record.connection, connection, record.wall_time_ns));
+    TW_TRY(end_subscribing(record, record.connection, connection, moment_of(record)));
     TW_TRY(end_gap(record, record.connection, connection, record.wall_time_ns,
                    "from here on the number of the connection belongs to another market"));
     connection = ConnectionState();
@@ -69,13 +83,14 @@ Status RowMaker::take_connect(const LogRecord& record, const LogEvent& event,
   connection.leg_partner_lsns[leg] = connection.live_sessions()[1 - leg];
   const bool awaits_answers = event.count.value_or(0) > 0;
   connection.leg_awaits_answers[leg] = awaits_answers;
-  connection.leg_answered_ns[leg] = 0;
+  connection.leg_last_frames[leg] = moment_of(record);
+  connection.leg_answers[leg] = {};
   const bool was_down = connection.gap_from_ns.has_value();
   TW_TRY(end_gap(record, record.connection, connection, record.wall_time_ns, {}));
   if (!awaits_answers) {
-    return end_subscribing(record, record.connection, connection, record.wall_time_ns);
+    return end_subscribing(record, record.connection, connection, moment_of(record));
   }
-  if (was_down) connection.subscribing_from_ns = record.wall_time_ns;
+  if (was_down) connection.subscribing_from = moment_of(record);
   return {};
 }
 
@@ -83,34 +98,33 @@ Status RowMaker::take_all_answered(const LogRecord& record, uint8_t leg,
                                    ConnectionState& connection) {
   if (!connection.leg_connected[leg] || !connection.leg_awaits_answers[leg]) return {};
   connection.leg_awaits_answers[leg] = false;
-  connection.leg_answered_ns[leg] = record.wall_time_ns;
-  return end_subscribing(record, record.connection, connection, record.wall_time_ns);
+  connection.leg_answers[leg] = moment_of(record);
+  return end_subscribing(record, record.connection, connection, moment_of(record));
 }
 
-Status RowMaker::take_disconnect(const LogRecord& record, uint8_t leg, const std::string& cause,
+Status RowMaker::take_disconnect(const LogRecord& record, uint8_t leg, const LogEvent& event,
                                  ConnectionState& connection) {
-  connection.leg_connected[leg] = false;
   const auto other_leg = static_cast<uint8_t>(1 - leg);
+  const bool awaits_answers = connection.leg_awaits_answers[other_leg];
+  const bool was_covering = !connection.leg_awaits_answers[leg] && !connection.subscribing_from;
+  Moment last = connection.leg_last_frames[leg];
+  if (last.lsn == 0) last = {record.lsn, connection.last_record_ns};
+  if (last.time_ns == 0) last = moment_of(record);
+  connection.leg_connected[leg] = false;
   if (!connection.connected()) {
-    const int64_t last_ns = connection.last_record_ns;
-    return begin_gap(record, record.connection, connection,
-                     last_ns != 0 ? last_ns : record.wall_time_ns, cause);
+    return begin_gap(record, record.connection, connection, last, event.cause);
   }
   connection.active_leg = other_leg;
   // The other one may not have been asking for long enough.
-  const bool was_covering = !connection.leg_awaits_answers[leg] && !connection.subscribing_from_ns;
-  if (cause == kRemovedCause || !was_covering) return {};
-  const bool was_lost = std::ranges::find(kWantedEnds, cause) == kWantedEnds.end() &&
-                        connection.leg_last_row_ns[leg] != 0;
-  const int64_t from_ns = was_lost ? connection.leg_last_row_ns[leg] : record.wall_time_ns;
-  const bool awaits_answers = connection.leg_awaits_answers[other_leg];
-  const int64_t to_ns =
-      awaits_answers ? record.wall_time_ns : connection.leg_answered_ns[other_leg];
-  if (to_ns > from_ns) {
-    TW_TRY(begin_gap(record, record.connection, connection, from_ns, cause));
-    TW_TRY(end_gap(record, record.connection, connection, to_ns, {}));
+  if (event.cause == kRemovedCause || !was_covering) return {};
+  const bool was_wanted = std::ranges::find(kWantedEnds, event.cause) != kWantedEnds.end();
+  const Moment from = was_wanted && event.detail != kStalledDetail ? moment_of(record) : last;
+  const Moment to = awaits_answers ? moment_of(record) : connection.leg_answers[other_leg];
+  if (to.lsn > from.lsn) {
+    TW_TRY(begin_gap(record, record.connection, connection, from, event.cause));
+    TW_TRY(end_gap(record, record.connection, connection, to.time_ns, {}));
   }
-  if (awaits_answers) connection.subscribing_from_ns = record.wall_time_ns;
+  if (awaits_answers) connection.subscribing_from = moment_of(record);
   return {};
 }
 
@@ -129,11 +143,11 @@ Status RowMaker::end_unused_numbers(const LogRecord& record, int64_t used_to) {
 }
 
 Status RowMaker::begin_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
-                           int64_t from_ns, std::string_view cause) {
-  TW_TRY(end_subscribing(record, number, connection, from_ns));
+                           const Moment& from, std::string_view cause) {
+  TW_TRY(end_subscribing(record, number, connection, from));
   if (cause == kRemovedCause || connection.gap_from_ns) return {};  // nobody wants its streams
   // Also behind one that was replaced: its successor has gone before it.
-  connection.gap_from_ns = from_ns;
+  connection.gap_from_ns = from.time_ns;
   connection.gap_cause = cause.empty() ? "disconnect" : std::string(cause);
   return {};
 }
@@ -149,8 +163,8 @@ Status RowMaker::end_gap(const LogRecord& record, uint32_t number, ConnectionSta
   gap.lsn = record.lsn;
   gap.venue = venue_of(connection.source);
   gap.connection = number;
-  gap.from_ns = std::exchange(connection.gap_from_ns, std::nullopt);
-  gap.to_ns = to_ns;
+  std::tie(gap.from_ns, gap.to_ns) = std::minmax(*connection.gap_from_ns, to_ns);
+  connection.gap_from_ns.reset();
   gap.cause = connection.gap_cause;
   gap.detail = std::move(detail);
   return write_gap(gap);
@@ -158,15 +172,15 @@ Status RowMaker::end_gap(const LogRecord& record, uint32_t number, ConnectionSta
 
 /// The end of the time in which a part of the streams may not have come yet, if that is so.
 Status RowMaker::end_subscribing(const LogRecord& record, uint32_t number,
-                                 ConnectionState& connection, int64_t to_ns) {
-  const auto from_ns = std::exchange(connection.subscribing_from_ns, std::nullopt);
-  if (!from_ns || to_ns <= *from_ns) return {};
+                                 ConnectionState& connection, const Moment& to) {
+  const auto from = std::exchange(connection.subscribing_from, std::nullopt);
+  if (!from || to.lsn <= from->lsn) return {};
   Gap gap;
   gap.lsn = record.lsn;
   gap.venue = venue_of(connection.source);
   gap.connection = number;
-  gap.from_ns = from_ns;
-  gap.to_ns = to_ns;
+  // The clock may have been set meanwhile.
+  std::tie(gap.from_ns, gap.to_ns) = std::minmax(from->time_ns, to.time_ns);
   gap.cause = kSubscribingCause;
   gap.detail = "connected, and not all streams were asked for and answered yet";
   return write_gap(gap);

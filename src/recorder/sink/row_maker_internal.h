@@ -28,6 +28,11 @@ inline std::optional<Venue> venue_of(const std::optional<LogSource>& source) {
   return source->venue;
 }
 
+inline Moment moment_of(const LogRecord& record) { return {record.lsn, record.wall_time_ns}; }
+
+/// The last frame of a leg that brings whatever there is; without such a leg, of any.
+Moment end_of_coverage(const ConnectionState& connection);
+
 /// A row of `_gaps/`.
 struct RowMaker::Gap {
   uint64_t lsn = 0;

@@ -317,7 +317,9 @@ std::string Sink::gaps_of(const OpenPartition& partition) const {
       list.push_back({{"cause", cause}, {"connection", number}, {"from_time", *from_ns}});
     };
     add_open(connection.gap_from_ns, connection.gap_cause);
-    add_open(connection.subscribing_from_ns, kSubscribingCause);
+    if (connection.subscribing_from) {
+      add_open(connection.subscribing_from->time_ns, kSubscribingCause);
+    }
   }
   return list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

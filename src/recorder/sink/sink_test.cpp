@@ -166,12 +166,16 @@ TEST_F(TwoLegsTest, TheFirstCopyIsTaken) {
   EXPECT_EQ(sink->counts().resets, 0U);
 }
 
-TEST_F(TwoLegsTest, ALegWhoseFirstRowIsOlderBringsNothingTwice) {
-  bring(kSecond, {15});
-  bring(kSpot, {14, 15, 16});
-  bring(kSecond, {16, 17});
+TEST_F(TwoLegsTest, ALegThatBeganEarlierIsNoResetAndBringsNothingTwice) {
+  bring(kSecond, {15, 16});
+  bring(kSpot, {13, 14});
+  bring(kSecond, {17});
+  bring(kSpot, {15, 16, 17, 18});
   log_.stop();
-  EXPECT_EQ(run()->counts().rows, 4U);
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().rows, 6U);
+  EXPECT_EQ(sink->counts().resets, 0U);
+  EXPECT_EQ(sink->counts().gaps, 0U);
 }
 
 TEST_F(TwoLegsTest, WhatALegMissedWhileItWasCutIsNoHole) {
@@ -310,11 +314,67 @@ TEST_F(LateAnswersTest, ALegThatWeCloseWasHeardToItsEnd) {
 }
 
 TEST_F(LateAnswersTest, ALegThatIsLostBeforeItsAnswersWasNotCovering) {
-  bring(kSpot, {1});
+  lose(kSpot);
+  ask(kSpot);
+  bring(kSecond, {1});
+  answer(kSpot);
+  lose(kSecond);
+  EXPECT_EQ(gaps(), Gaps{"disconnect 2-3"});
+  ask(kSecond);
+  bring(kSpot, {2});
+  lose(kSecond);
+  EXPECT_EQ(gaps().size(), 1U);
+}
+
+TEST_F(LateAnswersTest, ALegThatNeverCoveredDoesNotHideWhatTheOtherOneMissed) {
+  lose(kSecond);
+  bring(kSpot, {1});  // at 1, the last that comes of it
+  ask(kSecond);
+  log_.advance(kSecondNs);
+  bring(kSecond, {2});
+  lose(kSecond);
+  lose(kSpot);
+  ask(kSpot);  // at 6
+  answer(kSpot);
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 1-6", "subscribing 6-7"}));
+}
+
+TEST_F(LateAnswersTest, AKilledRecorderCoveredAsFarAsAnAnsweredLegDid) {
+  lose(kSecond);
+  bring(kSpot, {1});  // at 1
+  ask(kSecond);
+  log_.advance(kSecondNs);
+  bring(kSecond, {2});
+  log_.restart();
+  log_.event(LogKind::kConnect, {}, kSpot);  // at 3
+  EXPECT_EQ(gaps(), Gaps{"process_ended 1-3"});
+}
+
+TEST_F(LateAnswersTest, NobodyKnowsTheEndOfASocketThatStalled) {
+  lose(kSecond);
+  bring(kSpot, {1});  // at 1
+  ask(kSecond);
+  answer(kSecond);  // at 3
+  log_.event(LogKind::kDisconnect,
+             {.cause = std::string(kReplacedCause), .detail = std::string(kStalledDetail)}, kSpot);
+  EXPECT_EQ(gaps(), Gaps{"replaced 1-3"});
+}
+
+TEST_F(LateAnswersTest, AClockThatIsSetChangesNoDecision) {
   lose(kSecond);
   ask(kSecond);
-  lose(kSecond);
-  EXPECT_EQ(gaps(), Gaps{});
+  log_.advance(-10 * kSecondNs);
+  answer(kSecond);
+  bring(kSpot, {1});
+  log_.advance(-10 * kSecondNs);
+  lose(kSpot);  // the other one covered
+  ask(kSpot);
+  lose(kSecond);  // and now nobody does
+  log_.advance(-10 * kSecondNs);
+  answer(kSpot);
+  const auto found = gaps();
+  EXPECT_EQ(found.size(), 2U);
+  EXPECT_TRUE(found.back().starts_with("subscribing ")) << found.back();
 }
 
 TEST_F(TwoLegsTest, WhatNeitherLegBringsIsAHole) {
