@@ -143,6 +143,7 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
   using Kind = SequenceFinding::Kind;
   if (!any_) {
     any_ = true;
+    first_ = sequence;
     last_ = sequence;
     return {};
   }
@@ -165,13 +166,25 @@ SequenceFinding SequenceTracker::judge(int64_t sequence, uint64_t fingerprint,
     // A placeholder has no values to compare; its number again is no news.
     if (fingerprint == 0 && sequence == last_) return {Kind::kRepeat};
     if (other && other->covers(sequence)) return {Kind::kRepeat};
-    if (other && other->is_live) return {};
+    if (other && other->began_later && sequence < first_) return begin_earlier(sequence);
   } else if (sequence == last_ || other) {
     return judge_rising(sequence, other);
   }
+  first_ = sequence;
   last_ = sequence;
   holes_.clear();
   return {Kind::kReset};
+}
+
+/// What is between the new first number and the old one is missing until it comes.
+SequenceFinding SequenceTracker::begin_earlier(int64_t sequence) {
+  SequenceFinding finding{SequenceFinding::Kind::kEarlier, sequence + 1, first_ - 1};
+  if (finding.missing_from <= finding.missing_to) {
+    finding.forgotten = add_hole(holes_.begin(), {finding.missing_from, finding.missing_to},
+                                 std::max(holes_.size(), kHolesMax));
+  }
+  first_ = sequence;
+  return finding;
 }
 
 /// A number that is not above the last one, of a row that the window does not have.

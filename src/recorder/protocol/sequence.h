@@ -55,12 +55,13 @@ struct MissingNumbers {
 
 struct SequenceFinding {
   enum class Kind : uint8_t {
-    kInOrder,  ///< the first one, the next one, or on rising streams any later or equal one; or
-               ///< what a connection brings that began before another one, which was faster
-    kHole,    ///< missing_from to missing_to were skipped; this row is fine
-    kLate,    ///< fills a hole that was found before, or another connection was faster
-    kRepeat,  ///< number and values were there before: to be dropped
-    kReset,   ///< lower than the last one, with other values: accepted, counts from here on
+    kInOrder,  ///< the first one, the next one, or on rising streams any later or equal one
+    kEarlier,  ///< before the first one: another connection was faster. missing_from to missing_to
+               ///< are between, if any, and may come
+    kHole,     ///< missing_from to missing_to were skipped; this row is fine
+    kLate,     ///< fills a hole that was found before, or another connection was faster
+    kRepeat,   ///< number and values were there before: to be dropped
+    kReset,    ///< lower than the last one, with other values: accepted, counts from here on
   };
   Kind kind = Kind::kInOrder;
   int64_t missing_from = 0;
@@ -77,7 +78,8 @@ struct SequenceFinding {
 struct OtherCopy {
   int64_t first = 0;
   int64_t last = 0;
-  bool is_live = false;  ///< and goes on with them
+  /// It began after this connection did, which may have what is older than `first`.
+  bool began_later = false;
 
   bool covers(int64_t sequence) const { return first <= sequence && sequence <= last; }
 };
@@ -119,6 +121,9 @@ class SequenceTracker {
   /// The highest number that has left the window; whether a lower one was there, it cannot tell.
   int64_t forgotten_to() const { return forgotten_to_; }
   void set_forgotten_to(int64_t sequence) { forgotten_to_ = sequence; }
+  /// The lowest number of a contiguous stream since its numbers began.
+  int64_t first() const { return first_; }
+  void set_first(int64_t sequence) { first_ = sequence; }
 
   /// A number of a hole has come from elsewhere; were it to come again, it would be no news.
   /// What it had to forget for that.
@@ -147,6 +152,7 @@ class SequenceTracker {
   SequenceFinding judge(int64_t sequence, uint64_t fingerprint,
                         const std::optional<OtherCopy>& other);
   SequenceFinding judge_rising(int64_t sequence, const std::optional<OtherCopy>& other) const;
+  SequenceFinding begin_earlier(int64_t sequence);
   bool was_seen(int64_t sequence, uint64_t fingerprint) const;
   void remember(int64_t sequence, uint64_t fingerprint);
   bool fill_hole(int64_t sequence, std::optional<MissingNumbers>& forgotten);
@@ -157,6 +163,7 @@ class SequenceTracker {
   size_t window_rows_;
   bool any_ = false;
   bool connection_changed_ = false;
+  int64_t first_ = std::numeric_limits<int64_t>::min();  // while it is not known, none is lower
   int64_t last_ = 0;
   std::vector<Seen> window_;  // a ring once it is full
   size_t window_next_ = 0;

@@ -4,24 +4,23 @@
 
 namespace tapeworks::recorder {
 
-std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t sequence,
-                                              uint64_t other_session_lsn) const {
+std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t sequence) const {
   const Leg& own = legs_[session.leg];
   const Leg& other = legs_[1 - session.leg];
   if (other.session_lsn == 0) return std::nullopt;
-  const OtherCopy copy{other.first, other.last, other.session_lsn == other_session_lsn};
+  const OtherCopy copy{other.first, other.last, other.first_lsn > session.lsn};
   const bool is_first = own.session_lsn != session.lsn;
   const bool is_in_order = !is_first && sequence > own.last;
-  // Of two sockets that were made together the slower one may begin with what the other one had not
-  // asked for yet. Were it a reset, the other leg would bring a lower number than its own last one.
-  const bool begins_earlier = is_first && copy.is_live && sequence < copy.first;
+  // Where the other leg was there already when this socket was made, all that it is sent is newer,
+  // and a lower number the first one after a reset.
+  const bool begins_earlier = is_first && copy.began_later && sequence < copy.first;
   if (is_in_order || begins_earlier || copy.covers(sequence)) return copy;
   return std::nullopt;
 }
 
-void LegMerge::note(const Session& session, int64_t sequence) {
+void LegMerge::note(const Session& session, int64_t sequence, uint64_t lsn) {
   Leg& leg = legs_[session.leg];
-  if (leg.session_lsn != session.lsn) leg = {session.lsn, sequence, sequence};
+  if (leg.session_lsn != session.lsn) leg = {session.lsn, sequence, sequence, lsn};
   leg.last = std::max(leg.last, sequence);
 }
 
@@ -34,6 +33,12 @@ bool LegMerge::await(const Session& session, uint64_t other_session_lsn,
   holes_.push_back({hole.missing_from, hole.missing_to,
                     Session{static_cast<uint8_t>(1 - session.leg), other_session_lsn},
                     hole.across_connections});
+  return true;
+}
+
+bool LegMerge::await_between(const Session& session, const SequenceFinding& earlier) {
+  if (holes_.size() == kHolesMax) return false;
+  holes_.push_back({earlier.missing_from, earlier.missing_to, session, false});
   return true;
 }
 
@@ -63,6 +68,14 @@ std::vector<LegMerge::OpenHole> LegMerge::take_lost(const Session& session, int6
     return true;
   });
   return lost;
+}
+
+void LegMerge::save_begins(ByteWriter& out) const {
+  for (const Leg& leg : legs_) out.put(leg.first_lsn);
+}
+
+void LegMerge::load_begins(ByteReader& in) {
+  for (Leg& leg : legs_) leg.first_lsn = in.take<uint64_t>();
 }
 
 void LegMerge::save(ByteWriter& out) const {

@@ -35,17 +35,19 @@ class LegMerge {
     bool across_connections = false;
   };
 
-  /// What to tell the tracker of a row of `session`; before note(). `other_session_lsn` is 0 when
-  /// the other leg is not connected.
-  std::optional<OtherCopy> other_copy(const Session& session, int64_t sequence,
-                                      uint64_t other_session_lsn) const;
-  void note(const Session& session, int64_t sequence);
+  /// What to tell the tracker of a row of `session`; before note().
+  std::optional<OtherCopy> other_copy(const Session& session, int64_t sequence) const;
+  /// `lsn` is that of the row's record.
+  void note(const Session& session, int64_t sequence, uint64_t lsn);
   /// The numbers have begun again.
   void clear() { legs_ = {}; }
 
   /// Whether the other leg of `session` may fill a hole in front of what `session` brings; then it
   /// is kept here. `other_session_lsn` is 0 when that leg is not connected.
   bool await(const Session& session, uint64_t other_session_lsn, const SequenceFinding& hole);
+  /// `session` has begun before the other leg did, and may bring what is between; then that is kept
+  /// here.
+  bool await_between(const Session& session, const SequenceFinding& earlier);
   /// A number has come late; true when it was awaited.
   bool fill(int64_t sequence);
   /// The holes that nobody will fill any more: `session` has come to `sequence`, and
@@ -59,12 +61,17 @@ class LegMerge {
   void save(ByteWriter& out) const;
   static LegMerge load(ByteReader& in);
   static constexpr size_t kBytesMin = 2 * 24 + 4;
+  /// A block of its own, which checkpoints of earlier versions lack.
+  void save_begins(ByteWriter& out) const;
+  void load_begins(ByteReader& in);
+  static constexpr size_t kBeginBytes = 2 * sizeof(uint64_t);
 
  private:
   struct Leg {
     uint64_t session_lsn = 0;  ///< 0: nothing of it has come
     int64_t first = 0;
     int64_t last = 0;
+    uint64_t first_lsn = 0;  ///< of the record that brought `first`; 0: not known
   };
 
   std::array<Leg, 2> legs_;

@@ -17,27 +17,25 @@ TEST(LegMerge, ARowBehindTheOtherLegIsNoReset) {
   LegMerge merge;
   const Session fast{0, 10};
   const Session slow{1, 11};
-  for (int64_t n = 1; n <= 5; ++n) merge.note(fast, n);
-  // The first row of a socket could also be the first one after a reset, when the other one is
-  // gone.
-  EXPECT_FALSE(merge.other_copy(slow, -7, 0));
-  EXPECT_FALSE(merge.other_copy(slow, -7, 12)) << "that one has brought nothing";
-  EXPECT_TRUE(merge.other_copy(slow, -7, fast.lsn)) << "it began earlier";
-  EXPECT_TRUE(merge.other_copy(slow, 2, 0));
-  merge.note(slow, 2);
-  EXPECT_TRUE(merge.other_copy(slow, 3, fast.lsn));
+  for (int64_t n = 1; n <= 5; ++n) merge.note(fast, n, 12);
+  EXPECT_TRUE(merge.other_copy(slow, -7)) << "both were there before the first row";
+  // What a socket brings that was made later is newer, but for the first row after a reset.
+  EXPECT_FALSE(merge.other_copy({1, 13}, -7));
+  EXPECT_TRUE(merge.other_copy(slow, 2));
+  merge.note(slow, 2, 13);
+  EXPECT_TRUE(merge.other_copy(slow, 3));
   // Against its own order it is one.
-  EXPECT_FALSE(merge.other_copy(slow, 0, fast.lsn));
+  EXPECT_FALSE(merge.other_copy(slow, 0));
 }
 
 TEST(LegMerge, AHoleWaitsForTheLegThatIsBehind) {
   LegMerge merge;
   const Session a{0, 10};
   const Session b{1, 11};
-  merge.note(a, 1);
-  merge.note(b, 1);
+  merge.note(a, 1, 12);
+  merge.note(b, 1, 12);
   ASSERT_TRUE(merge.await(a, b.lsn, {Kind::kHole, 2, 4, true}));
-  merge.note(a, 5);
+  merge.note(a, 5, 12);
   EXPECT_TRUE(merge.fill(2));
   EXPECT_TRUE(merge.fill(4));
   EXPECT_FALSE(merge.fill(4));
@@ -52,30 +50,30 @@ TEST(LegMerge, AHoleWaitsForTheLegThatIsBehind) {
 
 TEST(LegMerge, ALegThatGoesFillsNothing) {
   LegMerge merge;
-  merge.note({0, 10}, 1);
-  merge.note({1, 11}, 1);
+  merge.note({0, 10}, 1, 12);
+  merge.note({1, 11}, 1, 12);
   ASSERT_TRUE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4}));
   EXPECT_EQ(merge.take_lost({0, 10}, 6, {10, 0}).size(), 1U);
 }
 
 TEST(LegMerge, NothingIsAwaitedOfALegThatHasBroughtNothing) {
   LegMerge merge;
-  merge.note({0, 10}, 1);
+  merge.note({0, 10}, 1, 12);
   EXPECT_FALSE(merge.await({0, 10}, 0, {Kind::kHole, 2, 4}));
   EXPECT_FALSE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4}));
 }
 
 TEST(LegMerge, SurvivesACheckpoint) {
   LegMerge merge;
-  merge.note({0, 10}, 1);
-  merge.note({1, 11}, 7);
+  merge.note({0, 10}, 1, 12);
+  merge.note({1, 11}, 7, 12);
   ASSERT_TRUE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4, true}));
   ByteWriter out;
   merge.save(out);
   ByteReader in(out.bytes());
   LegMerge again = LegMerge::load(in);
   EXPECT_TRUE(in.ok() && in.at_end());
-  EXPECT_TRUE(again.other_copy({0, 10}, 2, 11));
+  EXPECT_TRUE(again.other_copy({0, 10}, 2));
   EXPECT_TRUE(again.fill(3));
   EXPECT_EQ(again.take_all().size(), 2U);
 }
@@ -108,11 +106,12 @@ void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
       const int64_t sequence = next[leg]++ * step;
       const Session session{leg, sessions[leg]};
       const auto finding = tracker.observe(sequence, static_cast<uint64_t>(sequence) + 1,
-                                           merge.other_copy(session, sequence, sessions[other]));
-      merge.note(session, sequence);
+                                           merge.other_copy(session, sequence));
+      merge.note(session, sequence, lsn++);
       ASSERT_NE(finding.kind, Kind::kReset) << sequence;
       if (finding.kind == Kind::kHole) merge.await(session, sessions[other], finding);
       if (finding.kind == Kind::kLate) merge.fill(sequence);
+      if (finding.kind == Kind::kEarlier) merge.await_between(session, finding);
       if (finding.kind != Kind::kRepeat) ++taken[sequence];
       EXPECT_TRUE(merge.take_lost(session, sequence, sessions).empty()) << sequence;
     }

@@ -345,6 +345,12 @@ void LogState::save_answers(ByteWriter& out) const {
     for (const Moment& answer : connection.leg_answers) save_moment(answer, out);
     save_moment(connection.subscribing_from.value_or(Moment()), out);
   }
+  out.put(static_cast<uint32_t>(streams_.size()));
+  for (const auto& [key, stream] : streams_) {
+    out.put(key);
+    out.put(stream.tracker.first());
+    stream.legs.save_begins(out);
+  }
 }
 
 void LogState::load_answers(ByteReader& in) {
@@ -358,6 +364,14 @@ void LogState::load_answers(ByteReader& in) {
     for (Moment& answer : connection.leg_answers) answer = load_moment(in);
     const Moment subscribing_from = load_moment(in);
     if (subscribing_from.lsn != 0) connection.subscribing_from = subscribing_from;
+  }
+  const size_t stream_count = in.take_count(4 + 8 + LegMerge::kBeginBytes);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    const auto first = in.take<int64_t>();
+    LegMerge unknown;
+    (stream == streams_.end() ? unknown : stream->second.legs).load_begins(in);
+    if (stream != streams_.end()) stream->second.tracker.set_first(first);
   }
 }
 

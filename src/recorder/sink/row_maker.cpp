@@ -246,7 +246,7 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
       source.leg, connection == nullptr ? 0 : connection->leg_session_lsns[source.leg]};
   const uint64_t other_session_lsn =
       connection == nullptr ? 0 : connection->live_sessions()[1 - source.leg];
-  const auto other_copy = state->legs.other_copy(session, sequence, other_session_lsn);
+  const auto other_copy = state->legs.other_copy(session, sequence);
   const SequenceFinding finding = state->tracker.observe(sequence, fingerprint, other_copy);
   // What is sent again after a reconnect is no sign that the stream was there meanwhile.
   if (state->tracker.last() != last_number) {
@@ -258,7 +258,7 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
     state->legs.clear();
     state->holes.clear();
   }
-  state->legs.note(session, sequence);
+  state->legs.note(session, sequence, record.lsn);
   const LogState::StreamName name{source.venue, stream, symbol};
   if (state->legs.has_holes()) {
     const bool is_awaited =
@@ -274,6 +274,12 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
   switch (finding.kind) {
     case SequenceFinding::Kind::kInOrder:
       return {};
+    case SequenceFinding::Kind::kEarlier: {
+      const bool is_whole = finding.missing_from > finding.missing_to;
+      if (is_whole || state->legs.await_between(session, finding)) return {};
+      return write_hole(record, record.connection, name,
+                        {finding.missing_from, finding.missing_to, session, false}, last_row_ns);
+    }
     case SequenceFinding::Kind::kRepeat:
       ++counts_.repeats;
       keep = false;

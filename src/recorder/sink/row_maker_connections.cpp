@@ -19,8 +19,7 @@ Moment end_of_coverage(const ConnectionState& connection) {
   Moment any;
   for (size_t leg = 0; leg < connection.leg_connected.size(); ++leg) {
     const Moment& last = connection.leg_last_frames[leg];
-    if (!connection.leg_connected[leg]) continue;
-    if (last.lsn > any.lsn) any = last;
+    if (connection.leg_connected[leg] && last.lsn > any.lsn) any = last;
     if (last.lsn > covered.lsn && !connection.leg_awaits_answers[leg]) covered = last;
   }
   if (covered.lsn != 0) return covered;
@@ -65,8 +64,8 @@ Status RowMaker::take_leg_switch(const LogRecord& record, LogSource source, cons
   gap.venue = source.venue;
   gap.connection = record.connection;
   const int64_t from_ns = connection.leg_last_row_ns[before];
-  if (from_ns != 0) gap.from_ns = from_ns;
-  gap.to_ns = record.wall_time_ns;
+  if (from_ns != 0) gap.from_ns = std::min(from_ns, record.wall_time_ns);
+  gap.to_ns = std::max(from_ns, record.wall_time_ns);
   gap.cause = kSilentLeg;
   gap.detail = "the active leg was silent; streams that only the active leg brings lack this time";
   return write_gap(gap);
@@ -108,17 +107,22 @@ Status RowMaker::take_disconnect(const LogRecord& record, uint8_t leg, const Log
   const bool awaits_answers = connection.leg_awaits_answers[other_leg];
   const bool was_covering = !connection.leg_awaits_answers[leg] && !connection.subscribing_from;
   Moment last = connection.leg_last_frames[leg];
+  // Whoever stalls still answers pings: only rows say that something came.
+  const bool has_stalled = event.detail == kStalledDetail && connection.leg_last_row_ns[leg] != 0;
+  if (has_stalled) last = {1, connection.leg_last_row_ns[leg]};
   if (last.lsn == 0) last = {record.lsn, connection.last_record_ns};
   if (last.time_ns == 0) last = moment_of(record);
   connection.leg_connected[leg] = false;
   if (!connection.connected()) {
+    const Moment& other_last = connection.leg_last_frames[other_leg];
+    if (!awaits_answers && other_last.lsn > last.lsn && !has_stalled) last = other_last;
     return begin_gap(record, record.connection, connection, last, event.cause);
   }
   connection.active_leg = other_leg;
   // The other one may not have been asking for long enough.
   if (event.cause == kRemovedCause || !was_covering) return {};
   const bool was_wanted = std::ranges::find(kWantedEnds, event.cause) != kWantedEnds.end();
-  const Moment from = was_wanted && event.detail != kStalledDetail ? moment_of(record) : last;
+  const Moment from = was_wanted && !has_stalled ? moment_of(record) : last;
   const Moment to = awaits_answers ? moment_of(record) : connection.leg_answers[other_leg];
   if (to.lsn > from.lsn) {
     TW_TRY(begin_gap(record, record.connection, connection, from, event.cause));
@@ -156,15 +160,18 @@ Status RowMaker::begin_gap(const LogRecord& record, uint32_t number, ConnectionS
 Status RowMaker::end_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,
                          int64_t to_ns, std::string detail) {
   if (!connection.gap_from_ns) return {};
+  // The clock may have been set meanwhile.
+  const auto [first_ns, last_ns] = std::minmax({*connection.gap_from_ns, to_ns});
+  connection.gap_from_ns.reset();
   connection.last_gap_lsn = record.lsn;
-  connection.last_gap_from_ns = *connection.gap_from_ns;
-  connection.last_gap_to_ns = to_ns;
+  connection.last_gap_from_ns = first_ns;
+  connection.last_gap_to_ns = last_ns;
   Gap gap;
   gap.lsn = record.lsn;
   gap.venue = venue_of(connection.source);
   gap.connection = number;
-  std::tie(gap.from_ns, gap.to_ns) = std::minmax(*connection.gap_from_ns, to_ns);
-  connection.gap_from_ns.reset();
+  gap.from_ns = first_ns;
+  gap.to_ns = last_ns;
   gap.cause = connection.gap_cause;
   gap.detail = std::move(detail);
   return write_gap(gap);

@@ -178,6 +178,32 @@ TEST_F(TwoLegsTest, ALegThatBeganEarlierIsNoResetAndBringsNothingTwice) {
   EXPECT_EQ(sink->counts().gaps, 0U);
 }
 
+TEST_F(TwoLegsTest, WhatALegThatBeganEarlierDoesNotBringIsAHole) {
+  bring(kSecond, {15});
+  bring(kSpot, {12});
+  run();  // the sink is made anew from its checkpoint
+  bring(kSpot, {13, 15});
+  log_.stop();
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().resets, 0U);
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  ASSERT_EQ(gaps->num_rows(), 1);
+  EXPECT_EQ(text(*gaps, "from_sequence", 0), "14");
+  EXPECT_EQ(text(*gaps, "to_sequence", 0), "14");
+}
+
+TEST_F(TwoLegsTest, ALowerNumberOnASocketThatWasMadeLaterIsAReset) {
+  bring(kSecond, {1000, 1001});
+  log_.event(LogKind::kDisconnect, {.cause = "disconnect"}, kSpot);
+  connect(kSpot);
+  bring(kSpot, {5, 6});
+  bring(kSecond, {5, 6, 7});
+  log_.stop();
+  const auto sink = run();
+  EXPECT_EQ(sink->counts().resets, 1U);
+  EXPECT_EQ(sink->counts().rows, 5U);
+}
+
 TEST_F(TwoLegsTest, WhatALegMissedWhileItWasCutIsNoHole) {
   bring(kSpot, {1, 2});
   bring(kSecond, {1});
@@ -339,6 +365,17 @@ TEST_F(LateAnswersTest, ALegThatNeverCoveredDoesNotHideWhatTheOtherOneMissed) {
   EXPECT_EQ(gaps(), (Gaps{"disconnect 1-6", "subscribing 6-7"}));
 }
 
+TEST_F(LateAnswersTest, WhatTheOtherLegCoveredIsNotMissing) {
+  ask(kSecond);  // at 1
+  log_.advance(4 * kSecondNs);
+  bring(kSpot, {1});  // at 5
+  lose(kSpot);
+  lose(kSecond);
+  ask(kSpot);  // at 8
+  answer(kSpot);
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 5-6", "disconnect 5-8", "subscribing 8-9"}));
+}
+
 TEST_F(LateAnswersTest, AKilledRecorderCoveredAsFarAsAnAnsweredLegDid) {
   lose(kSecond);
   bring(kSpot, {1});  // at 1
@@ -354,7 +391,8 @@ TEST_F(LateAnswersTest, NobodyKnowsTheEndOfASocketThatStalled) {
   lose(kSecond);
   bring(kSpot, {1});  // at 1
   ask(kSecond);
-  answer(kSecond);  // at 3
+  answer(kSecond);                                                   // at 3
+  log_.append(LogKind::kFrame, R"({"result":null,"id":2})", kSpot);  // it still answers
   log_.event(LogKind::kDisconnect,
              {.cause = std::string(kReplacedCause), .detail = std::string(kStalledDetail)}, kSpot);
   EXPECT_EQ(gaps(), Gaps{"replaced 1-3"});
