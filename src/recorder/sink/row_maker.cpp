@@ -83,9 +83,7 @@ Status RowMaker::take_frame(const LogRecord& record) {
   if (const Status decoded = decode_frame(source->venue, frame, context, decoded_); !decoded) {
     return quarantine(record, *source, decoded.error().message);
   }
-  std::string kind_name(name_of(decoded_.kind));
-  if (!decoded_.ignored_kind.empty()) kind_name += fmt::format(":{}", decoded_.ignored_kind);
-  ++counts_.frame_kinds[kind_name];
+  count_frame_kind();
   if (decoded_.kind == FrameKind::kPlaceholder) {
     return take_placeholder(record, *source, connection);
   }
@@ -104,6 +102,16 @@ Status RowMaker::take_frame(const LogRecord& record) {
     TW_TRY(take_row(record, *source, LogKind::kFrame, connection, frame_index++, row));
   }
   return {};
+}
+
+void RowMaker::count_frame_kind() {
+  const std::string_view kind = name_of(decoded_.kind);
+  if (!decoded_.ignored_kind.empty()) {
+    ++counts_.frame_kinds[fmt::format("{}:{}", kind, decoded_.ignored_kind)];
+    return;
+  }
+  const auto known = counts_.frame_kinds.find(kind);
+  ++(known == counts_.frame_kinds.end() ? counts_.frame_kinds[std::string(kind)] : known->second);
 }
 
 /// The event is what tells a reader of the files why no row has this number.
@@ -244,8 +252,8 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
   }
   const LegMerge::Session session{
       source.leg, connection == nullptr ? 0 : connection->leg_session_lsns[source.leg]};
-  const uint64_t other_session_lsn =
-      connection == nullptr ? 0 : connection->live_sessions()[1 - source.leg];
+  const auto live_sessions =
+      connection == nullptr ? std::array<uint64_t, 2>{} : connection->live_sessions();
   const auto other_copy = state->legs.other_copy(session, sequence);
   const SequenceFinding finding = state->tracker.observe(sequence, fingerprint, other_copy);
   // What is sent again after a reconnect is no sign that the stream was there meanwhile.
@@ -263,9 +271,7 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
   if (state->legs.has_holes()) {
     const bool is_awaited =
         finding.kind == SequenceFinding::Kind::kLate && state->legs.fill(sequence);
-    const auto sessions =
-        connection == nullptr ? std::array<uint64_t, 2>{} : connection->live_sessions();
-    for (const auto& hole : state->legs.take_lost(session, sequence, sessions)) {
+    for (const auto& hole : state->legs.take_lost(session, sequence, live_sessions)) {
       TW_TRY(write_hole(record, record.connection, name, hole, last_row_ns));
     }
     // Nobody was told that it was missing.
@@ -285,7 +291,7 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
       keep = false;
       return {};
     case SequenceFinding::Kind::kHole: {
-      if (state->legs.await(session, other_session_lsn, finding)) return {};
+      if (state->legs.await(session, live_sessions[1 - source.leg], finding)) return {};
       return write_hole(
           record, record.connection, name,
           {finding.missing_from, finding.missing_to, session, finding.across_connections},

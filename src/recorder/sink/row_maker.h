@@ -73,6 +73,7 @@ class RowMaker {
   struct Gap;
 
   Status take_frame(const LogRecord& record);
+  void count_frame_kind();
   Status take_placeholder(const LogRecord& record, LogSource source,
                           const ConnectionState* connection);
   Status take_row(const LogRecord& record, LogSource source, LogKind kind,
