@@ -20,6 +20,8 @@ MAY_INCLUDE = {
     "recorder/simulator": {"recorder/simulator", "recorder/net", "storage", "base"},
     "recorder/sink": {"recorder/sink", "recorder/protocol", "storage", "base"},
     "recorder": {"recorder", "recorder/protocol", "recorder/config", "recorder/net", "recorder/sink", "storage", "base"},
+    "recorder/simulation": {"recorder/simulation", "recorder/simulator", "recorder", "recorder/protocol", "recorder/config", "recorder/net",
+                            "recorder/sink", "storage", "base"},
     "cli": {"cli", "recorder", "recorder/config", "recorder/protocol", "recorder/simulator", "recorder/sink", "pipeline",
             "bigquery", "engine", "storage", "base"},
 }
@@ -27,7 +29,7 @@ MAY_INCLUDE = {
 # Third-party headers that stop at a folder: prefix -> the folders that may include it.
 THIRD_PARTY = {
     "arrow/filesystem/": {"storage"},
-    "arrow/": {"storage", "bigquery", "engine", "pipeline", "recorder", "recorder/sink", "cli"},
+    "arrow/": {"storage", "bigquery", "engine", "pipeline", "recorder", "recorder/sink", "recorder/simulation", "cli"},
     "parquet/": {"storage", "pipeline"},
     "arrow-adbc/": {"storage"},
     "CLI/": {"cli"},
@@ -49,7 +51,7 @@ CHANGES_FILES = re.compile(
 )
 LAYERS_THAT_MUST_NOT_CHANGE_FILES = {
     "base", "bigquery", "engine", "pipeline", "cli", "recorder", "recorder/protocol", "recorder/config", "recorder/net", "recorder/simulator",
-    "recorder/sink"}
+    "recorder/sink", "recorder/simulation"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
