@@ -13,8 +13,7 @@ import argparse
 import os
 import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -23,6 +22,7 @@ import harness  # noqa: E402
 from deliveries import check_history  # noqa: E402
 from fork_server import ForkServer  # noqa: E402
 from preload import build  # noqa: E402
+from seeds import check_seeds  # noqa: E402
 
 
 def load_program(library: Path) -> None:
@@ -46,19 +46,9 @@ def main() -> int:
     parser.add_argument("--deliveries", type=int, default=30)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
     options = parser.parse_args()
-    done = {int(line) for line in options.done_file.read_text().split()} if options.done_file.exists() else set()
-    left = [seed for seed in range(options.seeds) if seed not in done]
-    print(f"{options.seeds - len(left)} of {options.seeds} seeds have passed before", flush=True)
-    failed = []
-    with (options.done_file.open("a") as file, tempfile.TemporaryDirectory() as folder,
-          ProcessPoolExecutor(options.workers, initializer=load_program, initargs=[build("fork_server", Path(folder))]) as pool):
-        for seed, failure in zip(left, pool.map(check, left, [options.deliveries] * len(left))):
-            if failure:
-                failed.append(seed)
-                print(f"{time.strftime('%H:%M:%S')} seed {seed} FAILED: {failure}", flush=True)
-            else:
-                file.write(f"{seed}\n")
-                file.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        failed = check_seeds(partial(check, deliveries=options.deliveries), options.done_file, options.seeds, options.workers,
+                             load_program, [build("fork_server", Path(folder))])
     if failed:
         print(f"{len(failed)} histories differ: {failed}")
         return 1

@@ -1,0 +1,23 @@
+"""Checks many seeds over several processes and sessions: a file keeps those that passed."""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+
+def check_seeds(check, done_file: Path, count: int, workers: int, initializer=None, initargs=()) -> list[int]:
+    """`check(seed)` gives what went wrong, or nothing. Seeds below `count` that stand in `done_file` are left out, the others get a
+    line in it when they pass. Returns those that failed, each of which is printed."""
+    done = {int(line) for line in done_file.read_text().split()} if done_file.exists() else set()
+    left = [seed for seed in range(count) if seed not in done]
+    print(f"{count - len(left)} of {count} seeds have passed before", flush=True)
+    failed = []
+    with done_file.open("a") as file, ProcessPoolExecutor(workers, initializer=initializer, initargs=initargs) as pool:
+        for seed, failure in zip(left, pool.map(check, left)):
+            if failure:
+                failed.append(seed)
+                print(f"{time.strftime('%H:%M:%S')} seed {seed} FAILED: {failure}", flush=True)
+            else:
+                file.write(f"{seed}\n")
+                file.flush()
+    return failed
