@@ -327,6 +327,22 @@ TEST_F(LogWriterTest, AGroupSharesASync) {
   EXPECT_TRUE(writer.wait_durable(110, kLong).value());
 }
 
+TEST_F(LogWriterTest, AFlushOfNothingDoesNotSyncWhatComesNext) {
+  FaultyOperations operations;
+  auto writer = open({.sync_interval = kLong, .operations = &operations});
+  append(writer, size_t{10});
+  ASSERT_TRUE(writer.flush());
+  const uint64_t durable_lsn = writer.durable_lsn();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(writer.flush());
+    append(writer, size_t{10});
+    // The writer's thread gets its chance.
+    std::this_thread::sleep_for(milliseconds(1));
+    ASSERT_EQ(writer.durable_lsn(), durable_lsn + static_cast<uint64_t>(i));
+    ASSERT_TRUE(writer.flush());
+  }
+}
+
 TEST_F(LogWriterTest, WithoutSyncsOnlyClosingASegmentSyncs) {
   FaultyOperations operations;
   auto writer = open({.sync = LogSync::kNone, .operations = &operations});
