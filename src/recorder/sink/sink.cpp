@@ -107,7 +107,7 @@ Status Sink::end_record(uint64_t lsn) {
   state_.lsn = lsn;
   for (Partition* const partition : full_) TW_TRY(flush(*partition));
   full_.clear();
-  while (chunks_.used_bytes() > options_.buffer_bytes) TW_TRY(flush_largest());
+  while (chunks_.used_bytes() > options_.buffer_bytes) TW_TRY(flush_best());
   if (!orphans_.empty() && lsn > orphans_until_lsn_) TW_TRY(adopt_orphans(lsn));
   if (!options_.replay && !snapshot_ && state_.log_time_ns >= next_snapshot_ns_) {
     next_snapshot_ns_ = state_.log_time_ns + options_.checkpoint_interval_ns;
@@ -373,26 +373,36 @@ Status Sink::flush_old() {
   return {};
 }
 
-Status Sink::flush_largest() {
+/// Makes a part of the rows whose memory is the best to give up: with bytes times age as the
+/// measure, a partition that gets r rows a second becomes a part at a number of rows that grows
+/// with the root of r, which makes the fewest parts that a given memory allows. By bytes alone
+/// those that hardly get rows would hold as many as those that get most.
+Status Sink::flush_best() {
   ++counts_.evictions;
-  Partition* largest = nullptr;
+  const auto worth_of = [this](const RowBuffer& rows) {
+    const int64_t age_ns = std::max<int64_t>(state_.log_time_ns - rows.first_time_ns(), 0) + 1;
+    return static_cast<double>(rows.byte_count()) * static_cast<double>(age_ns);
+  };
+  Partition* best = nullptr;
+  double best_worth = 0;
   for (auto& [path, partition] : partitions_) {
-    if (largest == nullptr || partition->buffer.byte_count() > largest->buffer.byte_count()) {
-      largest = partition.get();
+    const double worth = worth_of(partition->buffer);
+    if (worth > best_worth) {
+      best_worth = worth;
+      best = partition.get();
     }
   }
-  PendingMerge* largest_rest = nullptr;
+  PendingMerge* best_rest = nullptr;
   for (PendingMerge& merge : merges_) {
-    if (largest_rest == nullptr || merge.rest.byte_count() > largest_rest->rest.byte_count()) {
-      largest_rest = &merge;
+    const double worth = worth_of(merge.rest);
+    if (worth > best_worth) {
+      best_worth = worth;
+      best_rest = &merge;
     }
   }
-  const uint64_t open_bytes = largest == nullptr ? 0 : largest->buffer.byte_count();
-  if (largest_rest != nullptr && largest_rest->rest.byte_count() > open_bytes) {
-    return flush_rest(*largest_rest);
-  }
-  if (open_bytes == 0) return internal_error("the sink holds rows of no partition");
-  return flush(*largest);
+  if (best_rest != nullptr) return flush_rest(*best_rest);
+  if (best == nullptr) return internal_error("the sink holds rows of no partition");
+  return flush(*best);
 }
 
 // ---- When the disk is short

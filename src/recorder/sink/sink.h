@@ -166,7 +166,7 @@ class Sink final : private RowTarget {
   Status flush_rests_of(const std::string& partition);
   Status write_part(const std::string& partition, TableKind table, RowBuffer& rows);
   Status flush_old();
-  Status flush_largest();
+  Status flush_best();
   std::string gaps_of(const OpenPartition& partition) const;
   int64_t next_close_time(const OpenPartition& partition) const;
 

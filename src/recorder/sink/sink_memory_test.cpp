@@ -63,5 +63,42 @@ TEST(SinkMemory, HoursOfManySymbolsReachAPlateauWithinTheBudget) {
   EXPECT_EQ(sink->counts().rows, uint64_t{kSymbols} * 3 * kHours * kRoundsPerHour);
 }
 
+/// Half of the symbols get a hundred times the rows of the other half.
+TEST(SinkMemory, QuietPartitionsDoNotKeepTheBufferFromBusyOnes) {
+  constexpr int kPairs = 50;
+  constexpr int kBusyRows = 100;
+  constexpr int kRounds = 60;
+  const ScratchFolder scratch = make_scratch();
+  SinkOptions options;
+  options.output_dir = scratch.path() / "out";
+  options.buffer_bytes = 1 * kMiB;
+  options.part_age_ns = kHourNs;
+  options.idle_close_ns = kHourNs;
+  const auto sink = open_sink(options);
+  ASSERT_NE(sink, nullptr);
+  LogRecord record;
+  record.kind = static_cast<uint8_t>(LogKind::kFrame);
+  record.source = encode_source(source_of(Venue::kBinanceSpot));
+  record.connection = 1;
+  record.wall_time_ns = SyntheticLog::kBeginNs;
+  int64_t update = 0;
+  const auto feed_one = [&](const std::string& symbol) {
+    const std::string frame = binance_depth(symbol, ++update);
+    ++record.lsn;
+    record.wall_time_ns += kSecondNs / 100;
+    record.payload = std::as_bytes(std::span(frame));
+    ASSERT_TRUE(sink->consume(record));
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    for (int row = 0; row < kBusyRows; ++row) {
+      for (int pair = 0; pair < kPairs; ++pair) feed_one(fmt::format("BUSY{}USDT", pair));
+    }
+    for (int pair = 0; pair < kPairs; ++pair) feed_one(fmt::format("QUIET{}USDT", pair));
+  }
+  // By bytes alone, where the quiet ones come to hold half of it, it is 62.
+  const double rows_a_part = static_cast<double>(update) / static_cast<double>(sink->status().evictions);
+  EXPECT_GT(rows_a_part, 80);
+}
+
 }  // namespace
 }  // namespace tapeworks::recorder
