@@ -69,6 +69,8 @@ NumberForm ClientConnection::take_number_form() {
 
 void ClientConnection::disturb(Outgoing message, uint64_t logical_id, NumberForm form) {
   if (monotonic_ns() < silent_until_ns_) return;
+  // What is no number has no place in the ledger, and gives no rows.
+  if (form == NumberForm::kWrong) message.rows = "[]";
   if (take(gaps_left_)) {
     write_fault("gap", "", logical_id, std::move(message.rows));
     return;
@@ -85,7 +87,6 @@ void ClientConnection::disturb(Outgoing message, uint64_t logical_id, NumberForm
     return;
   }
   if (form == NumberForm::kWrong) {
-    message.rows = "[]";
     // A placeholder has no price that could be wrong.
     send(std::move(message), message.is_placeholder ? entry(kind, logical_id, "")
                                                     : entry("fault", logical_id, "wrong_numbers"));
