@@ -1,22 +1,36 @@
 #!/bin/sh
 # Runs the recorder's long experiments and writes what they say to docs/evidence.md, with date and commit.
 #
-#   TAPEWORKS_BINARY=build/release/tapeworks tests/long/evidence.sh [STEP [KILLS]]
+#   TAPEWORKS_BINARY=build/dev/tapeworks tests/long/evidence.sh STATE_FOLDER
 #
-# STEP: every how many calls a fault is injected (tests/long/inject_faults.py); 1 takes a day, 10 some hours.
-# KILLS: of the recorder (tests/long/kill_record.py); 2000 take an hour and a half.
+# The binary is of a build with tests and a scripted clock (preset dev, or release with both switched on). STATE_FOLDER keeps what
+# adds up over runs of one commit: kills and seeds that have passed. How much is done, by the environment:
+#
+#   KILLS (2000)   kill -9 of the recorder                               an hour and a half
+#   SEEDS (10000)  simulated recordings                                  an hour
+#   STEP (1)       every how many calls a fault is injected              a day; with 10 some hours
+#   SECONDS_SLOW (300), SECONDS_LEGS (300)  of slow disks and cut legs   ten minutes each
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-binary=${TAPEWORKS_BINARY:-$root/build/release/tapeworks}
+state=${1:?STATE_FOLDER is missing}
+mkdir -p "$state"
+state=$(cd "$state" && pwd)
+commit=$(git -C "$root" rev-parse --short HEAD)
+if [ -n "$(git -C "$root" status --porcelain)" ]; then
+  echo "evidence.sh: the working tree has changes; commit them, so that the report can name what was tried" >&2
+  exit 2
+fi
+binary=$(realpath "${TAPEWORKS_BINARY:-$root/build/dev/tapeworks}")
+build=$(dirname "$binary")
 python=$root/.venv/bin/python
 report=$root/docs/evidence.md
 new=$(mktemp)
-kills=$(mktemp -u)
-trap 'rm -f "$new" "$kills"' EXIT
+trap 'rm -f "$new"' EXIT
 
 run() {  # TITLE COMMAND...
   title=$1
   shift
+  echo "$(date -u +%H:%M:%S) $title" >&2
   {
     printf '\n## %s\n\n```\n' "$title"
     if ! TAPEWORKS_BINARY=$binary "$@" 2>&1; then echo "FAILED"; fi
@@ -24,13 +38,29 @@ run() {  # TITLE COMMAND...
   } >> "$new"
 }
 
+suite() { "$python" -m pytest -q -p no:cacheprovider "$root/tests/recorder/$1"; }
+long() {
+  script=$1
+  shift
+  "$python" "$root/tests/long/$script" "$@"
+}
+unit() { "$build/src/$1" --gtest_brief=1 --gtest_filter="$2"; }
+
 {
   printf '# What was tried, and what came of it\n\n'
-  printf 'Written by `tests/long/evidence.sh`. Date: %s. Commit: %s.\n' "$(date -u +%Y-%m-%d)" "$(git -C "$root" rev-parse --short HEAD)"
+  printf 'Written by `tests/long/evidence.sh`. Date: %s. Commit: %s.\n' "$(date -u +%Y-%m-%d)" "$commit"
 } > "$new"
-run "A full disk: every step of the ladder on a tmpfs" "$python" -m pytest -q -p no:cacheprovider "$root/tests/recorder/test_full_disk.py"
-run "EIO, ENOSPC and the end of the process at calls that change files" "$python" "$root/tests/long/inject_faults.py" "${1:-10}"
-run "Kills of the recorder while messages come" "$python" "$root/tests/long/kill_record.py" "${2:-200}" "$kills"
+run "Power cuts: all that was not synced is lost or kept by chance, at each moment (log)" unit storage/storage_test 'LogCrashTest.*'
+run "Crashes at random steps (files)" unit recorder/sink/sink_test '*SinkCrashTest*'
+run "A failed write or sync is final" unit storage/storage_test 'LogWriterTest.AFailed*'
+run "A full disk: every step of the ladder on a tmpfs" suite test_full_disk.py
+run "A log that stands still: every loss policy" suite test_slow_disk.py
+run "Simulated recordings" long simulate.py "$state/seeds-$commit" --seeds "${SEEDS:-10000}"
+run "Kills of the recorder while messages come" long kill_record.py "${KILLS:-2000}" "$state/kills-$commit.json"
+run "One of two legs is cut at random" long two_legs.py --seconds "${SECONDS_LEGS:-300}"
+run "A day and two hours by the clock of a script" long scripted_day.py
+run "An output that takes hardly anything" long slow_disk.py --seconds "${SECONDS_SLOW:-300}"
+run "EIO, ENOSPC and the end of the process at calls that change files" long inject_faults.py "${STEP:-1}"
 cp "$new" "$report"
 cat "$report"
 if grep -q FAILED "$report"; then exit 1; fi

@@ -188,11 +188,10 @@ def gap_times(out: Path, venue: str) -> list[tuple[int, int]]:
     if gaps.height:
         gaps = gaps.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("from_time").is_not_null())
         times += list(gaps.select(pl.col("from_time").dt.epoch("ns"), pl.col("to_time").dt.epoch("ns")).iter_rows())
-    events = read_table(out, "_events")
-    ends = events.filter(pl.col("event") == "disconnect", pl.col("folder") == f"{exchange}_{market}")
-    if ends.height:
-        # Nothing was asked for again after the last one.
-        times.append((ends["receive_time"].dt.epoch("ns").max(), 1 << 62))
+    events = read_table(out, "_events").filter(pl.col("folder") == f"{exchange}_{market}")
+    lines = events.filter(pl.col("event").is_in(["connect", "disconnect"])).sort("lsn").group_by("connection").last()
+    # Nothing was asked for again after these; the gap is written when it ends.
+    times += [(at, 1 << 62) for at in lines.filter(pl.col("event") == "disconnect")["receive_time"].dt.epoch("ns")]
     return times
 
 

@@ -1,8 +1,17 @@
 """Checks many seeds over several processes and sessions: a file keeps those that passed."""
 
 import time
+import traceback
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+
+
+def _check_or_say_why(check, seed: int) -> str:
+    try:
+        return check(seed)
+    except Exception:  # noqa: BLE001 (whatever it is, the other seeds are to be checked, and this one is to be named)
+        return traceback.format_exc()
 
 
 def check_seeds(check, done_file: Path, count: int, workers: int, initializer=None, initargs=()) -> list[int]:
@@ -13,7 +22,7 @@ def check_seeds(check, done_file: Path, count: int, workers: int, initializer=No
     print(f"{count - len(left)} of {count} seeds have passed before", flush=True)
     failed = []
     with done_file.open("a") as file, ProcessPoolExecutor(workers, initializer=initializer, initargs=initargs) as pool:
-        for seed, failure in zip(left, pool.map(check, left)):
+        for seed, failure in zip(left, pool.map(partial(_check_or_say_why, check), left)):
             if failure:
                 failed.append(seed)
                 print(f"{time.strftime('%H:%M:%S')} seed {seed} FAILED: {failure}", flush=True)

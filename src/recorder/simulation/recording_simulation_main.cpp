@@ -23,12 +23,18 @@ int main(int argument_count, char** arguments) {
   }
   bool all_kept = true;
   for (const char* const word : words.subspan(2)) {
+    char* end = nullptr;
+    const uint64_t seed = std::strtoull(word, &end, 10);
+    if (end == word || *end != '\0') {
+      std::fprintf(stderr, "%s is no seed; give a number\n", word);
+      return 2;
+    }
     const std::filesystem::path folder = std::filesystem::path(words[1]) / word;
     if (const auto made = tapeworks::make_folders(folder); !made) {
       std::fprintf(stderr, "%s\n", made.error().message.c_str());
       return 2;
     }
-    const auto counts = simulate_recording(std::strtoull(word, nullptr, 10), folder);
+    const auto counts = simulate_recording(seed, folder);
     if (!counts) {
       std::fprintf(stderr, "seed %s: %s\n", word, counts.error().message.c_str());
       all_kept = false;

@@ -205,9 +205,8 @@ class Link final : public ServerConnection, public std::enable_shared_from_this<
       client_.handler->on_frame(frame);
     });
     if (tag == 0) return {};
-    run_after(nanoseconds(0), [self = shared_from_this(), tag] {
-      if (self->server_ != nullptr) self->server_handler().on_sent(*self, tag, read_clocks());
-    });
+    unsaid_tags_.push_back(tag);
+    run_after(nanoseconds(0), [self = shared_from_this()] { self->say_sent(); });
     return {};
   }
   Status send_ping(std::string payload) override {
@@ -222,6 +221,7 @@ class Link final : public ServerConnection, public std::enable_shared_from_this<
   Status send_raw(std::string) override { return {}; }
   void close(uint16_t code, std::string reason) override {
     if (server_ == nullptr || std::exchange(server_end_.closing, true)) return;
+    pause(server_end_, false);  // the answer to the close frame has to be read
     to_client([this, code, reason = std::move(reason)] {
       to_server([this, code, reason] {
         end_server({CloseCause::kClosedByUs, code, reason, {}, "closed as asked"});
@@ -237,7 +237,10 @@ class Link final : public ServerConnection, public std::enable_shared_from_this<
     if (std::exchange(server_end_.closing, true)) return;
     to_client([this] { cut(); });
   }
-  void abort() override { cut(); }
+  void abort() override {
+    server_end_.closing = true;
+    cut();
+  }
   void pause_reading() override { pause(server_end_, true); }
   void resume_reading() override { pause(server_end_, false); }
   size_t queued_bytes() const override { return 0; }
@@ -300,7 +303,15 @@ class Link final : public ServerConnection, public std::enable_shared_from_this<
   void end_client(const CloseReport& report) {
     if (client_.handler != nullptr) std::exchange(client_.handler, nullptr)->on_closed(report);
   }
+  void say_sent() {
+    while (server_ != nullptr && !unsaid_tags_.empty()) {
+      const uint64_t tag = unsaid_tags_.front();
+      unsaid_tags_.pop_front();
+      server_handler().on_sent(*this, tag, read_clocks());
+    }
+  }
   void end_server(const CloseReport& report) {
+    say_sent();
     if (server_ == nullptr) return;
     Listener* const server = std::exchange(server_, nullptr);
     const auto kept = shared_from_this();
@@ -312,6 +323,7 @@ class Link final : public ServerConnection, public std::enable_shared_from_this<
   uint64_t id_;
   End client_;
   End server_end_;
+  std::deque<uint64_t> unsaid_tags_;  ///< of messages that on_sent() has not named yet
   bool cut_ = false;
 };
 
@@ -378,7 +390,7 @@ std::string_view HttpRequest::header(std::string_view name) const {
   return found == headers.end() ? std::string_view() : std::string_view(found->value);
 }
 
-UpgradeDecision ServerHandler::on_upgrade(const HttpRequest&) { return {}; }
+UpgradeDecision ServerHandler::on_upgrade(const HttpRequest&) { return {HttpResponse{404}}; }
 void ServerHandler::on_open(ServerConnection&, const HttpRequest&) {}
 void ServerHandler::on_frame(ServerConnection&, const ReceivedFrame&) {}
 void ServerHandler::on_ping(ServerConnection&, std::string_view, ClockReading) {}

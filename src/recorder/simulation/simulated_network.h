@@ -16,7 +16,8 @@
 /// Kept of a real network: bytes of a connection arrive whole and in order, or not at all once it
 /// is cut; what was under way then is lost; the two ends learn of it at different times; a reader
 /// that pauses gets nothing, pings included. Not there: TLS, proxies, name servers, limits of
-/// buffers, halves of messages.
+/// buffers and of messages, timeouts, compression, halves of messages, an end that never learns of
+/// a cut.
 namespace tapeworks::net::simulated {
 
 struct WorldOptions {
