@@ -204,8 +204,15 @@ class Life {
   }
   ~Life() {
     // The sockets first: their ends are no events of a process that is gone.
-    disk_.die();
+    die();
     feeds_.reset();
+  }
+
+  /// From here on nothing of it arrives anywhere.
+  void die() {
+    disk_.die();
+    beat_timer_.cancel();
+    work_timer_.cancel();
   }
 
   /// The sink fails at the step that many from now, as if the process were killed there.
@@ -395,7 +402,8 @@ class Simulation {
     delivered_.resize(life_->durable_count());
     std::ranges::move(delivered_, std::back_inserter(kept_));
     delivered_.clear();
-    // Not before what it has posted.
+    life_->die();
+    // Not destroyed before what it has posted.
     loop_.post([ended = std::shared_ptr<Life>(std::move(life_))] {});
   }
 
