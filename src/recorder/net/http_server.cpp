@@ -27,29 +27,6 @@ HttpRequest take_request(const http::request<http::string_body>& request) {
   return taken;
 }
 
-}  // namespace
-
-std::string_view HttpRequest::header(std::string_view name) const {
-  for (const Header& header : headers) {
-    if (beast::iequals(header.name, {name.data(), name.size()})) return header.value;
-  }
-  return {};
-}
-
-UpgradeDecision ServerHandler::on_upgrade(const HttpRequest&) {
-  UpgradeDecision decision;
-  decision.refusal = {404, "no WebSocket here\n", "text/plain"};
-  return decision;
-}
-void ServerHandler::on_open(ServerConnection&, const HttpRequest&) {}
-void ServerHandler::on_frame(ServerConnection&, const ReceivedFrame&) {}
-void ServerHandler::on_ping(ServerConnection&, std::string_view, ClockReading) {}
-void ServerHandler::on_pong(ServerConnection&, std::string_view, ClockReading) {}
-void ServerHandler::on_sent(ServerConnection&, uint64_t, ClockReading) {}
-void ServerHandler::on_closed(ServerConnection&, const CloseReport&) {}
-
-namespace {
-
 /// An accepted socket: requests, and after an upgrade a WebSocket.
 class Connection : public ServerConnection,
                    public ChannelEvents,

@@ -29,7 +29,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr int64_t kHourBeginNs = 1'700'002'800 * kSecondNs;  // 2023-11-14, 23:00
+constexpr int64_t kMidnightNs = 1'700'006'400 * kSecondNs;  // before 2023-11-15
 constexpr auto kHeartbeatInterval = 1s;
 constexpr auto kClosingMax = 2s;
 constexpr auto kClosingCheckInterval = 20ms;
@@ -78,7 +78,6 @@ std::string draw_script(Scenario& scenario, milliseconds duration) {
                                R"("token_failure")",
                                R"("slow_reading")",
                                R"("huge_message")",
-
                                R"("delay_acks", "duration": "1s")"};
   std::string script;
   for (milliseconds at = scenario.draw_time(1s, 6s); at < duration;
@@ -512,7 +511,7 @@ Result<SimulationCounts> simulate_recording(uint64_t seed, const std::filesystem
   net::simulated::WorldOptions world;
   world.seed = seed;
   // The hour, and with it the day, changes somewhere inside or would soon after.
-  world.begin_wall_ns = kHourBeginNs + kHourNs - static_cast<int64_t>(random() % 30) * kSecondNs;
+  world.begin_wall_ns = kMidnightNs - static_cast<int64_t>(random() % 30) * kSecondNs;
   net::simulated::begin_world(world);
   return Simulation(seed, folder).run();
 }

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/lower_case.h"
 #include "recorder/net/endpoint.h"
 #include "recorder/net/event_loop.h"
 #include "recorder/net/http_client.h"
@@ -383,20 +382,6 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(EventLoop&, ServerOptions
 uint16_t HttpServer::port() const { return state_->port(); }
 
 void HttpServer::stop_accepting() { state_->stop_accepting(); }
-
-std::string_view HttpRequest::header(std::string_view name) const {
-  const auto found = std::ranges::find_if(
-      headers, [&](const Header& each) { return lower_case(each.name) == lower_case(name); });
-  return found == headers.end() ? std::string_view() : std::string_view(found->value);
-}
-
-UpgradeDecision ServerHandler::on_upgrade(const HttpRequest&) { return {HttpResponse{404}}; }
-void ServerHandler::on_open(ServerConnection&, const HttpRequest&) {}
-void ServerHandler::on_frame(ServerConnection&, const ReceivedFrame&) {}
-void ServerHandler::on_ping(ServerConnection&, std::string_view, ClockReading) {}
-void ServerHandler::on_pong(ServerConnection&, std::string_view, ClockReading) {}
-void ServerHandler::on_sent(ServerConnection&, uint64_t, ClockReading) {}
-void ServerHandler::on_closed(ServerConnection&, const CloseReport&) {}
 
 // --- clients ---
 
