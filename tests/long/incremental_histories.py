@@ -29,16 +29,6 @@ def load_program(library: Path) -> None:
     harness.fork_server = ForkServer(harness.BINARY, library)
 
 
-def check(seed: int, deliveries: int) -> str:
-    """What went wrong; nothing when the history passed."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            check_history(seed, Path(folder), deliveries)
-        except AssertionError as failure:
-            return str(failure)
-    return ""
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("done_file", type=Path)
@@ -47,7 +37,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        failed = check_seeds(partial(check, deliveries=options.deliveries), options.done_file, options.seeds, options.workers,
+        failed = check_seeds(partial(check_history, deliveries=options.deliveries), options.done_file, options.seeds, options.workers,
                              load_program, [build("fork_server", Path(folder))])
     if failed:
         print(f"{len(failed)} histories differ: {failed}")

@@ -14,7 +14,7 @@ BATCH = 10
 def test_what_is_missing_lies_in_a_gap_and_a_replay_has_the_same_bytes(tmp_path, batch):
     crashes = 0
     for seed in range(BATCH * batch, BATCH * (batch + 1)):
-        counts = simulate(tmp_path, seed)
+        counts = simulate(seed, tmp_path)
         assert counts["durable_messages"] > 50
         crashes += counts["crashes"]
     assert crashes > 0
@@ -36,7 +36,7 @@ def test_a_seed_makes_the_same_log_and_files(tmp_path):
     for seed in range(100, 104):
         made, said = [], []
         for name in ("one", "other"):
-            counts = simulate(tmp_path / name, seed)
+            counts = simulate(seed, tmp_path / name)
             folder = tmp_path / name / str(seed)
             files = {path.relative_to(folder): path.read_bytes() for path in sorted((folder / "out").glob("**/*.parquet"))}
             made.append((files, record_lines(folder / "log"), (folder / "ledger.jsonl").read_text()))

@@ -34,7 +34,8 @@ class LeftOutByRule:
             if entry.get("fault") == "silence":
                 self.silences.append((entry["venue"], entry["connection"], at, until))
             # It was accepted before it was sent anything.
-            first, last = self.alive.get(key := (entry["venue"], entry["connection"]), (at - SLACK_NS, until))
+            key = entry["venue"], entry["connection"]
+            first, last = self.alive.get(key, (at - SLACK_NS, until))
             self.alive[key] = [first, max(last, until)]
         self.sent_on = defaultdict(set)
         for entry in read_ledger(ledger):
@@ -55,7 +56,7 @@ class LeftOutByRule:
                    for (venue, connection), (first, last) in self.alive.items())
 
 
-def simulate(folder: Path, seed: int) -> Counter:
+def simulate(seed: int, folder: Path) -> Counter:
     """Records in `folder`/`seed`; raises an AssertionError when a promise was broken."""
     done = subprocess.run([PROGRAM, folder, str(seed)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
