@@ -117,6 +117,8 @@ class Connection {
   bool is_proven() const {
     return state_ == State::kLive && queue_.empty() && sent_.empty() && spoke_;
   }
+  /// All that was asked for at first has been answered or given up.
+  bool is_answered() const { return state_ == State::kLive && all_answered_; }
   std::optional<SteadyTime> opened_at() const { return opened_at_; }
   /// When market data came last.
   std::optional<SteadyTime> last_data_at() const { return last_data_at_; }

@@ -19,8 +19,9 @@ namespace tapeworks::recorder {
 /// A shard has two places for a connection, its legs. One of them is active. With `legs` = 1 the
 /// other one is empty but while a successor is under way: that must be proven by data before it
 /// takes over, and both go on for kHandOver before the old one is closed. With `legs` = 2 both are
-/// always wanted, each with attempts of its own; the standby takes over when the active one is lost
-/// or falls silent, and a leg is replaced only while the other one covers for it.
+/// always wanted, each with attempts of its own; the standby takes over when the active one is
+/// lost, falls silent, or still asks for streams when the standby has all of them; and a leg is
+/// replaced only while the other one covers for it.
 ///
 /// Attempts wait for an exponential backoff with jitter, and for the budget of the address, which
 /// all shards of an exchange share. Threads: one at a time, for all shards that share a budget.
@@ -59,8 +60,8 @@ class ConnectionShard {
 
   /// The connection whose data count; 0 when there is none. Rows of another one are a standby's.
   uint64_t active_id() const;
-  /// Why it is that one, in one word: "connected", "lost" or "silent" is what the other one was, or
-  /// why that was replaced.
+  /// Why it is that one, in one word: "connected", "lost", "silent" or "subscribing" is what the
+  /// other one was, or why that was replaced.
   const std::string& active_cause() const { return active_cause_; }
   const Connection* connection(uint64_t id) const;
   /// Of all that there are.
@@ -85,6 +86,7 @@ class ConnectionShard {
     bool is(uint64_t id) const { return connection && connection->id() == id; }
     bool is_live() const { return connection && connection->state() == Connection::State::kLive; }
     bool is_proven() const { return connection && connection->is_proven(); }
+    bool is_answered() const { return connection && connection->is_answered(); }
     /// Why another one should take its place; empty when it should not, or is not there.
     std::string_view cause() const {
       return connection ? connection->replacement_cause() : std::string_view();

@@ -411,6 +411,32 @@ TEST_F(TwoLegs, WhoSaysNothingWhileTheOtherSpeaksGivesWay) {
   EXPECT_TRUE(script.closed().empty());
 }
 
+TEST(ConnectionShard, WhoIsAnsweredIsActiveAndNotWhoStillAsks) {
+  ShardScript script(11, nullptr, true);
+  script.start();
+  script.shard.on_open(at(script.now), 1, script.out);
+  script.speak(1);
+  script.shard.on_open(at(script.now), 2, script.out);
+  EXPECT_EQ(script.shard.active_id(), 1u);
+  script.receive(2, R"({"result":null,"id":1})");
+  EXPECT_EQ(script.shard.active_id(), 2u);
+  EXPECT_EQ(script.shard.active_cause(), "subscribing");
+  script.receive(1, R"({"result":null,"id":1})");
+  script.speak_until({1, 2}, seconds(10));
+  EXPECT_EQ(script.shard.active_id(), 2u);
+  // The one that takes over for the lost one may have no answer itself.
+  script.lose(1);
+  script.until(script.now + seconds(1));
+  ASSERT_EQ(script.opened(), (std::vector<uint64_t>{1, 2, 3}));
+  script.shard.on_open(at(script.now), 3, script.out);
+  script.lose(2);
+  EXPECT_EQ(script.shard.active_id(), 3u);
+  script.speak_until(3, script.now + seconds(1));
+  script.accept(4);
+  EXPECT_EQ(script.shard.active_id(), 4u);
+  EXPECT_EQ(script.shard.active_cause(), "subscribing");
+}
+
 TEST_F(TwoLegs, AMarketWithoutTradeIsNoSilentLeg) {
   script.until(script.now + seconds(20));
   script.speak(2);
