@@ -90,10 +90,11 @@ def measure(places: Places, entrant: Entrant, round_number: int, options: LoopOp
     return record
 
 
-def empty_files(folder: Path) -> None:
-    """Gives the space of all files below `folder` back, but not the files."""
+def empty_files(folder: Path, linked_elsewhere: bool = True) -> None:
+    """Gives the space of all files below `folder` back, but not the files: ext4 is slow to make new ones for minutes after
+    many were deleted (it looks at each inode that was freed lately). `linked_elsewhere`: also of those with a second name."""
     for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and (linked_elsewhere or path.stat().st_nlink == 1):
             os.truncate(path, 0)
 
 

@@ -7,7 +7,6 @@ says so. Verifications are put off.
 
 import argparse
 import json
-import shutil
 import subprocess
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -89,10 +88,7 @@ def measure(places: Places, options: argparse.Namespace, history: History, kind:
               "contender": kind, "title": TITLES[kind], "round": round_number, **asdict(measured),
               "cpu_seconds": measured.cpu_seconds, "durable_seconds": measured.wall_seconds, "stats": stats,
               "rows_read": stats.get("rows"), "manifest": manifest}
-    if kind == FULL:
-        empty_files(folder)
-    else:
-        shutil.rmtree(folder)  # links: what is emptied here would be empty in the base too
+    empty_files(folder, linked_elsewhere=False)  # what is linked belongs to the base as well
     return record
 
 
@@ -133,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
                 records.append(record)
         results["checks"][str(rows)] = agreement_of(records)
         results["runs"] += [{name: value for name, value in record.items() if name != "manifest"} for record in records]
-        shutil.rmtree(history.base)
+        empty_files(history.base)
         if options.results:
             save(results, options.results)
     return finish(results, tables_of(results), options)
