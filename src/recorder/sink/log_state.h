@@ -56,7 +56,8 @@ struct ConnectionState {
   int64_t last_record_ns = 0;        ///< log time of its last record
   std::vector<std::string> symbols;  ///< as subscribed
   StreamSymbols stream_symbols;      ///< the same for the decoders
-  /// Since when nothing was received, and why, while that is so.
+  /// Since when nothing was received, and why, while that is so: no leg is connected, or the one
+  /// that is has fallen silent.
   std::optional<int64_t> gap_from_ns;
   std::string gap_cause;
   /// The last such time that is over: the record that ended it, and its begin and end. 0: none.

@@ -95,7 +95,7 @@ Status RowMaker::take_frame(const LogRecord& record) {
                        "");
   }
   if (connection != nullptr && !decoded_.rows().empty()) {
-    connection->leg_last_row_ns[source->leg] = record.wall_time_ns;
+    TW_TRY(take_speech(record, source->leg, *connection));
   }
   int32_t frame_index = 0;
   for (EventRow& row : decoded_.rows()) {

@@ -105,6 +105,7 @@ class RowMaker {
                          ConnectionState& connection);
   Status take_connect(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
   Status take_all_answered(const LogRecord& record, uint8_t leg, ConnectionState& connection);
+  Status take_speech(const LogRecord& record, uint8_t leg, ConnectionState& connection);
   Status take_disconnect(const LogRecord& record, uint8_t leg, const LogEvent& event,
                          ConnectionState& connection);
   Status begin_gap(const LogRecord& record, uint32_t number, ConnectionState& connection,

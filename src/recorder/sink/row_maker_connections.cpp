@@ -12,6 +12,20 @@ namespace {
 /// Why the active leg changed, and what its gap is called.
 constexpr std::string_view kSilentLeg = "silent";
 
+/// By so much two legs may differ in time.
+constexpr int64_t kBehindNsMax = kSecondNs;
+
+/// Since when `leg` has brought no row. Before it was answered nothing was to be expected of it.
+int64_t silent_from(const ConnectionState& connection, uint8_t leg) {
+  return std::max(connection.leg_last_row_ns[leg], connection.leg_answers[leg].time_ns);
+}
+
+/// Whether `leg` has brought no row while the other one did: an exchange may have forgotten it, and
+/// still answer its pings.
+bool has_fallen_silent(const ConnectionState& connection, uint8_t leg) {
+  return connection.leg_last_row_ns[1 - leg] - silent_from(connection, leg) > kBehindNsMax;
+}
+
 }  // namespace
 
 Moment end_of_coverage(const ConnectionState& connection) {
@@ -101,11 +115,19 @@ Status RowMaker::take_all_answered(const LogRecord& record, uint8_t leg,
   return end_subscribing(record, record.connection, connection, moment_of(record));
 }
 
+/// Rows of a leg that was thought to be silent, or that speaks before another one is answered.
+Status RowMaker::take_speech(const LogRecord& record, uint8_t leg, ConnectionState& connection) {
+  connection.leg_last_row_ns[leg] = record.wall_time_ns;
+  if (!connection.leg_connected[leg] || connection.leg_awaits_answers[leg]) return {};
+  TW_TRY(end_gap(record, record.connection, connection, record.wall_time_ns, {}));
+  return end_subscribing(record, record.connection, connection, moment_of(record));
+}
+
 Status RowMaker::take_disconnect(const LogRecord& record, uint8_t leg, const LogEvent& event,
                                  ConnectionState& connection) {
   const auto other_leg = static_cast<uint8_t>(1 - leg);
   const bool awaits_answers = connection.leg_awaits_answers[other_leg];
-  const bool was_covering = !connection.leg_awaits_answers[leg] && !connection.subscribing_from;
+  const bool was_covering = !connection.leg_awaits_answers[leg];
   Moment last = connection.leg_last_frames[leg];
   // Whoever stalls still answers pings: only rows say that something came.
   const bool has_stalled = event.detail == kStalledDetail && connection.leg_last_row_ns[leg] != 0;
@@ -119,10 +141,19 @@ Status RowMaker::take_disconnect(const LogRecord& record, uint8_t leg, const Log
     return begin_gap(record, record.connection, connection, last, event.cause);
   }
   connection.active_leg = other_leg;
-  // The other one may not have been asking for long enough.
-  if (event.cause == kRemovedCause || !was_covering) return {};
+  if (event.cause == kRemovedCause || connection.subscribing_from) return {};
   const bool was_wanted = std::ranges::find(kWantedEnds, event.cause) != kWantedEnds.end();
   const Moment from = was_wanted && !has_stalled ? moment_of(record) : last;
+  if (!awaits_answers && has_fallen_silent(connection, other_leg)) {
+    const Moment covered = was_covering ? from : Moment{1, silent_from(connection, other_leg)};
+    return begin_gap(record, record.connection, connection, covered, event.cause);
+  }
+  if (!was_covering) {
+    // Neither has all answers, and this one may have begun streams that the other one has not.
+    if (awaits_answers) connection.subscribing_from = from;
+    return {};
+  }
+  // The other one may not have been asking for long enough.
   const Moment to = awaits_answers ? moment_of(record) : connection.leg_answers[other_leg];
   if (to.lsn > from.lsn) {
     TW_TRY(begin_gap(record, record.connection, connection, from, event.cause));

@@ -273,6 +273,76 @@ TEST_F(LateAnswersTest, NobodyKnowsTheEndOfASocketThatStalled) {
   EXPECT_EQ(gaps(), Gaps{"replaced 1-3"});
 }
 
+TEST_F(LateAnswersTest, ALegThatIsSilentWhileTheOtherSpeaksDoesNotCoverIt) {
+  bring(kSpot, {1});
+  bring(kSecond, {1});
+  log_.advance(2 * kSecondNs);
+  bring(kSpot, {2});  // at 2
+  lose(kSpot);
+  log_.append(LogKind::kFrame, R"({"result":null,"id":2})", kSecond);  // it still answers
+  run();  // the sink is made anew from its checkpoint
+  log_.advance(kSecondNs);
+  bring(kSecond, {3});  // at 4
+  lose(kSecond);
+  EXPECT_EQ(gaps(), Gaps{"disconnect 2-4"});
+}
+
+TEST_F(LateAnswersTest, ASilentLegCoversNothingUntilTheNextSocketIsAnswered) {
+  log_.advance(2 * kSecondNs);
+  bring(kSpot, {1});  // at 2
+  lose(kSpot, "replaced");
+  ask(kSpot);
+  run();
+  answer(kSpot);  // at 5
+  EXPECT_EQ(gaps(), (Gaps{"replaced 3-4", "subscribing 4-5"}));
+}
+
+TEST_F(LateAnswersTest, ASilentLegThatGoesLeavesTheGapOpen) {
+  log_.advance(2 * kSecondNs);
+  bring(kSpot, {1});  // at 2
+  lose(kSpot);
+  lose(kSecond, "reset");
+  ask(kSecond);
+  answer(kSecond);  // at 6
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 2-5", "subscribing 5-6"}));
+}
+
+TEST_F(LateAnswersTest, WhereOneIsSilentAndOneStillAsksNobodyCovers) {
+  lose(kSpot);  // at 1
+  bring(kSecond, {1});
+  ask(kSpot);  // at 2
+  log_.advance(2 * kSecondNs);
+  bring(kSpot, {2});
+  lose(kSpot);
+  ask(kSpot);  // at 6
+  answer(kSpot);
+  EXPECT_EQ(gaps(), (Gaps{"disconnect 1-6", "subscribing 6-7"}));
+}
+
+TEST_F(LateAnswersTest, AStreamThatOneLegHasBegunIsMissingUntilTheOtherOneIsAnswered) {
+  for (const LogSource& leg : {kSpot, kSecond}) lose(leg, "removed");
+  ask(kSpot);  // at 3, and there was nothing before
+  ask(kSecond);
+  bring(kSpot, {1});
+  lose(kSpot);
+  answer(kSecond);  // at 6
+  EXPECT_EQ(gaps(), Gaps{"subscribing 4-6"});
+}
+
+TEST_F(LateAnswersTest, ALegIsSilentOnlyWhereTheOtherOneSpeaks) {
+  bring(kSecond, {1});
+  bring(kSpot, {1});
+  log_.advance(5 * kSecondNs);
+  lose(kSpot);  // nothing was traded
+  ask(kSpot);
+  answer(kSpot);
+  bring(kSecond, {2});
+  log_.advance(kSecondNs / 2);
+  bring(kSpot, {2, 3});  // this one is ahead, and not by much
+  lose(kSpot);
+  EXPECT_EQ(gaps(), Gaps{});
+}
+
 TEST_F(LateAnswersTest, AClockThatIsSetChangesNoDecision) {
   lose(kSecond);
   ask(kSecond);
