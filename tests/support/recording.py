@@ -188,11 +188,35 @@ def gap_times(out: Path, venue: str) -> list[tuple[int, int]]:
     if gaps.height:
         gaps = gaps.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("from_time").is_not_null())
         times += list(gaps.select(pl.col("from_time").dt.epoch("ns"), pl.col("to_time").dt.epoch("ns")).iter_rows())
-    events = read_table(out, "_events").filter(pl.col("folder") == f"{exchange}_{market}")
-    lines = events.filter(pl.col("event").is_in(["connect", "disconnect"])).sort("lsn").group_by("connection").last()
-    # Nothing was asked for again after these; the gap is written when it ends.
-    times += [(at, 1 << 62) for at in lines.filter(pl.col("event") == "disconnect")["receive_time"].dt.epoch("ns")]
-    return times
+    return times + [(at, 1 << 62) for at in last_ends(out, venue)]
+
+
+def last_ends(out: Path, venue: str) -> list[int]:
+    """When connections ended that were not made again: the row of a gap is written when it ends."""
+    exchange, market, _ = VENUES[venue]
+    events = read_table(out, "_events").sort("lsn").with_columns(pl.col("receive_time").dt.epoch("ns"))
+    live, ended = set(), {}  # of both by connection; of live ones the leg, too
+    for event, folder, connection, leg, lsn, at in events.select("event", "folder", "connection", "leg", "lsn", "receive_time").iter_rows():
+        if event in ("start", "stop"):
+            # No process outlives its end. One that was killed could not say when that was, only what it had received.
+            for each in {each for each, _ in live}:
+                ended[each] = at if event == "stop" else last_received(out, venue, events, lsn)
+            live.clear()
+        elif folder == f"{exchange}_{market}" and event == "connect":
+            live.add((connection, leg))
+            ended.pop(connection, None)
+        elif folder == f"{exchange}_{market}" and event == "disconnect":
+            live.discard((connection, leg))
+            if not any(each == connection for each, _ in live):
+                ended[connection] = at
+    return list(ended.values())
+
+
+def last_received(out: Path, venue: str, events: pl.DataFrame, before_lsn: int) -> int:
+    exchange, market, transport = VENUES[venue]
+    rows = read_rows(out).filter(pl.col("exchange") == exchange, pl.col("market") == market, pl.col("transport") == transport)
+    mine = events.filter(pl.col("folder") == f"{exchange}_{market}")
+    return max(table.filter(pl.col("lsn") < before_lsn)["receive_time"].max() or 0 for table in (rows, mine))
 
 
 def switch_times(out: Path, venue: str) -> list[tuple[int, int]]:

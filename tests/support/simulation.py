@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -16,36 +17,58 @@ PROGRAM = Path(os.environ.get("TAPEWORKS_SIMULATION") or Path(BINARY).parent / "
 # A message takes up to 20 ms, as does the news of a cut, and clocks are exact (simulated_network.h).
 SLACK_NS = 60_000_000
 
+# Who has brought nothing for longer while its twin spoke covers nothing (kBehindNsMax).
+BEHIND_NS = 1_000_000_000
+
 
 class LeftOutByRule:
     """What nobody has to have. Of samples: of several connections the active one counts. So what only another one was sent may be
-    missing, and what came on the one before the other took over from it and on the other after that."""
+    missing, and what came on the one before the other took over from it and on the other after that. And of a connection what was sent
+    to a recorder that was killed before its log had one of the venue: that recording begins with its first connect."""
 
     def __init__(self, out: Path, ledger: Path):
-        events = read_table(out, "_events").filter(pl.col("event") == "leg_switch")
-        self.switches = {venue: list(events.filter(pl.col("folder") == f"{exchange}_{market}")["receive_time"].dt.epoch("ns"))
-                         for venue, (exchange, market, _) in VENUES.items()}
+        events = read_table(out, "_events").with_columns(pl.col("receive_time").dt.epoch("ns")).sort("lsn")
+
+        def times(venue, event):
+            exchange, market, _ = VENUES[venue]
+            return list(events.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("event") == event)["receive_time"])
+
+        self.switches = {venue: times(venue, "leg_switch") for venue in VENUES}
+        self.begins = {venue: connects[0] for venue in VENUES if (connects := times(venue, "connect"))}
         self.alive: dict[tuple, list[int]] = {}
         self.silences: list[tuple] = []
+        self.said = defaultdict(list)
         for line in ledger.read_text().splitlines():
             entry = json.loads(line)
             at = entry["sent_time"]
             until = at + entry.get("duration_ms", 0) * 1_000_000
-            if entry.get("fault") == "silence":
-                self.silences.append((entry["venue"], entry["connection"], at, until))
-            # It was accepted before it was sent anything.
             key = entry["venue"], entry["connection"]
+            if entry.get("fault") == "silence":
+                self.silences.append((*key, at, until))
+            elif entry["kind"] != "fault":
+                self.said[key].append(at)
+            # It was accepted before it was sent anything.
             first, last = self.alive.get(key, (at - SLACK_NS, until))
             self.alive[key] = [first, max(last, until)]
-        self.sent_on = defaultdict(set)
+        self.sent_on, self.rows_on = defaultdict(set), defaultdict(list)
         for entry in read_ledger(ledger):
             self.sent_on[entry.venue, entry.row].add(entry.connection)
+            self.rows_on[entry.venue, entry.connection].append(entry.sent_ns)
+
+    def is_forgotten(self, entry: Sent, other: int) -> bool:
+        """Whether the log shows that the other connection had been sent nothing for long while this one was."""
+        rows = self.rows_on[entry.venue, entry.connection]
+        heard = bisect_right(rows, entry.sent_ns - SLACK_NS)
+        said = bisect_right(self.said[entry.venue, other], entry.sent_ns)
+        return bool(heard and said) and rows[heard - 1] > self.said[entry.venue, other][said - 1] + BEHIND_NS + SLACK_NS
 
     def __call__(self, entry: Sent) -> bool:
+        if entry.sent_ns < self.begins.get(entry.venue, 1 << 62):
+            return True
         is_sampled = entry.row[0] == "l5" or entry.row[0] == "book" and entry.venue.startswith("kucoin")
-        # A leg that an exchange sends nothing but pings seems to cover its twin, and nobody can know better so soon.
+        # A leg that an exchange sends nothing but pings seems to cover its twin at first.
         if any(venue == entry.venue and connection != entry.connection and begin <= entry.sent_ns <= end
-               for venue, connection, begin, end in self.silences):
+               and (is_sampled or not self.is_forgotten(entry, connection)) for venue, connection, begin, end in self.silences):
             return True
         if not is_sampled:
             return False
