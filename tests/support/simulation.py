@@ -21,37 +21,77 @@ SLACK_NS = 60_000_000
 BEHIND_NS = 1_000_000_000
 
 
+class Legs:
+    """Which leg counts for samples at which time, as the events say; of one connection of the recorder."""
+
+    def __init__(self, events: pl.DataFrame):
+        active, live, answered = None, set(), set()
+        # From when on, which leg is active, and which ones have been answered about all of their streams.
+        self.times: list[tuple[int, int | None, frozenset]] = []
+        for event, leg, cause, at in events.select("event", "leg", "cause", "receive_time").iter_rows():
+            if event == "start":
+                live, answered = set(), set()
+            elif event == "connect":
+                active = active if live else leg
+                live.add(leg)
+                answered.discard(leg)
+            elif event == "disconnect":
+                live.discard(leg)
+                answered.discard(leg)
+                active = 1 - leg if live else active
+            elif event == "leg_switch":
+                active = leg
+            elif event == "notice" and cause == "answered":
+                answered.add(leg)
+            else:
+                continue
+            self.times.append((at, active, frozenset(answered)))
+
+    def may_leave_out(self, sent_on: set[int], begin: int, end: int) -> bool:
+        """Of samples that came in this time on these legs: whether another one was active then. One that has not been answered yet
+        may not be active any more when one is that brings everything."""
+        first = max(bisect_right(self.times, begin, key=lambda each: each[0]) - 1, 0)
+        return any(active not in sent_on and (active in answered or not sent_on & answered)
+                   for at, active, answered in self.times[first:] if at <= end)
+
+
 class LeftOutByRule:
     """What nobody has to have. Of samples: of several connections the active one counts. So what only another one was sent may be
     missing, and what came on the one before the other took over from it and on the other after that. And of a connection what was sent
     to a recorder that was killed before its log had one of the venue: that recording begins with its first connect."""
 
-    def __init__(self, out: Path, ledger: Path):
-        events = read_table(out, "_events").with_columns(pl.col("receive_time").dt.epoch("ns")).sort("lsn")
+    def __init__(self, made: Path):
+        events = read_table(made / "out", "_events").with_columns(pl.col("receive_time").dt.epoch("ns")).sort("lsn")
+
+        def events_of(venue):
+            exchange, market, _ = VENUES[venue]
+            return events.filter((pl.col("folder") == f"{exchange}_{market}") | (pl.col("event") == "start"))
 
         def times(venue, event):
-            exchange, market, _ = VENUES[venue]
-            return list(events.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("event") == event)["receive_time"])
+            return list(events_of(venue).filter(pl.col("event") == event)["receive_time"])
 
         self.switches = {venue: times(venue, "leg_switch") for venue in VENUES}
         self.begins = {venue: connects[0] for venue in VENUES if (connects := times(venue, "connect"))}
-        self.alive: dict[tuple, list[int]] = {}
+        names, self.leg_of, self.legs = {value: key for key, value in VENUES.items()}, {}, {}
+        for line in (made / "legs.jsonl").read_text().splitlines():
+            socket = json.loads(line)
+            venue = names[socket["exchange"], socket["market"], socket["transport"]]
+            self.leg_of[venue, socket["connection"]] = socket["leg"]
+            # A venue has so few symbols that one connection of the recorder takes them all.
+            own = (pl.col("connection") == socket["number"]) | (pl.col("event") == "start")
+            self.legs.setdefault(venue, Legs(events_of(venue).filter(own)))
         self.silences: list[tuple] = []
         self.said = defaultdict(list)
-        for line in ledger.read_text().splitlines():
+        for line in (made / "ledger.jsonl").read_text().splitlines():
             entry = json.loads(line)
             at = entry["sent_time"]
-            until = at + entry.get("duration_ms", 0) * 1_000_000
             key = entry["venue"], entry["connection"]
             if entry.get("fault") == "silence":
-                self.silences.append((*key, at, until))
+                self.silences.append((*key, at, at + entry.get("duration_ms", 0) * 1_000_000))
             elif entry["kind"] != "fault":
                 self.said[key].append(at)
-            # It was accepted before it was sent anything.
-            first, last = self.alive.get(key, (at - SLACK_NS, until))
-            self.alive[key] = [first, max(last, until)]
         self.sent_on, self.rows_on = defaultdict(set), defaultdict(list)
-        for entry in read_ledger(ledger):
+        for entry in read_ledger(made / "ledger.jsonl"):
             self.sent_on[entry.venue, entry.row].add(entry.connection)
             self.rows_on[entry.venue, entry.connection].append(entry.sent_ns)
 
@@ -65,18 +105,19 @@ class LeftOutByRule:
     def __call__(self, entry: Sent) -> bool:
         if entry.sent_ns < self.begins.get(entry.venue, 1 << 62):
             return True
-        is_sampled = entry.row[0] == "l5" or entry.row[0] == "book" and entry.venue.startswith("kucoin")
         # A leg that an exchange sends nothing but pings seems to cover its twin at first.
         if any(venue == entry.venue and connection != entry.connection and begin <= entry.sent_ns <= end
-               and (is_sampled or not self.is_forgotten(entry, connection)) for venue, connection, begin, end in self.silences):
+               and not self.is_forgotten(entry, connection) for venue, connection, begin, end in self.silences):
             return True
+        is_sampled = entry.row[0] == "l5" or entry.row[0] == "book" and entry.venue.startswith("kucoin")
         if not is_sampled:
             return False
         if any(at - SLACK_NS <= entry.sent_ns <= at for at in self.switches[entry.venue]):
             return True
-        on = self.sent_on[entry.venue, entry.row]
-        return any(venue == entry.venue and connection not in on and first <= entry.sent_ns <= last
-                   for (venue, connection), (first, last) in self.alive.items())
+        # Nothing of a connection that the log does not have became durable.
+        sent_on = {self.leg_of[entry.venue, each] for each in self.sent_on[entry.venue, entry.row] if (entry.venue, each) in self.leg_of}
+        legs = self.legs.get(entry.venue)
+        return legs is not None and legs.may_leave_out(sent_on, entry.sent_ns, entry.sent_ns + SLACK_NS)
 
 
 def simulate(seed: int, folder: Path) -> Counter:
@@ -88,7 +129,7 @@ def simulate(seed: int, folder: Path) -> Counter:
     ledger = made / "ledger.jsonl"
     try:
         # The sampled streams of two legs are excused below, and only they: that is why this is told of one leg.
-        counts = judge(made / "out", ledger, legs=1, slack_ns=SLACK_NS, may_be_missing=LeftOutByRule(made / "out", ledger))
+        counts = judge(made / "out", ledger, legs=1, slack_ns=SLACK_NS, may_be_missing=LeftOutByRule(made))
         tapeworks("verify", "--recording", made / "out")
         tapeworks("replay", "--wal", made / "log", "--out", made / "again", "--layout", layout)
         assert published_hashes(made / "out") == published_hashes(made / "again"), "the replay has other bytes"

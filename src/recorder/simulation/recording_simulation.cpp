@@ -7,7 +7,9 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -22,6 +24,7 @@
 #include "recorder/sink/sink.h"
 #include "storage/log_reader.h"
 #include "storage/log_writer.h"
+#include "storage/posix_file.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -170,6 +173,7 @@ struct Delivered {
   std::string payload;
   bool is_binary = false;
   net::ClockReading time;
+  uint64_t connection = 0;  ///< its number at the exchange
 };
 
 /// A recorder from its start to its end: what recorder.cpp puts together, with the threads' work
@@ -348,7 +352,8 @@ class Simulation {
     exchanges.ledger_file = folder_ / "ledger.jsonl";
     TW_ASSIGN(const auto simulator, simulator::ExchangeSimulator::start(loop_, exchanges));
     TW_TRY(configure(simulator->feeds_toml()));
-    net::simulated::tap_clients([this](const net::ReceivedFrame& frame) { note(frame); });
+    net::simulated::tap_clients(
+        [this](const net::ReceivedFrame& frame, uint64_t connection) { note(frame, connection); });
     end_ns_ = net::read_clocks().monotonic_ns + std::chrono::nanoseconds(duration).count();
     TW_TRY(begin_life());
     disturb_network();
@@ -356,6 +361,7 @@ class Simulation {
     TW_TRY(simulator->run());
     TW_TRY(outcome_);
     TW_TRY(compare_log());
+    TW_TRY(write_sockets());
     counts_.durable_messages = kept_.size();
     return counts_;
   }
@@ -382,11 +388,11 @@ class Simulation {
     return {};
   }
 
-  void note(const net::ReceivedFrame& frame) {
+  void note(const net::ReceivedFrame& frame, uint64_t connection) {
     if (life_ == nullptr) return;  // to one that was just killed
     ++counts_.messages;
     delivered_.push_back(
-        {std::string(frame.payload), frame.opcode == net::Opcode::kBinary, frame.time});
+        {std::string(frame.payload), frame.opcode == net::Opcode::kBinary, frame.time, connection});
     life_->note_delivered();
   }
 
@@ -463,7 +469,7 @@ class Simulation {
   }
 
   /// What was durable is in the log, and nothing that was never handed over.
-  Status compare_log() const {
+  Status compare_log() {
     TW_ASSIGN(LogReader reader, LogReader::open(folder_ / "log"));
     size_t index = 0;
     while (true) {
@@ -484,9 +490,24 @@ class Simulation {
         return internal_error("record {} is another message than the {}th that was handed over",
                               record->lsn, index);
       }
+      if (const auto source = decode_source(record->source)) {
+        sockets_.insert({source->venue, message.connection, record->connection, source->leg});
+      }
     }
     if (index == kept_.size()) return {};
     return internal_error("{} messages were durable and {} are in the log", kept_.size(), index);
+  }
+
+  Status write_sockets() const {
+    std::string lines;
+    for (const auto& [venue, connection, number, leg] : sockets_) {
+      const VenueName name = name_of(venue);
+      lines += fmt::format(
+          R"({{"exchange":"{}","market":"{}","transport":"{}","connection":{},"number":{},"leg":{}}})"
+          "\n",
+          name.exchange, name.market, name.transport, connection, number, leg);
+    }
+    return write_synced_file(folder_ / "legs.jsonl", lines);
   }
 
   Scenario scenario_;
@@ -500,6 +521,8 @@ class Simulation {
   int64_t end_ns_ = 0;
   std::vector<Delivered> delivered_;  ///< to this life
   std::vector<Delivered> kept_;       ///< to those before, and durable
+  /// Venue, number at the exchange, number and leg at the recorder.
+  std::set<std::tuple<Venue, uint64_t, uint32_t, uint8_t>> sockets_;
   SimulationCounts counts_;
   Status outcome_;
 };

@@ -24,8 +24,9 @@ struct SimulationCounts {
 /// recorder is killed and started again all follow from `seed`. The log and the files are real.
 ///
 /// Leaves in `folder`: `out`, `log` and the `ledger.jsonl` of the exchanges, to be judged by
-/// others. What it judges itself: every message that the network handed over before the last sync
-/// is in the log, with its bytes and times, once and in order, and nothing else is. Errors: a
+/// others, who find in `legs.jsonl` under which number and leg the recorder had each `connection`
+/// of the ledger. What it judges itself: every message that the network handed over before the last
+/// sync is in the log, with its bytes and times, once and in order, and nothing else is. Errors: a
 /// promise that was broken, kInternal; and whatever the recorder says.
 Result<SimulationCounts> simulate_recording(uint64_t seed, const std::filesystem::path& folder);
 

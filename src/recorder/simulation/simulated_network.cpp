@@ -37,7 +37,7 @@ struct World {
   std::map<uint16_t, Listener*> listeners;
   uint16_t next_port = kFirstPort;
   std::vector<std::weak_ptr<Link>> links;
-  std::function<void(const ReceivedFrame&)> tap;
+  std::function<void(const ReceivedFrame&, uint64_t connection)> tap;
 };
 
 World& world() {
@@ -200,7 +200,7 @@ class Link final : public ServerConnection, public std::enable_shared_from_this<
     if (server_ == nullptr || server_end_.closing) return not_open();
     to_client([this, opcode, payload = std::move(payload)] {
       const ReceivedFrame frame{payload, opcode, read_clocks()};
-      if (world().tap) world().tap(frame);
+      if (world().tap) world().tap(frame, id_);
       client_.handler->on_frame(frame);
     });
     if (tag == 0) return {};
@@ -541,7 +541,9 @@ void refuse_connections_for(nanoseconds duration) {
   world().refuses_until_ns = world().monotonic_ns + duration.count();
 }
 
-void tap_clients(std::function<void(const ReceivedFrame&)> tap) { world().tap = std::move(tap); }
+void tap_clients(std::function<void(const ReceivedFrame&, uint64_t)> tap) {
+  world().tap = std::move(tap);
+}
 
 }  // namespace simulated
 }  // namespace tapeworks::net

@@ -41,7 +41,8 @@ bool cut_a_connection();
 /// Until then nobody gets a new connection or an answer.
 void refuse_connections_for(std::chrono::nanoseconds duration);
 
-/// Told of each message when it is handed to a client, just before. Empty: nobody.
-void tap_clients(std::function<void(const ReceivedFrame& frame)> tap);
+/// Told of each message when it is handed to a client, just before, and of the number that the
+/// connection has at its server. Empty: nobody.
+void tap_clients(std::function<void(const ReceivedFrame& frame, uint64_t connection)> tap);
 
 }  // namespace tapeworks::net::simulated
