@@ -180,19 +180,27 @@ def rows_by_venue(rows: pl.DataFrame) -> dict[str, Counter]:
     return found
 
 
-def gap_times(out: Path, venue: str) -> list[tuple[int, int]]:
-    """When a venue's connections were down, as its gaps and the events of its end say."""
+def is_sampled(venue: str, stream: str) -> bool:
+    """Whether two connections may be sent different rows of it, so that only the active one's count."""
+    return stream == "l5" or stream == "book" and venue.startswith("kucoin")
+
+
+def gap_times(out: Path, venue: str, connection: int | None = None, sampled: bool = True) -> list[tuple[int, int]]:
+    """When a venue's connections were down, as its gaps and the events of its end say: all of them (two venues of one market share
+    their tables), or one by its number in the recording. Not `sampled`: without the gaps that concern sampled streams only."""
     exchange, market, _ = VENUES[venue]
     times = []
     gaps = read_table(out, "_gaps")
     if gaps.height:
-        gaps = gaps.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("from_time").is_not_null())
+        gaps = gaps.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("from_time").is_not_null(),
+                           connection is None or pl.col("connection").is_in([0, connection]),
+                           sampled or pl.col("cause") != "silent")
         times += list(gaps.select(pl.col("from_time").dt.epoch("ns"), pl.col("to_time").dt.epoch("ns")).iter_rows())
-    return times + [(at, 1 << 62) for at in last_ends(out, venue)]
+    return times + [(at, 1 << 62) for number, at in last_ends(out, venue).items() if connection in (None, number)]
 
 
-def last_ends(out: Path, venue: str) -> list[int]:
-    """When connections ended that were not made again: the row of a gap is written when it ends."""
+def last_ends(out: Path, venue: str) -> dict[int, int]:
+    """When connections ended that were not made again: the row of a gap is written when it ends. By the connection's number."""
     exchange, market, _ = VENUES[venue]
     events = read_table(out, "_events").sort("lsn").with_columns(pl.col("receive_time").dt.epoch("ns"))
     live, ended = set(), {}  # of both by connection; of live ones the leg, too
@@ -209,7 +217,7 @@ def last_ends(out: Path, venue: str) -> list[int]:
             live.discard((connection, leg))
             if not any(each == connection for each, _ in live):
                 ended[connection] = at
-    return list(ended.values())
+    return ended
 
 
 def last_received(out: Path, venue: str, events: pl.DataFrame, before_lsn: int) -> int:
@@ -243,10 +251,12 @@ def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
     return times
 
 
-def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS, may_be_missing=lambda entry: False) -> Counter:
+def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS, may_be_missing=lambda entry: False,
+          connections: dict[str, int] | None = None) -> Counter:
     """Every published row was sent, none is there twice, and what is missing lies in a recorded gap.
 
-    `may_be_missing` says of a ledger's row (`Sent`) that the rules let it be left out without one.
+    `may_be_missing` says of a ledger's row (`Sent`) that the rules let it be left out without one; `connections`, which one of the
+    recording a venue has, if it is only one: then gaps of others are none of its.
     """
     rows = read_rows(out)
     assert rows.height > 0, "nothing was published"
@@ -267,13 +277,16 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
             # Snapshots are kept as often as they were sent, everything else once.
             allowed = sent_counts[row] if row[0] == "l5" else 1
             assert count <= allowed, f"{venue}: {count} times instead of {allowed}: {row}"
-        gaps = gap_times(out, venue) + (switch_times(out, venue) if legs == 2 else [])
+        switches = switch_times(out, venue) if legs == 2 else []
+        number = (connections or {}).get(venue)
+        gaps = {sampled: gap_times(out, venue, number, sampled) + switches for sampled in (True, False)}
         removed = removals(out, venue)
         missing = [entry for entry in mine if entry.row not in recorded[venue]]
         counts["missing"] += len(missing)
         for entry in missing:
-            assert may_be_missing(entry) or any(begin - slack_ns <= entry.sent_ns <= end + slack_ns for begin, end in [*gaps, *removed.get(entry.row[1], [])]), (
-                f"{venue}, connection {entry.connection}: sent at {entry.sent_ns} and lost outside of the gaps {gaps}: {entry.row}")
+            own = [*gaps[is_sampled(venue, entry.row[0])], *removed.get(entry.row[1], [])]
+            assert may_be_missing(entry) or any(begin - slack_ns <= entry.sent_ns <= end + slack_ns for begin, end in own), (
+                f"{venue}, connection {entry.connection}: sent at {entry.sent_ns} and lost outside of the gaps {own}: {entry.row}")
     return counts
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from harness import BINARY, tapeworks
-from recording import VENUES, Sent, judge, published_hashes, read_ledger, read_table
+from recording import VENUES, Sent, is_sampled, judge, published_hashes, read_ledger, read_table
 
 PROGRAM = Path(os.environ.get("TAPEWORKS_SIMULATION") or Path(BINARY).parent / "src/recorder/simulation/recording_simulation")
 
@@ -72,14 +72,17 @@ class LeftOutByRule:
 
         self.switches = {venue: times(venue, "leg_switch") for venue in VENUES}
         self.begins = {venue: connects[0] for venue in VENUES if (connects := times(venue, "connect"))}
-        names, self.leg_of, self.legs = {value: key for key, value in VENUES.items()}, {}, {}
+        names, self.leg_of, self.legs, self.numbers = {value: key for key, value in VENUES.items()}, {}, {}, {}
         for line in (made / "legs.jsonl").read_text().splitlines():
             socket = json.loads(line)
             venue = names[socket["exchange"], socket["market"], socket["transport"]]
             self.leg_of[venue, socket["connection"]] = socket["leg"]
             # A venue has so few symbols that one connection of the recorder takes them all.
-            own = (pl.col("connection") == socket["number"]) | (pl.col("event") == "start")
-            self.legs.setdefault(venue, Legs(events_of(venue).filter(own)))
+            self.numbers[venue] = socket["number"]
+            if venue not in self.legs:
+                own = events_of(venue).filter((pl.col("connection") == socket["number"]) | (pl.col("event") == "start"))
+                self.legs[venue] = Legs(own)
+                self.begins[venue] = own.filter(pl.col("event") == "connect")["receive_time"][0]
         self.silences: list[tuple] = []
         self.said = defaultdict(list)
         for line in (made / "ledger.jsonl").read_text().splitlines():
@@ -109,8 +112,7 @@ class LeftOutByRule:
         if any(venue == entry.venue and connection != entry.connection and begin <= entry.sent_ns <= end
                and not self.is_forgotten(entry, connection) for venue, connection, begin, end in self.silences):
             return True
-        is_sampled = entry.row[0] == "l5" or entry.row[0] == "book" and entry.venue.startswith("kucoin")
-        if not is_sampled:
+        if not is_sampled(entry.venue, entry.row[0]):
             return False
         if any(at - SLACK_NS <= entry.sent_ns <= at for at in self.switches[entry.venue]):
             return True
@@ -129,7 +131,8 @@ def simulate(seed: int, folder: Path) -> Counter:
     ledger = made / "ledger.jsonl"
     try:
         # The sampled streams of two legs are excused below, and only they: that is why this is told of one leg.
-        counts = judge(made / "out", ledger, legs=1, slack_ns=SLACK_NS, may_be_missing=LeftOutByRule(made))
+        rule = LeftOutByRule(made)
+        counts = judge(made / "out", ledger, legs=1, slack_ns=SLACK_NS, may_be_missing=rule, connections=rule.numbers)
         tapeworks("verify", "--recording", made / "out")
         tapeworks("replay", "--wal", made / "log", "--out", made / "again", "--layout", layout)
         assert published_hashes(made / "out") == published_hashes(made / "again"), "the replay has other bytes"
