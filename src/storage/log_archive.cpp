@@ -29,6 +29,14 @@ Result<bool> has_damage(const LogSegmentFile& file) {
   }
 }
 
+/// Of a process that was killed when it had made the file, and written nothing.
+Result<bool> is_empty(const LogSegmentFile& file) {
+  std::error_code error;
+  const uint64_t bytes = fs::file_size(file.path, error);
+  if (error) return io_error("cannot look at {}: {}", file.path.string(), error.message());
+  return bytes == 0;
+}
+
 Status unlink_file(const fs::path& path) {
   if (::unlink(path.c_str()) != 0) return system_error("remove", path, errno);
   return {};
@@ -102,6 +110,9 @@ Result<LogHousekeeping> archive_closed_segments(const fs::path& folder) {
     const LogSegmentFile& file = segments[i];
     if (file.archived) continue;
     TW_TRY(check_interrupt());
+    // An archive without a chunk could not be told from a damaged one.
+    TW_ASSIGN(const bool empty, is_empty(file));
+    if (empty) continue;
     TW_ASSIGN(const bool damaged, has_damage(file));
     if (!damaged) TW_TRY(archive_segment(folder, file));
     (damaged ? result.damaged : result.done).push_back(file.name());

@@ -21,8 +21,9 @@ struct LogHousekeeping {
 };
 
 /// Compresses every closed segment: written under another name, synced, read back and compared,
-/// renamed, and only then is the plain file removed. One with damage is left as it is. kCancelled
-/// after a signal, kNoSpace on a full disk; what was done stays done, and the next call goes on.
+/// renamed, and only then is the plain file removed. One with damage is left as it is, and so is
+/// one without a byte. kCancelled after a signal, kNoSpace on a full disk; what was done stays
+/// done, and the next call goes on.
 Result<LogHousekeeping> archive_closed_segments(const std::filesystem::path& folder);
 
 /// Removes the segments all of whose records are below `lsn`. One with damage is moved to

@@ -140,6 +140,26 @@ TEST_F(LogArchiveTest, ACutArchiveGivesAPrefix) {
   }
 }
 
+TEST_F(LogArchiveTest, AnEmptySegmentOfAKilledWriterHindersNothing) {
+  write_segments();
+  const std::string empty = segment_name(appended_.back().record.lsn + 1);
+  write_file(log() / empty, "");
+  {
+    auto writer = open();
+    append(writer, size_t{100});
+    ASSERT_TRUE(writer.close());
+  }
+  const auto archived = archive_closed_segments(log());
+  ASSERT_TRUE(archived) << archived.error().message;
+  EXPECT_EQ(archived->done.size(), 4u);
+  EXPECT_EQ(segments()[4], empty);
+  const ReadLog read = read_log(log());
+  EXPECT_EQ(read.records, appended_);
+  EXPECT_TRUE(read.holes.empty());
+  EXPECT_TRUE(archive_closed_segments(log()));
+  EXPECT_EQ(remove_segments_before(log(), 1000000).value().done.size(), 5u);
+}
+
 TEST_F(LogArchiveTest, RemovesWholeSegmentsBelowTheNumberAndNeverTheNewest) {
   write_segments();
   const auto names = segments();
