@@ -66,7 +66,7 @@ std::string table_of(const fs::path& relative_path) {
 /// Reads the folder once: hashes every file, hands it to the sync and collects the manifest.
 class FolderScan {
  public:
-  explicit FolderScan(const fs::path& folder) : folder_(folder) {}
+  explicit FolderScan(const fs::path& folder) : folder_(folder), sync_(folder) {}
 
   Status add(const std::string& relative_path) {
     TW_TRY(check_interrupt());

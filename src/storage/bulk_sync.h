@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 
 #include "base/result.h"
 #include "storage/background_tasks.h"
@@ -9,8 +12,12 @@
 
 namespace tapeworks {
 
-/// Syncs and closes many files in the background. A disk answers many syncs at once about as fast
-/// as one, so up to kSyncsInFlight are on their way together.
+/// Makes many files of one file system durable in the background.
+///
+/// Where can_sync_file_system(), the whole file system is synced, again and again while files come
+/// and once more at the end: thousands of new files then share the commits of the journal.
+/// Elsewhere each file is synced by itself; a disk answers many syncs at once about as fast as one,
+/// so up to BackgroundTasks::kThreadsMax are on their way together.
 ///
 /// Durability: a file is safe when finish() has returned ok after its add().
 /// Failure: the first failed sync or close is kept, and every later add() and finish() returns it;
@@ -19,19 +26,38 @@ namespace tapeworks {
 ///   for the rest.
 class BulkSync {
  public:
-  static constexpr size_t kSyncsInFlight = BackgroundTasks::kThreadsMax;
-  /// Files that wait for a free thread; add() blocks when there are so many.
-  static constexpr size_t kWaitingFilesMax = BackgroundTasks::kWaitingMax;
+  /// So much is written before the file system is synced, unless that is under way.
+  static constexpr uint64_t kBytesPerSync = 64 << 20;
+  static constexpr size_t kFilesPerSync = 1024;
+
+  enum class Way : uint8_t { kEachFile, kFileSystem };
+
+  /// For files in `folder` and below, on its file system. When the folder cannot be opened, each
+  /// file is synced.
+  explicit BulkSync(std::filesystem::path folder);
+  /// `way` must be possible there.
+  BulkSync(std::filesystem::path folder, Way way);
 
   /// Takes over a file that is completely written. `path` is for messages. kCancelled after a
   /// signal.
   Status add(FileDescriptor file, std::filesystem::path path);
 
   /// Waits until everything added is synced and closed. kCancelled after a signal.
-  Status finish() { return tasks_.finish(); }
+  Status finish();
 
  private:
-  BackgroundTasks tasks_;
+  Status begin_sync();
+
+  std::filesystem::path folder_;
+  FileDescriptor file_system_;  ///< what is synced as a whole; none: each file is synced
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  uint64_t unsynced_bytes_ = 0;
+  size_t unsynced_files_ = 0;
+  bool sync_waits_ = false;  ///< handed to tasks_ and not begun or not done
+  Status first_failure_;
+
+  BackgroundTasks tasks_;  ///< last: its threads use the others
 };
 
 }  // namespace tapeworks

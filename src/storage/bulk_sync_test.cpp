@@ -1,6 +1,7 @@
 #include "storage/bulk_sync.h"
 
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -11,13 +12,8 @@
 namespace tapeworks {
 namespace {
 
-/// A descriptor that cannot be synced.
-FileDescriptor pipe_end() {
-  int ends[2];
-  EXPECT_EQ(::pipe(ends), 0);
-  ::close(ends[0]);
-  return FileDescriptor(ends[1]);
-}
+/// A descriptor that is none: whatever is done with it fails.
+FileDescriptor broken_file() { return FileDescriptor(1 << 24); }
 
 FileDescriptor new_file(const TestFolder& folder, int number) {
   auto file = create_file(folder / std::to_string(number));
@@ -25,52 +21,74 @@ FileDescriptor new_file(const TestFolder& folder, int number) {
   return std::move(*file);
 }
 
-TEST(BulkSync, ClosesEveryFileOfMoreThanItsQueueHolds) {
-  const TestFolder folder;
-  BulkSync sync;
+class BulkSyncTest : public testing::TestWithParam<BulkSync::Way> {
+ protected:
+  const TestFolder folder_;
+  BulkSync sync_{folder_.path(), GetParam()};
+};
+
+TEST_P(BulkSyncTest, ClosesEveryFileOfMoreThanItsQueueHolds) {
   std::vector<int> descriptors;
-  for (int i = 0; i < 300; ++i) {
-    FileDescriptor file = new_file(folder, i);
+  for (int i = 0; i < 3000; ++i) {
+    FileDescriptor file = new_file(folder_, i);
     descriptors.push_back(file.get());
-    ASSERT_TRUE(sync.add(std::move(file), "file"));
+    ASSERT_TRUE(sync_.add(std::move(file), "file"));
   }
-  ASSERT_TRUE(sync.finish());
+  ASSERT_TRUE(sync_.finish());
   for (const int descriptor : descriptors) EXPECT_EQ(::fcntl(descriptor, F_GETFD), -1);
 }
 
-TEST(BulkSync, NothingToDoIsDone) {
-  BulkSync sync;
-  EXPECT_TRUE(sync.finish());
+TEST_P(BulkSyncTest, SyncsAgainAfterAFinish) {
+  ASSERT_TRUE(sync_.add(new_file(folder_, 1), "file"));
+  ASSERT_TRUE(sync_.finish());
+  ASSERT_TRUE(sync_.finish());
+  ASSERT_TRUE(sync_.add(new_file(folder_, 2), "file"));
+  ASSERT_TRUE(sync_.finish());
 }
 
-TEST(BulkSync, FirstFailureIsKeptAndNamesTheFile) {
-  const TestFolder folder;
-  BulkSync sync;
-  ASSERT_TRUE(sync.add(pipe_end(), "the-pipe"));
-  Status status = sync.finish();
+TEST_P(BulkSyncTest, NothingToDoIsDone) { EXPECT_TRUE(sync_.finish()); }
+
+TEST_P(BulkSyncTest, FirstFailureIsKeptAndNamesTheFile) {
+  Status status = sync_.add(broken_file(), "the-file");
+  if (status) status = sync_.finish();
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().kind, ErrorKind::kIo);
-  EXPECT_NE(status.error().message.find("cannot sync the-pipe"), std::string::npos);
+  EXPECT_NE(status.error().message.find("the-file"), std::string::npos);
 
-  status = sync.add(new_file(folder, 1), "good");
+  status = sync_.add(new_file(folder_, 1), "good");
   ASSERT_FALSE(status);
-  EXPECT_NE(status.error().message.find("the-pipe"), std::string::npos);
-  EXPECT_FALSE(sync.finish());
+  EXPECT_NE(status.error().message.find("the-file"), std::string::npos);
+  EXPECT_FALSE(sync_.finish());
 }
 
-TEST(BulkSync, FailureEndsTheWaitOfThoseWhoAdd) {
-  const TestFolder folder;
-  BulkSync sync;
+TEST_P(BulkSyncTest, FailureEndsTheWaitOfThoseWhoAdd) {
   int added_count = 0;
-  ASSERT_TRUE(sync.add(pipe_end(), "the-pipe"));
-  while (added_count < 100000 && sync.add(new_file(folder, added_count), "good")) ++added_count;
+  static_cast<void>(sync_.add(broken_file(), "the-file"));
+  while (added_count < 100000 && sync_.add(new_file(folder_, added_count), "good")) ++added_count;
   EXPECT_LT(added_count, 100000);
 }
 
-TEST(BulkSync, DestructionWithoutFinishWaitsForWhatRuns) {
+TEST_P(BulkSyncTest, DestructionWithoutFinishWaitsForWhatRuns) {
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(sync_.add(new_file(folder_, i), "file"));
+}
+
+std::vector<BulkSync::Way> possible_ways() {
+  std::vector ways{BulkSync::Way::kEachFile};
+  const auto folder = open_file(std::filesystem::temp_directory_path(), O_RDONLY | O_DIRECTORY);
+  if (folder && can_sync_file_system(*folder)) ways.push_back(BulkSync::Way::kFileSystem);
+  return ways;
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, BulkSyncTest, testing::ValuesIn(possible_ways()),
+                         [](const auto& way) {
+                           return way.param == BulkSync::Way::kEachFile ? "EachFile" : "FileSystem";
+                         });
+
+TEST(BulkSync, AFolderThatCannotBeOpenedIsNotNeeded) {
   const TestFolder folder;
-  BulkSync sync;
-  for (int i = 0; i < 50; ++i) ASSERT_TRUE(sync.add(new_file(folder, i), "file"));
+  BulkSync sync(folder / "missing");
+  ASSERT_TRUE(sync.add(new_file(folder, 1), "file"));
+  EXPECT_TRUE(sync.finish());
 }
 
 }  // namespace

@@ -63,8 +63,7 @@ class FolderDraft final : public GenerationDraft {
   FolderDraft(DataDirectory directory, WriterLock lock, GenerationWriterOptions options)
       : GenerationDraft(options),
         directory_(std::move(directory)),
-        lock_(std::in_place, std::move(lock)),
-        sync_(std::in_place) {}
+        lock_(std::in_place, std::move(lock)) {}
   ~FolderDraft() override { FolderDraft::abandon(); }
 
   Status prepare();
@@ -90,7 +89,7 @@ class FolderDraft final : public GenerationDraft {
   DataDirectory directory_;
   std::optional<WriterLock> lock_;  ///< nothing once the writer is done
   std::vector<TempFolder> temp_folders_;
-  std::optional<BulkSync> sync_;
+  std::optional<BulkSync> sync_;  ///< from prepare() on
 };
 
 Status FolderDraft::prepare() {
@@ -105,6 +104,7 @@ Status FolderDraft::prepare() {
   const fs::path partial = directory_.partial_generation(number_);
   TW_TRY(make_folders(partial));
   folder_ = partial;
+  sync_.emplace(folder_);
   return {};
 }
 

@@ -1,13 +1,21 @@
 #include "storage/posix_file.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <linux/magic.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#endif
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -126,6 +134,43 @@ Status sync_file(const FileDescriptor& file, const fs::path& path) {
 #endif
   return {};
 }
+
+#ifdef __linux__
+bool can_sync_file_system(const FileDescriptor& folder) {
+  utsname kernel{};
+  int major = 0;
+  int minor = 0;
+  if (::uname(&kernel) != 0 || std::sscanf(kernel.release, "%d.%d", &major, &minor) != 2) {
+    return false;
+  }
+  struct statfs info{};
+  if (std::pair(major, minor) < std::pair(5, 8) || ::fstatfs(folder.get(), &info) != 0) {
+    return false;
+  }
+  constexpr decltype(info.f_type) kXfsMagic = 0x58465342;
+  switch (info.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case kXfsMagic:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Status sync_file_system(const FileDescriptor& folder, const fs::path& path) {
+  if (::syncfs(folder.get()) != 0) return system_error("sync the file system of", path, errno);
+  return {};
+}
+#else
+bool can_sync_file_system(const FileDescriptor&) { return false; }
+
+Status sync_file_system(const FileDescriptor&, const fs::path& path) {
+  return system_error("sync the file system of", path, ENOSYS);
+}
+#endif
 
 Status sync_folder(const fs::path& folder) {
   TW_ASSIGN(FileDescriptor file, open_file(folder, O_RDONLY | O_DIRECTORY));
