@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <sys/stat.h>
@@ -205,51 +206,88 @@ class FileComparison {
   InputFacts& facts_;
 };
 
-/// `old` without its rows of `days`, and the rows of `fresh`, which are all of these days.
+/// Joins rows of two summaries that have no (broker, date) in common, in their order.
+class RowJoiner {
+ public:
+  RowJoiner(const DailySummary& one, const DailySummary& other) {
+    joined_.symbol = one.symbol;
+    const size_t rows = one.row_count() + other.row_count();
+    joined_.broker_index.reserve(rows);
+    joined_.date.reserve(rows);
+    joined_.buy_shares.reserve(rows);
+    joined_.sell_shares.reserve(rows);
+    joined_.buy_amount.reserve(rows);
+    joined_.sell_amount.reserve(rows);
+  }
+
+  /// Rows [begin, end) of `from`, all of the broker `text`.
+  void append(const DailySummary& from, size_t begin, size_t end, const std::string& text) {
+    if (begin == end) return;
+    if (joined_.brokers.empty() || joined_.brokers.back() != text) joined_.brokers.push_back(text);
+    const auto copy = [&](const auto& values, auto& out) {
+      const auto first = values.begin();
+      out.insert(out.end(), first + static_cast<std::ptrdiff_t>(begin),
+                 first + static_cast<std::ptrdiff_t>(end));
+    };
+    joined_.broker_index.resize(joined_.broker_index.size() + (end - begin),
+                                static_cast<uint32_t>(joined_.brokers.size() - 1));
+    copy(from.date, joined_.date);
+    copy(from.buy_shares, joined_.buy_shares);
+    copy(from.sell_shares, joined_.sell_shares);
+    copy(from.buy_amount, joined_.buy_amount);
+    copy(from.sell_amount, joined_.sell_amount);
+  }
+
+  DailySummary take() { return std::move(joined_); }
+
+ private:
+  DailySummary joined_;
+};
+
+/// Where the rows of the broker at `row` end.
+size_t end_of_broker(const DailySummary& summary, size_t row) {
+  const auto rest = std::span(summary.broker_index).subspan(row);
+  return row + static_cast<size_t>(std::ranges::upper_bound(rest, rest.front()) - rest.begin());
+}
+
+/// `old` without its rows of `days`, and the rows of `fresh`, which are all of these days. Most
+/// days are newer than most rows, so a broker's rows are mostly copied in one piece.
 DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
                              const std::set<Day>& days) {
-  DailySummary merged;
-  merged.symbol = old.symbol;
-  std::vector<std::string> brokers;
-  std::ranges::set_union(old.brokers, fresh.brokers, std::back_inserter(brokers));
-  const auto numbers_of = [&](const DailySummary& summary) {
-    std::vector<uint32_t> numbers;
-    for (const std::string& broker : summary.brokers) {
-      numbers.push_back(
-          static_cast<uint32_t>(std::ranges::lower_bound(brokers, broker) - brokers.begin()));
-    }
-    return numbers;
-  };
-  const std::vector<uint32_t> old_numbers = numbers_of(old);
-  const std::vector<uint32_t> fresh_numbers = numbers_of(fresh);
-  uint32_t last_number = ~uint32_t{0};
-  const auto append = [&](const DailySummary& from, size_t row, uint32_t number) {
-    if (number != last_number) merged.brokers.push_back(brokers[number]);
-    last_number = number;
-    merged.broker_index.push_back(static_cast<uint32_t>(merged.brokers.size() - 1));
-    merged.date.push_back(from.date[row]);
-    merged.buy_shares.push_back(from.buy_shares[row]);
-    merged.sell_shares.push_back(from.sell_shares[row]);
-    merged.buy_amount.push_back(from.buy_amount[row]);
-    merged.sell_amount.push_back(from.sell_amount[row]);
-  };
+  RowJoiner merged(old, fresh);
+  size_t row = 0;
   size_t next = 0;
-  const auto key_of = [](const DailySummary& summary, const std::vector<uint32_t>& numbers,
-                         size_t row) {
-    return std::pair(numbers[summary.broker_index[row]], summary.date[row]);
-  };
-  for (size_t row = 0; row < old.row_count(); ++row) {
-    if (days.contains(old.date[row])) continue;
-    const auto key = key_of(old, old_numbers, row);
-    for (; next < fresh.row_count() && key_of(fresh, fresh_numbers, next) < key; ++next) {
-      append(fresh, next, fresh_numbers[fresh.broker_index[next]]);
+  while (row < old.row_count() || next < fresh.row_count()) {
+    const std::string* const old_text =
+        row < old.row_count() ? &old.brokers[old.broker_index[row]] : nullptr;
+    const std::string* const fresh_text =
+        next < fresh.row_count() ? &fresh.brokers[fresh.broker_index[next]] : nullptr;
+    const bool takes_old = old_text && (!fresh_text || *old_text <= *fresh_text);
+    const bool takes_fresh = fresh_text && (!old_text || *fresh_text <= *old_text);
+    const std::string& text = takes_old ? *old_text : *fresh_text;
+    const size_t end = takes_old ? end_of_broker(old, row) : row;
+    const size_t fresh_end = takes_fresh ? end_of_broker(fresh, next) : next;
+    while (row < end) {
+      const auto dates = std::span(old.date).subspan(row, end - row);
+      const auto position_of = [&](Day day) {
+        return row + static_cast<size_t>(std::ranges::lower_bound(dates, day) - dates.begin());
+      };
+      const auto changed = days.lower_bound(old.date[row]);
+      size_t kept_end = changed == days.end() ? end : position_of(*changed);
+      if (next < fresh_end) kept_end = std::min(kept_end, position_of(fresh.date[next]));
+      merged.append(old, row, kept_end, text);
+      row = kept_end;
+      if (row < end && days.contains(old.date[row])) {
+        ++row;
+      } else if (row < end && next < fresh_end && fresh.date[next] <= old.date[row]) {
+        merged.append(fresh, next, next + 1, text);
+        ++next;
+      }
     }
-    append(old, row, key.first);
+    merged.append(fresh, next, fresh_end, text);
+    next = fresh_end;
   }
-  for (; next < fresh.row_count(); ++next) {
-    append(fresh, next, fresh_numbers[fresh.broker_index[next]]);
-  }
-  return merged;
+  return merged.take();
 }
 
 bool same_rows(const DailySummary& a, const DailySummary& b) {
