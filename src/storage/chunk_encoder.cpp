@@ -202,6 +202,32 @@ size_t plain_bytes(const std::vector<std::string_view>& values) {
   return bytes;
 }
 
+struct ZstdParameters {
+  int level = kPageZstdLevel;
+  int match_bytes_min = 0;  ///< 0, here and below: what the level says
+  int hash_table_log2 = 0;
+};
+
+/// Measured in docs/decisions/0005. Of noise only the upper bytes are worth anything, to Huffman's
+/// codes; a table of 64 positions finds next to nothing, and fast. In float64 even those are too
+/// few for their codes, which negative levels do without.
+constexpr ZstdParameters parameters_of(PageCompression compression) {
+  switch (compression) {
+    case PageCompression::kLevel1:
+      return {};
+    case PageCompression::kNoise:
+      return {.match_bytes_min = 7, .hash_table_log2 = 6};
+    case PageCompression::kWideNoise:
+      return {.level = -1};
+  }
+  return {};
+}
+
+arrow::Status check_zstd(size_t outcome) {
+  if (ZSTD_isError(outcome) == 0) return arrow::Status::OK();
+  return arrow::Status::UnknownError(ZSTD_getErrorName(outcome));
+}
+
 arrow::Status append_plain(std::string_view text, GrowingBuffer& out) {
   const auto length = static_cast<uint32_t>(text.size());
   ARROW_RETURN_NOT_OK(out.append(&length, sizeof length));
@@ -210,8 +236,8 @@ arrow::Status append_plain(std::string_view text, GrowingBuffer& out) {
 
 }  // namespace
 
-ChunkEncoder::ChunkEncoder(arrow::MemoryPool* pool, Int32Encoding int32)
-    : int32_(int32),
+ChunkEncoder::ChunkEncoder(arrow::MemoryPool* pool, Options options)
+    : options_(options),
       page_(pool),
       compressed_(pool),
       dense_(pool),
@@ -268,6 +294,7 @@ template <typename EncodeValues>
 arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::type encoding,
                                         Chunk& chunk, EncodeValues&& encode_page) {
   chunk.info.encoding = encoding;
+  const PageCompression compression = compression_of(array, encoding);
   for (int64_t row = 0; row < array.length(); row += kPageRows) {
     const auto rows = array.Slice(row, kPageRows);
     page_.clear();
@@ -275,7 +302,7 @@ arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::typ
     const auto begin = static_cast<size_t>(value_position(array, row));
     const auto count = static_cast<size_t>(rows->length() - rows->null_count());
     ARROW_RETURN_NOT_OK(encode_page(begin, count));
-    ARROW_RETURN_NOT_OK(compress_page());
+    ARROW_RETURN_NOT_OK(compress_page(compression));
     ARROW_RETURN_NOT_OK(append_page(
         PageHeader::of_data_page(page_.size(), compressed_.size(), rows->length(), encoding),
         chunk));
@@ -302,7 +329,16 @@ arrow::Status ChunkEncoder::write_levels(const arrow::Array& array, const Chunk&
   return arrow::Status::OK();
 }
 
-arrow::Status ChunkEncoder::compress_page() {
+PageCompression ChunkEncoder::compression_of(const arrow::Array& array,
+                                             Encoding::type encoding) const {
+  if (encoding != Encoding::BYTE_STREAM_SPLIT || options_.split == SplitContent::kRepeating) {
+    return PageCompression::kLevel1;
+  }
+  return array.type_id() == arrow::Type::DOUBLE ? PageCompression::kWideNoise
+                                                : PageCompression::kNoise;
+}
+
+arrow::Status ChunkEncoder::compress_page(PageCompression compression) {
   // Sizes in a page header have 32 bits.
   if (page_.size() > std::numeric_limits<int32_t>::max()) {
     return arrow::Status::CapacityError("a page of ", page_.size(), " bytes is too large");
@@ -310,11 +346,15 @@ arrow::Status ChunkEncoder::compress_page() {
   compressed_.clear();
   const size_t bound = ZSTD_compressBound(page_.size());
   ARROW_ASSIGN_OR_RAISE(uint8_t* const out, compressed_.room(bound));
-  const size_t byte_count =
-      ZSTD_compressCCtx(zstd_.get(), out, bound, page_.data(), page_.size(), kPageZstdLevel);
-  if (ZSTD_isError(byte_count) != 0) {
-    return arrow::Status::UnknownError(ZSTD_getErrorName(byte_count));
-  }
+  const ZstdParameters parameters = parameters_of(compression);
+  const auto set = [&](ZSTD_cParameter name, int value) {
+    return check_zstd(ZSTD_CCtx_setParameter(zstd_.get(), name, value));
+  };
+  ARROW_RETURN_NOT_OK(set(ZSTD_c_compressionLevel, parameters.level));
+  ARROW_RETURN_NOT_OK(set(ZSTD_c_minMatch, parameters.match_bytes_min));
+  ARROW_RETURN_NOT_OK(set(ZSTD_c_hashLog, parameters.hash_table_log2));
+  const size_t byte_count = ZSTD_compress2(zstd_.get(), out, bound, page_.data(), page_.size());
+  ARROW_RETURN_NOT_OK(check_zstd(byte_count));
   compressed_.set_size(byte_count);
   return arrow::Status::OK();
 }
@@ -376,7 +416,7 @@ arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chun
   const bool by_delta = type == arrow::Type::DATE32 || type == arrow::Type::UINT32 ||
                         type == arrow::Type::INT64 || type == arrow::Type::UINT64 ||
                         type == arrow::Type::TIMESTAMP ||
-                        (type == arrow::Type::INT32 && int32_ == Int32Encoding::kDelta);
+                        (type == arrow::Type::INT32 && options_.int32 == Int32Encoding::kDelta);
   const auto encoding = by_delta ? Encoding::DELTA_BINARY_PACKED : Encoding::BYTE_STREAM_SPLIT;
   const auto* const raw = static_cast<const ArrowArray&>(array).raw_values();
   ARROW_ASSIGN_OR_RAISE(const auto values, dense_values(array, raw));
@@ -447,7 +487,7 @@ arrow::Status ChunkEncoder::write_dictionary(const std::vector<std::string_view>
                                              Chunk& chunk) {
   page_.clear();
   for (const std::string_view value : values) ARROW_RETURN_NOT_OK(append_plain(value, page_));
-  ARROW_RETURN_NOT_OK(compress_page());
+  ARROW_RETURN_NOT_OK(compress_page(PageCompression::kLevel1));
   ARROW_RETURN_NOT_OK(append_page(
       PageHeader::of_dictionary(page_.size(), compressed_.size(), values.size()), chunk));
   chunk.info.dictionary_bytes = chunk.info.byte_count;

@@ -16,8 +16,11 @@
 
 namespace tapeworks {
 
-/// Of our pages (docs/decisions/0005).
+/// Of our pages, but for those of noise (docs/decisions/0005).
 constexpr int kPageZstdLevel = 1;
+
+/// How zstd compresses a page.
+enum class PageCompression : uint8_t { kLevel1, kNoise, kWideNoise };
 
 /// A column chunk as it lies in the file, but for its position.
 struct ChunkInfo {
@@ -33,8 +36,8 @@ struct ChunkInfo {
 struct CodedTexts;
 class PageHeader;
 
-/// Encodes column chunks, one after the other, with buffers and contexts that it keeps: zstd level
-/// 1; texts with a dictionary page (those of many distinct bytes without), dates and integer keys
+/// Encodes column chunks, one after the other, with buffers and contexts that it keeps: zstd; texts
+/// with a dictionary page (those of many distinct bytes without), dates and integer keys
 /// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT (int32 by choice), flags PLAIN. Threads:
 /// one at a time.
 class ChunkEncoder {
@@ -42,8 +45,18 @@ class ChunkEncoder {
   /// How int32 is stored. Shares do better by kSplit, which DuckDB reads from 2.0 on.
   enum class Int32Encoding { kSplit, kDelta };
 
+  /// What numbers that are split into bytes (BYTE_STREAM_SPLIT) are like: kRepeating ones have
+  /// repeats worth a search; of kNoise the upper bytes are few and the lower ones random, so that
+  /// searching costs more time than it saves room.
+  enum class SplitContent { kRepeating, kNoise };
+
+  struct Options {
+    Int32Encoding int32 = Int32Encoding::kSplit;
+    SplitContent split = SplitContent::kNoise;
+  };
+
   /// `pool` must outlive the encoder.
-  explicit ChunkEncoder(arrow::MemoryPool* pool, Int32Encoding int32 = Int32Encoding::kSplit);
+  ChunkEncoder(arrow::MemoryPool* pool, Options options);
 
   /// Appends the pages of the chunk to `out`.
   arrow::Result<ChunkInfo> encode(const arrow::Array& array,
@@ -68,7 +81,8 @@ class ChunkEncoder {
   arrow::Status write_pages(const arrow::Array& array, parquet::Encoding::type encoding,
                             Chunk& chunk, EncodeValues&& encode_values);
   arrow::Status write_levels(const arrow::Array& array, const Chunk& chunk);
-  arrow::Status compress_page();
+  PageCompression compression_of(const arrow::Array& array, parquet::Encoding::type encoding) const;
+  arrow::Status compress_page(PageCompression compression);
   arrow::Status append_page(const PageHeader& header, Chunk& chunk);
   template <typename Value>
   arrow::Result<std::span<const Value>> dense_values(const arrow::Array& array,
@@ -80,7 +94,7 @@ class ChunkEncoder {
   template <typename Encoder, typename Value>
   arrow::Status delta_values(Encoder& encoder, std::span<const Value> values);
 
-  Int32Encoding int32_;
+  Options options_;
   GrowingBuffer page_;
   GrowingBuffer compressed_;
   GrowingBuffer dense_;

@@ -23,7 +23,8 @@ namespace tapeworks {
 struct ParquetStreamWriter::State {
   explicit State(arrow::MemoryPool* memory_pool)
       : pool(memory_pool),
-        encoder(memory_pool, ChunkEncoder::Int32Encoding::kDelta),
+        encoder(memory_pool, {.int32 = ChunkEncoder::Int32Encoding::kDelta,
+                              .split = ChunkEncoder::SplitContent::kRepeating}),
         buffer(memory_pool) {}
 
   Status write_buffer();

@@ -30,7 +30,7 @@ constexpr std::string_view kWhere = "encoding Parquet";
 
 /// What one thread needs to encode row groups, kept from one to the next.
 struct ParquetEncoder::Worker {
-  explicit Worker(arrow::MemoryPool* pool) : encoder(pool), bytes(pool) {}
+  explicit Worker(arrow::MemoryPool* pool) : encoder(pool, {}), bytes(pool) {}
 
   ChunkEncoder encoder;
   GrowingBuffer bytes;  ///< of all chunks
