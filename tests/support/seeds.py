@@ -10,12 +10,12 @@ from pathlib import Path
 
 def _check_or_say_why(check, seed: int) -> str:
     """What went wrong; nothing when the seed passed."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
             check(seed, Path(folder))
-        except Exception as failure:  # noqa: BLE001 (whatever it is, the other seeds are to be checked, and this one is to be named)
-            said = str(failure) if isinstance(failure, AssertionError) else ""
-            return said or traceback.format_exc()
+    except Exception as failure:  # noqa: BLE001 (whatever it is, the other seeds are to be checked, and this one is to be named)
+        said = str(failure) if isinstance(failure, AssertionError) else ""
+        return said or traceback.format_exc()
     return ""
 
 
