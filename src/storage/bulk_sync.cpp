@@ -6,39 +6,34 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/interrupt.h"
+
 namespace tapeworks {
 namespace fs = std::filesystem;
-namespace {
 
-/// What to sync as a whole; none where that is impossible.
-FileDescriptor open_file_system(const fs::path& folder) {
-  Result<FileDescriptor> file = open_file(folder, O_RDONLY | O_DIRECTORY);
-  return file && can_sync_file_system(*file) ? std::move(*file) : FileDescriptor();
-}
+BulkSync::BulkSync(fs::path folder) : BulkSync(std::move(folder), Way::kFileSystem) {}
 
-}  // namespace
-
-BulkSync::BulkSync(fs::path folder)
-    : folder_(std::move(folder)), file_system_(open_file_system(folder_)) {}
-
-BulkSync::BulkSync(fs::path folder, Way way) : folder_(std::move(folder)) {
-  if (way == Way::kFileSystem) file_system_ = open_file_system(folder_);
+BulkSync::BulkSync(fs::path folder, Way way, SyncFileSystem sync)
+    : folder_(std::move(folder)), sync_file_system_(std::move(sync)) {
+  if (way == Way::kEachFile) return;
+  Result<FileDescriptor> file = open_file(folder_, O_RDONLY | O_DIRECTORY);
+  struct stat info{};
+  if (!file || !can_sync_file_system(*file) || ::fstat(file->get(), &info) != 0) return;
+  file_system_ = std::move(*file);
+  device_ = info.st_dev;
 }
 
 Status BulkSync::add(FileDescriptor file, fs::path path) {
-  if (file_system_.get() < 0) {
-    return tasks_.add(0, [file = std::move(file), path = std::move(path)]() mutable -> Status {
-      TW_TRY(sync_file(file, path));
-      return file.close(path);
-    });
-  }
-  Status outcome;
+  TW_TRY(check_interrupt());
+  TW_TRY(first_failure());
+  if (file_system_.get() < 0) return sync_by_itself(std::move(file), std::move(path));
   struct stat info{};
-  if (::fstat(file.get(), &info) != 0) outcome = system_error("look at", path, errno);
-  if (Status closed = file.close(path); !closed) outcome = std::move(closed);
-
+  if (::fstat(file.get(), &info) == 0 && info.st_dev != device_) {
+    return sync_by_itself(std::move(file), std::move(path));
+  }
+  Status closed = file.close(path);
   std::unique_lock lock(mutex_);
-  if (first_failure_) first_failure_ = std::move(outcome);
+  if (first_failure_) first_failure_ = std::move(closed);
   if (!first_failure_) return first_failure_;
   ++unsynced_files_;
   unsynced_bytes_ += static_cast<uint64_t>(info.st_size);
@@ -50,6 +45,13 @@ Status BulkSync::add(FileDescriptor file, fs::path path) {
   return begin_sync();
 }
 
+Status BulkSync::sync_by_itself(FileDescriptor file, fs::path path) {
+  return tasks_.add(0, [file = std::move(file), path = std::move(path)]() mutable -> Status {
+    TW_TRY(sync_file(file, path));
+    return file.close(path);
+  });
+}
+
 Status BulkSync::begin_sync() {
   return tasks_.add(0, [this]() -> Status {
     {
@@ -57,19 +59,25 @@ Status BulkSync::begin_sync() {
       unsynced_files_ = 0;
       unsynced_bytes_ = 0;
     }
-    Status synced = sync_file_system(file_system_, folder_);
+    Status synced = sync_file_system_(file_system_, folder_);
     const std::lock_guard lock(mutex_);
     sync_waits_ = false;
-    if (!synced && first_failure_) first_failure_ = synced;
+    if (first_failure_) first_failure_ = synced;
     return synced;
   });
 }
 
+Status BulkSync::first_failure() {
+  const std::lock_guard lock(mutex_);
+  return first_failure_;
+}
+
 Status BulkSync::finish() {
+  TW_TRY(first_failure());
   TW_TRY(tasks_.finish());
   std::unique_lock lock(mutex_);
-  const bool is_synced = unsynced_files_ == 0;
   TW_TRY(first_failure_);
+  const bool is_synced = unsynced_files_ == 0;
   lock.unlock();
   if (is_synced) return {};
   TW_TRY(begin_sync());

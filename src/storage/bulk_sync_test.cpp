@@ -1,6 +1,8 @@
 #include "storage/bulk_sync.h"
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -69,7 +71,7 @@ TEST_P(BulkSyncTest, FailureEndsTheWaitOfThoseWhoAdd) {
 }
 
 TEST_P(BulkSyncTest, DestructionWithoutFinishWaitsForWhatRuns) {
-  for (int i = 0; i < 50; ++i) ASSERT_TRUE(sync_.add(new_file(folder_, i), "file"));
+  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(sync_.add(new_file(folder_, i), "file"));
 }
 
 std::vector<BulkSync::Way> possible_ways() {
@@ -83,6 +85,68 @@ INSTANTIATE_TEST_SUITE_P(Ways, BulkSyncTest, testing::ValuesIn(possible_ways()),
                          [](const auto& way) {
                            return way.param == BulkSync::Way::kEachFile ? "EachFile" : "FileSystem";
                          });
+
+/// Syncs of the file system that are counted, and fail from a certain one on.
+class FileSystemSyncs : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (possible_ways().size() < 2) GTEST_SKIP() << "no file system that is synced as a whole";
+  }
+
+  BulkSync make_sync(int good_count = 1'000'000) {
+    return BulkSync(
+        folder_.path(), BulkSync::Way::kFileSystem,
+        [this, good_count](const FileDescriptor&, const std::filesystem::path&) -> Status {
+          if (++sync_count_ > good_count) return io_error("sync {}", sync_count_.load());
+          return {};
+        });
+  }
+
+  const TestFolder folder_;
+  std::atomic<int> sync_count_ = 0;
+};
+
+TEST_F(FileSystemSyncs, OneCoversAllFilesSinceTheLast) {
+  BulkSync sync = make_sync();
+  ASSERT_TRUE(sync.finish());
+  EXPECT_EQ(sync_count_, 0);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(sync.add(new_file(folder_, i), "file"));
+  EXPECT_EQ(sync_count_, 0);
+  ASSERT_TRUE(sync.finish());
+  EXPECT_EQ(sync_count_, 1);
+  ASSERT_TRUE(sync.finish());
+  EXPECT_EQ(sync_count_, 1);
+  ASSERT_TRUE(sync.add(new_file(folder_, 100), "file"));
+  ASSERT_TRUE(sync.finish());
+  EXPECT_EQ(sync_count_, 2);
+}
+
+TEST_F(FileSystemSyncs, BeginWhileFilesCome) {
+  BulkSync sync = make_sync();
+  for (size_t i = 0; i < BulkSync::kFilesPerSync; ++i) {
+    ASSERT_TRUE(sync.add(new_file(folder_, static_cast<int>(i)), "file"));
+  }
+  while (sync_count_ == 0) std::this_thread::yield();
+  FileDescriptor large = new_file(folder_, -1);
+  ASSERT_EQ(::ftruncate(large.get(), BulkSync::kBytesPerSync), 0);
+  // Not before the one under way is done.
+  ASSERT_TRUE(sync.add(std::move(large), "large"));
+  ASSERT_TRUE(sync.finish());
+  EXPECT_EQ(sync_count_, 2);
+}
+
+TEST_F(FileSystemSyncs, AFailureIsKept) {
+  BulkSync sync = make_sync(/*good_count=*/1);
+  ASSERT_TRUE(sync.add(new_file(folder_, 1), "file"));
+  ASSERT_TRUE(sync.finish());
+  ASSERT_TRUE(sync.add(new_file(folder_, 2), "file"));
+  for (const Status& status :
+       {sync.finish(), sync.add(new_file(folder_, 3), "file"), sync.finish()}) {
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().message, "sync 2");
+  }
+  EXPECT_EQ(sync_count_, 2);
+}
 
 TEST(BulkSync, AFolderThatCannotBeOpenedIsNotNeeded) {
   const TestFolder folder;

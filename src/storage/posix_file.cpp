@@ -144,7 +144,7 @@ bool can_sync_file_system(const FileDescriptor& folder) {
     return false;
   }
   struct statfs info{};
-  if (std::pair(major, minor) < std::pair(5, 8) || ::fstatfs(folder.get(), &info) != 0) {
+  if (std::pair(major, minor) < std::pair(5, 17) || ::fstatfs(folder.get(), &info) != 0) {
     return false;
   }
   constexpr decltype(info.f_type) kXfsMagic = 0x58465342;

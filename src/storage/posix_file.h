@@ -57,13 +57,15 @@ Result<LockOutcome> lock_file(const FileDescriptor& file, int operation,
 /// the pages, so a second call could succeed and mean nothing.
 Status sync_file(const FileDescriptor& file, const std::filesystem::path& path);
 
-/// Whether sync_file_system() makes files durable on the file system of `folder`, and tells of each
-/// failed write since `folder` was opened. Known of ext4, XFS, Btrfs, F2FS and tmpfs since Linux
-/// 5.8 (syncfs(2)); elsewhere files are to be synced one by one.
+/// Whether sync_file_system() makes files durable on the file system of `folder` and tells of each
+/// failure since `folder` was opened: known of ext4, XFS, Btrfs, F2FS and tmpfs since Linux 5.17.
+/// syncfs(2) tells of pages that could not be written since 5.8, and of a journal that could not
+/// be since 5.17. Elsewhere files are to be synced one by one.
 bool can_sync_file_system(const FileDescriptor& folder);
 
 /// Makes everything that was written to the file system of `folder` survive a power cut, also what
-/// other programs wrote. A failure is final, as that of sync_file().
+/// other programs wrote. A failure is final, as that of sync_file(). It may be an older one of that
+/// file system which nobody has been told yet.
 Status sync_file_system(const FileDescriptor& folder, const std::filesystem::path& path);
 
 /// Makes the names inside a folder survive a power cut. File systems that cannot do that for a
