@@ -105,8 +105,8 @@ Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOpti
   }
   if (index.options != index_options(scan)) {
     return invalid_argument(
-        "the summary was made with other options (zones, amounts, bad rows or columns); give the "
-        "same ones, or {}",
+        "the summary was made with other options (zones, amounts, bad rows or columns) or by a "
+        "version that writes other bytes; give the same ones, or {}",
         kRemedy);
   }
   uint64_t bytes = 0;

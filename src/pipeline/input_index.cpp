@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/byte_codec.h"
+#include "storage/parquet_write.h"
 
 namespace tapeworks {
 namespace {
@@ -75,10 +76,11 @@ RowGroupFacts read_row_group(ByteReader& in, size_t broker_count, size_t name_co
 std::string index_options(const ScanOptions& options) {
   const auto& names = options.columns;
   std::string text = fmt::format(
-      "mode={} amounts={} day_zone={} naive_zone={} on_bad_row={} problems={}",
+      "mode={} amounts={} day_zone={} naive_zone={} on_bad_row={} problems={} encoding={}",
       to_string(options.mode), to_string(options.amounts), options.days.day_zone.offset_seconds,
       options.days.naive_zone ? std::to_string(options.days.naive_zone->offset_seconds) : "none",
-      options.on_bad_row == OnBadRow::kFail ? "fail" : "skip", ProblemCounts{}.size());
+      options.on_bad_row == OnBadRow::kFail ? "fail" : "skip", ProblemCounts{}.size(),
+      kEncodingVersion);
   for (const std::string* name : {&names.symbol, &names.date, &names.broker, &names.broker_name,
                                   &names.price, &names.buy, &names.sell}) {
     text += fmt::format(" {}:{}", name->size(), *name);

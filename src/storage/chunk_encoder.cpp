@@ -202,25 +202,17 @@ size_t plain_bytes(const std::vector<std::string_view>& values) {
   return bytes;
 }
 
-struct ZstdParameters {
-  int level = kPageZstdLevel;
-  int match_bytes_min = 0;  ///< 0, here and below: what the level says
+/// How zstd looks for repeats; 0 is what the level says.
+struct RepeatSearch {
+  int match_bytes_min = 0;
   int hash_table_log2 = 0;
 };
 
-/// Measured in docs/decisions/0005. Of noise only the upper bytes are worth anything, to Huffman's
-/// codes; a table of 64 positions finds next to nothing, and fast. In float64 even those are too
-/// few for their codes, which negative levels do without.
-constexpr ZstdParameters parameters_of(PageCompression compression) {
-  switch (compression) {
-    case PageCompression::kLevel1:
-      return {};
-    case PageCompression::kNoise:
-      return {.match_bytes_min = 7, .hash_table_log2 = 6};
-    case PageCompression::kWideNoise:
-      return {.level = -1};
-  }
-  return {};
+/// Of noise only the upper bytes are worth anything, to Huffman's codes; a table of 64 positions
+/// finds next to nothing, and fast. Measured in docs/decisions/0005.
+constexpr RepeatSearch search_of(PageCompression compression) {
+  if (compression == PageCompression::kLevel1) return {};
+  return {.match_bytes_min = 7, .hash_table_log2 = 6};
 }
 
 arrow::Status check_zstd(size_t outcome) {
@@ -294,7 +286,7 @@ template <typename EncodeValues>
 arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::type encoding,
                                         Chunk& chunk, EncodeValues&& encode_page) {
   chunk.info.encoding = encoding;
-  const PageCompression compression = compression_of(array, encoding);
+  const PageCompression compression = compression_of(encoding);
   for (int64_t row = 0; row < array.length(); row += kPageRows) {
     const auto rows = array.Slice(row, kPageRows);
     page_.clear();
@@ -329,13 +321,11 @@ arrow::Status ChunkEncoder::write_levels(const arrow::Array& array, const Chunk&
   return arrow::Status::OK();
 }
 
-PageCompression ChunkEncoder::compression_of(const arrow::Array& array,
-                                             Encoding::type encoding) const {
+PageCompression ChunkEncoder::compression_of(Encoding::type encoding) const {
   if (encoding != Encoding::BYTE_STREAM_SPLIT || options_.split == SplitContent::kRepeating) {
     return PageCompression::kLevel1;
   }
-  return array.type_id() == arrow::Type::DOUBLE ? PageCompression::kWideNoise
-                                                : PageCompression::kNoise;
+  return PageCompression::kNoise;
 }
 
 arrow::Status ChunkEncoder::compress_page(PageCompression compression) {
@@ -346,13 +336,13 @@ arrow::Status ChunkEncoder::compress_page(PageCompression compression) {
   compressed_.clear();
   const size_t bound = ZSTD_compressBound(page_.size());
   ARROW_ASSIGN_OR_RAISE(uint8_t* const out, compressed_.room(bound));
-  const ZstdParameters parameters = parameters_of(compression);
+  const RepeatSearch search = search_of(compression);
   const auto set = [&](ZSTD_cParameter name, int value) {
     return check_zstd(ZSTD_CCtx_setParameter(zstd_.get(), name, value));
   };
-  ARROW_RETURN_NOT_OK(set(ZSTD_c_compressionLevel, parameters.level));
-  ARROW_RETURN_NOT_OK(set(ZSTD_c_minMatch, parameters.match_bytes_min));
-  ARROW_RETURN_NOT_OK(set(ZSTD_c_hashLog, parameters.hash_table_log2));
+  ARROW_RETURN_NOT_OK(set(ZSTD_c_compressionLevel, kPageZstdLevel));
+  ARROW_RETURN_NOT_OK(set(ZSTD_c_minMatch, search.match_bytes_min));
+  ARROW_RETURN_NOT_OK(set(ZSTD_c_hashLog, search.hash_table_log2));
   const size_t byte_count = ZSTD_compress2(zstd_.get(), out, bound, page_.data(), page_.size());
   ARROW_RETURN_NOT_OK(check_zstd(byte_count));
   compressed_.set_size(byte_count);

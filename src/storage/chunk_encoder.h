@@ -16,11 +16,11 @@
 
 namespace tapeworks {
 
-/// Of our pages, but for those of noise (docs/decisions/0005).
+/// Of our pages (docs/decisions/0005).
 constexpr int kPageZstdLevel = 1;
 
 /// How zstd compresses a page.
-enum class PageCompression : uint8_t { kLevel1, kNoise, kWideNoise };
+enum class PageCompression : uint8_t { kLevel1, kNoise };
 
 /// A column chunk as it lies in the file, but for its position.
 struct ChunkInfo {
@@ -81,7 +81,7 @@ class ChunkEncoder {
   arrow::Status write_pages(const arrow::Array& array, parquet::Encoding::type encoding,
                             Chunk& chunk, EncodeValues&& encode_values);
   arrow::Status write_levels(const arrow::Array& array, const Chunk& chunk);
-  PageCompression compression_of(const arrow::Array& array, parquet::Encoding::type encoding) const;
+  PageCompression compression_of(parquet::Encoding::type encoding) const;
   arrow::Status compress_page(PageCompression compression);
   arrow::Status append_page(const PageHeader& header, Chunk& chunk);
   template <typename Value>

@@ -28,11 +28,15 @@ struct ParquetWriteOptions {
   size_t thread_count = 1;
 };
 
+/// Raised when the same rows give other bytes than before: tables that are partly of another
+/// version never equal a rebuild (docs/formats/input_index.md).
+constexpr int kEncodingVersion = 2;
+
 /// Makes Parquet files in memory, one after the other, with buffers and a compression context that
 /// it keeps. The pages are built here, because the generic writer copies every value several times;
 /// headers and footer are the library's.
 ///
-/// zstd level 1; text and dictionary columns with a dictionary page, dates and integer keys
+/// zstd; text and dictionary columns with a dictionary page, dates and integer keys
 /// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT (docs/formats/dataset.md has the
 /// measurements). The Arrow schema is stored, so that a dictionary column comes back as one.
 /// Threads: one at a time.
