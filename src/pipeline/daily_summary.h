@@ -28,6 +28,15 @@ struct DailySummary {
   std::vector<double> sell_amount;  ///< likewise
 
   size_t row_count() const { return date.size(); }
+
+  void reserve_rows(size_t count) {
+    broker_index.reserve(count);
+    date.reserve(count);
+    buy_shares.reserve(count);
+    sell_shares.reserve(count);
+    buy_amount.reserve(count);
+    sell_amount.reserve(count);
+  }
 };
 
 }  // namespace tapeworks

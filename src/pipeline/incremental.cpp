@@ -211,13 +211,7 @@ class RowJoiner {
  public:
   RowJoiner(const DailySummary& one, const DailySummary& other) {
     joined_.symbol = one.symbol;
-    const size_t rows = one.row_count() + other.row_count();
-    joined_.broker_index.reserve(rows);
-    joined_.date.reserve(rows);
-    joined_.buy_shares.reserve(rows);
-    joined_.sell_shares.reserve(rows);
-    joined_.buy_amount.reserve(rows);
-    joined_.sell_amount.reserve(rows);
+    joined_.reserve_rows(one.row_count() + other.row_count());
   }
 
   /// Rows [begin, end) of `from`, all of the broker `text`.
@@ -277,9 +271,10 @@ DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
       if (next < fresh_end) kept_end = std::min(kept_end, position_of(fresh.date[next]));
       merged.append(old, row, kept_end, text);
       row = kept_end;
-      if (row < end && days.contains(old.date[row])) {
+      if (row == end) break;
+      if (days.contains(old.date[row])) {
         ++row;
-      } else if (row < end && next < fresh_end && fresh.date[next] <= old.date[row]) {
+      } else if (next < fresh_end && fresh.date[next] <= old.date[row]) {
         merged.append(fresh, next, next + 1, text);
         ++next;
       }

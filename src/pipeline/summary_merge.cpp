@@ -80,12 +80,7 @@ class Merger {
   Merger(const DailySummary& in, AmountWidth amounts) : in_(in), amounts_(amounts) {
     out_.symbol = in.symbol;
     out_.has_null_broker = in.has_null_broker;
-    out_.broker_index.reserve(in.row_count());
-    out_.date.reserve(in.row_count());
-    out_.buy_shares.reserve(in.row_count());
-    out_.sell_shares.reserve(in.row_count());
-    out_.buy_amount.reserve(in.row_count());
-    out_.sell_amount.reserve(in.row_count());
+    out_.reserve_rows(in.row_count());
   }
 
   /// The pieces of the next broker in order.
