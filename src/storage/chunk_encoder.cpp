@@ -14,6 +14,7 @@
 #include <parquet/schema.h>
 
 #include "base/hot_loop.h"
+#include "storage/delta_encoder.h"
 #include "storage/index_encoder.h"
 #include "storage/value_interner.h"
 #include "storage/value_range.h"
@@ -22,7 +23,8 @@ namespace tapeworks {
 
 using parquet::Encoding;
 
-/// Text columns as numbers of their distinct values, in the order of first appearance.
+/// Text columns as numbers of their distinct values, in the order of first appearance: the order of
+/// a dictionary in memory may be chance.
 struct CodedTexts {
   std::vector<std::string_view> values;
   std::span<const int32_t> codes;  // one for every row that is not null
@@ -157,6 +159,7 @@ CodedTexts code_dictionary(const arrow::DictionaryArray& array) {
   const auto& indices = static_cast<const arrow::Int32Array&>(*array.indices());
   const std::span raw(indices.raw_values(), static_cast<size_t>(indices.length()));
   if (const auto count = array.null_count() == 0 ? count_in_order(raw) : std::nullopt) {
+    texts.values.reserve(static_cast<size_t>(*count));
     for (int64_t i = 0; i < *count; ++i) texts.values.push_back(values.GetView(i));
     texts.codes = raw;
     return texts;
@@ -233,11 +236,7 @@ ChunkEncoder::ChunkEncoder(arrow::MemoryPool* pool, Options options)
       page_(pool),
       compressed_(pool),
       dense_(pool),
-      zstd_(ZSTD_createCCtx(), ZSTD_freeCCtx),
-      int32_deltas_(parquet::MakeTypedEncoder<parquet::Int32Type>(Encoding::DELTA_BINARY_PACKED,
-                                                                  false, nullptr, pool)),
-      int64_deltas_(parquet::MakeTypedEncoder<parquet::Int64Type>(Encoding::DELTA_BINARY_PACKED,
-                                                                  false, nullptr, pool)) {}
+      zstd_(ZSTD_createCCtx(), ZSTD_freeCCtx) {}
 
 arrow::Result<ChunkInfo> ChunkEncoder::encode(const arrow::Array& array,
                                               const parquet::ColumnDescriptor& descriptor,
@@ -306,15 +305,20 @@ arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::typ
 /// Which rows are not null, as the format has it in front of the values.
 arrow::Status ChunkEncoder::write_levels(const arrow::Array& array, const Chunk& chunk) {
   if (chunk.descriptor.max_definition_level() == 0) return arrow::Status::OK();
-  levels_.assign(static_cast<size_t>(array.length()), 1);
-  if (array.null_count() != 0) {
-    for (int64_t row = 0; row < array.length(); ++row) {
-      if (array.IsNull(row)) levels_[static_cast<size_t>(row)] = 0;
+  const auto length = static_cast<size_t>(array.length());
+  ARROW_ASSIGN_OR_RAISE(uint8_t* const out,
+                        page_.room(sizeof(uint32_t) + encoded_indices_bytes_max(length, 1)));
+  uint8_t* const levels = out + sizeof(uint32_t);
+  const uint8_t* end = nullptr;
+  if (array.null_count() == 0) {
+    end = encode_equal_indices(1, length, 1, levels);
+  } else {
+    levels_.resize(length);
+    for (size_t row = 0; row < length; ++row) {
+      levels_[row] = array.IsValid(static_cast<int64_t>(row)) ? 1 : 0;
     }
+    end = encode_indices(levels_, 1, levels);
   }
-  ARROW_ASSIGN_OR_RAISE(uint8_t* const out, page_.room(sizeof(uint32_t) + encoded_indices_bytes_max(
-                                                                              levels_.size(), 1)));
-  const uint8_t* const end = encode_indices(levels_, 1, out + sizeof(uint32_t));
   const auto byte_count = static_cast<uint32_t>(end - out - sizeof(uint32_t));
   std::memcpy(out, &byte_count, sizeof byte_count);
   page_.set_size(page_.size() + sizeof byte_count + byte_count);
@@ -381,23 +385,19 @@ arrow::Status ChunkEncoder::split_values(std::span<const Value> values) {
   return arrow::Status::OK();
 }
 
-template <typename Encoder, typename Value>
-arrow::Status ChunkEncoder::delta_values(Encoder& encoder, std::span<const Value> values) {
-  encoder.Put(values.data(), static_cast<int>(values.size()));
-  const auto bytes = encoder.FlushValues();
-  return page_.append(bytes->data(), static_cast<size_t>(bytes->size()));
+template <typename Value>
+arrow::Status ChunkEncoder::delta_values(std::span<const Value> values) {
+  ARROW_ASSIGN_OR_RAISE(uint8_t* const out,
+                        page_.room(encoded_deltas_bytes_max(values.size(), sizeof(Value))));
+  const uint8_t* const end = encode_deltas(values, out);
+  page_.set_size(page_.size() + static_cast<size_t>(end - out));
+  return arrow::Status::OK();
 }
 
-arrow::Status ChunkEncoder::encode_values(std::span<const int32_t> values,
-                                          Encoding::type encoding) {
+template <typename Value>
+arrow::Status ChunkEncoder::encode_values(std::span<const Value> values, Encoding::type encoding) {
   if (encoding == Encoding::BYTE_STREAM_SPLIT) return split_values(values);
-  return delta_values(*int32_deltas_, values);
-}
-
-arrow::Status ChunkEncoder::encode_values(std::span<const int64_t> values,
-                                          Encoding::type encoding) {
-  if (encoding == Encoding::BYTE_STREAM_SPLIT) return split_values(values);
-  return delta_values(*int64_deltas_, values);
+  return delta_values(values);
 }
 
 template <typename ArrowArray>

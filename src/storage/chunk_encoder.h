@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <arrow/type_fwd.h>
-#include <parquet/encoding.h>
 #include <parquet/statistics.h>
 #include <zstd.h>
 
@@ -87,20 +86,18 @@ class ChunkEncoder {
   template <typename Value>
   arrow::Result<std::span<const Value>> dense_values(const arrow::Array& array,
                                                      const Value* values);
-  arrow::Status encode_values(std::span<const int32_t> values, parquet::Encoding::type encoding);
-  arrow::Status encode_values(std::span<const int64_t> values, parquet::Encoding::type encoding);
+  template <typename Value>
+  arrow::Status encode_values(std::span<const Value> values, parquet::Encoding::type encoding);
   template <typename Value>
   arrow::Status split_values(std::span<const Value> values);
-  template <typename Encoder, typename Value>
-  arrow::Status delta_values(Encoder& encoder, std::span<const Value> values);
+  template <typename Value>
+  arrow::Status delta_values(std::span<const Value> values);
 
   Options options_;
   GrowingBuffer page_;
   GrowingBuffer compressed_;
   GrowingBuffer dense_;
   std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> zstd_;
-  std::unique_ptr<parquet::TypedEncoder<parquet::Int32Type>> int32_deltas_;
-  std::unique_ptr<parquet::TypedEncoder<parquet::Int64Type>> int64_deltas_;
   std::vector<int32_t> levels_;
 };
 

@@ -1,18 +1,13 @@
 #include "storage/index_encoder.h"
 
+#include <array>
+
+#include "storage/varint.h"
+
 namespace tapeworks {
 namespace {
 
 constexpr size_t kGroupValues = 8;
-
-uint8_t* put_varint(uint8_t* out, uint64_t value) {
-  while (value >= 0x80) {
-    *out++ = static_cast<uint8_t>(value | 0x80);
-    value >>= 7;
-  }
-  *out++ = static_cast<uint8_t>(value);
-  return out;
-}
 
 uint8_t* put_run(uint8_t* out, size_t count, int32_t value, int bit_width) {
   out = put_varint(out, uint64_t{count} << 1);
@@ -63,6 +58,13 @@ uint8_t* encode_indices(std::span<const int32_t> values, int bit_width, uint8_t*
     at = run_end;
   }
   return put_packed(out, values.subspan(packed_begin), bit_width);
+}
+
+uint8_t* encode_equal_indices(int32_t value, size_t count, int bit_width, uint8_t* out) {
+  if (count >= kGroupValues) return put_run(out, count, value, bit_width);
+  std::array<int32_t, kGroupValues> values;
+  values.fill(value);
+  return put_packed(out, std::span(values).first(count), bit_width);
 }
 
 }  // namespace tapeworks

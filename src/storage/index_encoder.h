@@ -16,4 +16,7 @@ size_t encoded_indices_bytes_max(size_t value_count, int bit_width);
 /// Source: the Parquet format's Encodings page, "RLE / Bit-Packing Hybrid".
 uint8_t* encode_indices(std::span<const int32_t> values, int bit_width, uint8_t* out);
 
+/// The same bytes for `count` times the same value.
+uint8_t* encode_equal_indices(int32_t value, size_t count, int bit_width, uint8_t* out);
+
 }  // namespace tapeworks

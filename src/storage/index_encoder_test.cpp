@@ -45,6 +45,18 @@ TEST(IndexEncoder, TheDecoderReadsBackWhatItWrote) {
   }
 }
 
+TEST(IndexEncoder, EqualValuesNeedNotBeListed) {
+  for (size_t count = 0; count < 40; ++count) {
+    for (const int bit_width : {1, 3, 11}) {
+      SCOPED_TRACE(count);
+      std::vector<uint8_t> bytes(encoded_indices_bytes_max(count, bit_width));
+      const uint8_t* const end = encode_equal_indices(1, count, bit_width, bytes.data());
+      bytes.resize(static_cast<size_t>(end - bytes.data()));
+      EXPECT_EQ(bytes, encode(std::vector<int32_t>(count, 1), bit_width));
+    }
+  }
+}
+
 TEST(IndexEncoder, LongRunsTakeAFewBytes) {
   std::vector<int32_t> values;
   for (int32_t broker = 0; broker < 900; ++broker) values.insert(values.end(), 1000, broker);

@@ -235,6 +235,24 @@ TEST(ParquetEncoder, OneEncoderMakesTheSameBytesAgain) {
   }
 }
 
+TEST(ParquetEncoder, TheOrderOfADictionaryInMemoryDoesNotShow) {
+  const auto bytes_of = [](const std::vector<std::string>& values,
+                           const std::vector<int32_t>& codes) {
+    arrow::StringBuilder texts;
+    arrow::Int32Builder indices;
+    EXPECT_TRUE(texts.AppendValues(values).ok());
+    EXPECT_TRUE(indices.AppendValues(codes).ok());
+    const auto column = arrow::DictionaryArray::FromArrays(indices.Finish().ValueOrDie(),
+                                                           texts.Finish().ValueOrDie());
+    const auto schema =
+        arrow::schema({arrow::field("t", arrow::dictionary(arrow::int32(), arrow::utf8()))});
+    return encode(*arrow::Table::Make(schema, {column.ValueOrDie()}))->ToString();
+  };
+  const std::string bytes = bytes_of({"9600", "9A00"}, {0, 1, 0});
+  EXPECT_EQ(bytes_of({"9A00", "9600"}, {1, 0, 1}), bytes);
+  EXPECT_EQ(bytes_of({"9A00", "unused", "9600"}, {2, 0, 2}), bytes);
+}
+
 TEST(ParquetEncoder, ManyDistinctLongTextsAreStoredOneByOne) {
   std::mt19937 random(9);
   const auto texts = make_column<arrow::StringBuilder>(
