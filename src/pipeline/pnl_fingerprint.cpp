@@ -1,43 +1,34 @@
 #include "pipeline/pnl_fingerprint.h"
 
 #include <algorithm>
-#include <bit>
-#include <limits>
+#include <span>
 #include <string_view>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "pipeline/symbol_days.h"
-
 namespace tapeworks {
 namespace {
 
-/// What a row says, as bytes without holes.
-struct RowBytes {
-  int32_t date = 0;
-  int32_t buy_shares = 0;
-  int32_t sell_shares = 0;
-  int32_t none = 0;
-  uint64_t buy_amount = 0;
-  uint64_t sell_amount = 0;
-};
-static_assert(sizeof(RowBytes) == 32);
-
-uint64_t row_hash(const DailySummary& summary, size_t row, uint64_t broker_hash) {
-  const RowBytes bytes{.date = summary.date[row].days_since_epoch,
-                       .buy_shares = summary.buy_shares[row],
-                       .sell_shares = summary.sell_shares[row],
-                       .none = 0,
-                       .buy_amount = std::bit_cast<uint64_t>(summary.buy_amount[row]),
-                       .sell_amount = std::bit_cast<uint64_t>(summary.sell_amount[row])};
-  return XXH3_64bits_withSeed(&bytes, sizeof bytes, broker_hash);
+template <typename Value>
+uint64_t hash_values(std::span<const Value> values, uint64_t seed) {
+  return XXH3_64bits_withSeed(values.data(), values.size_bytes(), seed);
 }
 
-struct DayRows {
-  uint64_t sum_of_hashes = 0;
-  uint64_t row_count = 0;
-};
+/// `seed` with the rows [begin, end).
+uint64_t hash_rows(const DailySummary& summary, size_t begin, size_t end, uint64_t seed) {
+  const auto part = [&]<typename Value>(const std::vector<Value>& values) {
+    return std::span(values).subspan(begin, end - begin);
+  };
+  seed = hash_values(part(summary.date), seed);
+  seed = hash_values(part(summary.buy_shares), seed);
+  seed = hash_values(part(summary.sell_shares), seed);
+  seed = hash_values(part(summary.buy_amount), seed);
+  return hash_values(part(summary.sell_amount), seed);
+}
+
+uint64_t hash_text(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
 
 }  // namespace
 
@@ -49,36 +40,36 @@ uint64_t closes_fingerprint(const PriceSeries& prices, Day last) {
 }
 
 StateFingerprints::StateFingerprints(const DailySummary& summary, const PriceSeries& prices,
-                                     const PnlOptions& options)
-    : prices_(prices), start_(options.start) {
-  const TradeDates trade_dates(summary, Day{std::numeric_limits<int32_t>::max()});
-  dates_ = trade_dates.dates();
-  std::vector<DayRows> days(dates_.size());
-  uint64_t broker_hash = 0;
-  for (size_t row = 0; row < summary.row_count(); ++row) {
-    const uint32_t broker = summary.broker_index[row];
-    if (row == 0 || broker != summary.broker_index[row - 1]) {
-      const std::string_view text = summary.brokers[broker];
-      broker_hash = XXH3_64bits(text.data(), text.size());
+                                     const PnlOptions& options, std::vector<Day> days)
+    : prices_(prices), start_(options.start), days_(std::move(days)) {
+  std::ranges::sort(days_);
+  days_.erase(std::ranges::unique(days_).begin(), days_.end());
+  rows_up_to_.assign(days_.size(), kPnlRulesVersion);
+  for (size_t begin = 0; begin < summary.row_count();) {
+    const uint32_t broker = summary.broker_index[begin];
+    const auto same = std::span(summary.broker_index).subspan(begin);
+    const size_t end =
+        begin + static_cast<size_t>(
+                    std::ranges::find_if(same, [&](uint32_t other) { return other != broker; }) -
+                    same.begin());
+    const uint64_t broker_hash = hash_text(summary.brokers[broker]);
+    for (size_t i = 0; i < days_.size(); ++i) {
+      const auto dates = std::span(summary.date).subspan(begin, end - begin);
+      const auto after = std::ranges::upper_bound(dates, days_[i]);
+      if (after == dates.begin()) continue;
+      const size_t day_end = begin + static_cast<size_t>(after - dates.begin());
+      const uint64_t rows = hash_rows(summary, begin, day_end, broker_hash);
+      rows_up_to_[i] = XXH3_64bits_withSeed(&rows, sizeof rows, rows_up_to_[i]);
     }
-    DayRows& day = days[trade_dates.index_of(summary.date[row])];
-    day.sum_of_hashes += row_hash(summary, row, broker_hash);
-    ++day.row_count;
-  }
-  rows_up_to_.reserve(days.size());
-  uint64_t hash = kPnlRulesVersion;
-  for (size_t i = 0; i < days.size(); ++i) {
-    hash = XXH3_64bits_withSeed(&days[i], sizeof days[i], hash);
-    rows_up_to_.push_back(hash);
+    begin = end;
   }
 }
 
 uint64_t StateFingerprints::up_to(Day day) const {
-  const auto end = std::upper_bound(dates_.begin(), dates_.end(), day);
-  const uint64_t parts[] = {
-      end == dates_.begin() ? kPnlRulesVersion
-                            : rows_up_to_[static_cast<size_t>(end - dates_.begin()) - 1],
-      closes_fingerprint(prices_, day), static_cast<uint64_t>(int64_t{start_.days_since_epoch})};
+  const auto found = std::ranges::lower_bound(days_, day);
+  const uint64_t parts[] = {rows_up_to_[static_cast<size_t>(found - days_.begin())],
+                            closes_fingerprint(prices_, day),
+                            static_cast<uint64_t>(int64_t{start_.days_since_epoch})};
   return XXH3_64bits(parts, sizeof parts);
 }
 

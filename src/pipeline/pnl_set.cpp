@@ -130,7 +130,13 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
     TW_ASSIGN(computed.pnl, compute_symbol_pnl(summary, closes, options_));
     return computed;
   }
-  const StateFingerprints fingerprints(summary, closes, options_);
+  std::vector<Day> fingerprint_days = days_;
+  if (sources.before) {
+    for (const SavedState& saved : sources.before->checkpoint.states) {
+      fingerprint_days.push_back(saved.state.day);
+    }
+  }
+  const StateFingerprints fingerprints(summary, closes, options_, std::move(fingerprint_days));
   std::vector<const SavedState*> fitting;
   if (sources.before) {
     fitting = fitting_states(sources.before->checkpoint, fingerprints, options_.as_of);

@@ -146,10 +146,12 @@ TEST(SymbolState, GoingOnFromAnyDayGivesTheBitsOfTheWhole) {
     const PriceSeries prices = symbol.prices_up_to(end);
     const PnlOptions options{.start = start, .as_of = std::max(known, symbol.any_day())};
     const SymbolState state = through_a_file(before.saved.back());
-    // What came later is no reason to distrust the state.
-    EXPECT_EQ(StateFingerprints(old, old_prices, options).up_to(state.day),
-              StateFingerprints(summary, prices, options).up_to(state.day));
     const std::vector<Day> later = symbol.any_days();
+    // What came later is no reason to distrust the state, nor which other days are asked for.
+    std::vector<Day> days = later;
+    days.push_back(state.day);
+    EXPECT_EQ(StateFingerprints(old, old_prices, options, {state.day}).up_to(state.day),
+              StateFingerprints(summary, prices, options, days).up_to(state.day));
     PnlStates after{.from = &state, .save_days = later};
     const SymbolPnl resumed = value_of(compute_symbol_pnl(summary, prices, options, after));
     const SymbolPnl whole = value_of(compute_symbol_pnl(summary, prices, options));
@@ -190,7 +192,7 @@ TEST(StateFingerprints, TellEveryChangeUpToTheDayAndNoneBehindIt) {
   const PriceSeries prices{{Day{kFirstDay}, day}, {10, 11}};
   const PnlOptions options{.start = Day{kFirstDay}, .as_of = day};
   const auto up_to = [&](const DailySummary& summary, Day last) {
-    return StateFingerprints(summary, prices, options).up_to(last);
+    return StateFingerprints(summary, prices, options, {last}).up_to(last);
   };
   const DailySummary summary = build(3, 30, "9A00", day);
   const uint64_t fingerprint = up_to(summary, day);
@@ -202,12 +204,12 @@ TEST(StateFingerprints, TellEveryChangeUpToTheDayAndNoneBehindIt) {
   EXPECT_EQ(up_to(build(4, 31, "8888", day), Day{kFirstDay}), up_to(summary, Day{kFirstDay}));
 
   const PriceSeries other{{Day{kFirstDay}, day}, {10, 12}};
-  EXPECT_NE(StateFingerprints(summary, other, options).up_to(day), fingerprint);
-  EXPECT_EQ(StateFingerprints(summary, other, options).up_to(Day{kFirstDay}),
+  EXPECT_NE(StateFingerprints(summary, other, options, {day}).up_to(day), fingerprint);
+  EXPECT_EQ(StateFingerprints(summary, other, options, {day, Day{kFirstDay}}).up_to(Day{kFirstDay}),
             up_to(summary, Day{kFirstDay}));
   PnlOptions later = options;
   later.start = day;
-  EXPECT_NE(StateFingerprints(summary, prices, later).up_to(day), fingerprint);
+  EXPECT_NE(StateFingerprints(summary, prices, later, {day}).up_to(day), fingerprint);
 }
 
 }  // namespace
