@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "base/messages.h"
@@ -15,23 +16,23 @@ constexpr double kDatesWithoutCloseWarned = 0.01;
 }  // namespace
 
 void MarketDates::add(const DailySummary& summary) {
-  // A null date is no date to miss a close on.
-  Day first = kNullDay;
+  if (summary.date.empty()) return;
+  // A null date, the least of all, is no date to miss a close on.
+  Day first{std::numeric_limits<int32_t>::max()};
   Day last = kNullDay;
   for (const Day day : summary.date) {
-    if (day == kNullDay) continue;
-    first = first == kNullDay ? day : std::min(first, day);
+    first = std::min(first, day == kNullDay ? first : day);
     last = std::max(last, day);
   }
-  if (first == kNullDay) return;
+  if (last == kNullDay) return;
   const int64_t base = first.days_since_epoch;
-  std::vector<bool> seen(static_cast<size_t>(last.days_since_epoch - base) + 1);
+  std::vector<uint8_t> seen(static_cast<size_t>(last.days_since_epoch - base) + 1);
   for (const Day day : summary.date) {
-    if (day != kNullDay) seen[static_cast<size_t>(day.days_since_epoch - base)] = true;
+    if (day != kNullDay) seen[static_cast<size_t>(day.days_since_epoch - base)] = 1;
   }
   const std::scoped_lock lock(mutex_);
   for (size_t i = 0; i < seen.size(); ++i) {
-    if (seen[i]) days_.insert(Day{first.days_since_epoch + static_cast<int32_t>(i)});
+    if (seen[i] != 0) days_.insert(Day{first.days_since_epoch + static_cast<int32_t>(i)});
   }
 }
 

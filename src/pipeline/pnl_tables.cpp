@@ -7,8 +7,11 @@
 #include <arrow/array/array_dict.h>
 #include <arrow/array/builder_binary.h>
 #include <arrow/array/builder_primitive.h>
+#include <arrow/array/util.h>
+#include <arrow/buffer.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+#include <arrow/type_traits.h>
 
 #include "pipeline/table_writer.h"
 #include "storage/arrow_status_internal.h"
@@ -61,27 +64,31 @@ ArrayResult broker_column(const DailySummary& summary, const std::vector<Row>& r
   return std::make_shared<arrow::DictionaryArray>(coded_text(), index_array, dictionary);
 }
 
-template <typename Row>
-ArrayResult side_column(const std::vector<Row>& lots, arrow::MemoryPool* pool) {
+/// `indices`: 0 for short, 1 for long.
+ArrayResult side_column(const std::shared_ptr<arrow::Array>& indices, arrow::MemoryPool* pool) {
   arrow::StringBuilder texts(pool);
   ARROW_RETURN_NOT_OK(texts.AppendValues(std::vector<std::string>{"short", "long"}));
   ARROW_ASSIGN_OR_RAISE(auto dictionary, texts.Finish());
-  ARROW_ASSIGN_OR_RAISE(auto indices, column<arrow::Int32Builder>(lots, pool, [](const Row& lot) {
-                          return lot.is_long ? 1 : 0;
-                        }));
   return std::make_shared<arrow::DictionaryArray>(coded_text(), indices, dictionary);
 }
 
-/// The accounts in the order of their ranks.
+/// The accounts, which ascend by broker, in the order of their ranks.
 std::vector<const AccountPnl*> by_rank(const std::vector<AccountPnl>& accounts, Mode mode) {
-  std::vector<const AccountPnl*> ranked;
-  ranked.reserve(accounts.size());
-  for (const AccountPnl& account : accounts) ranked.push_back(&account);
-  std::ranges::sort(ranked, [mode](const AccountPnl* left, const AccountPnl* right) {
-    if (ranks_above(left->total_pnl, right->total_pnl, mode)) return true;
-    if (ranks_above(right->total_pnl, left->total_pnl, mode)) return false;
-    return left->broker_index < right->broker_index;
+  struct Place {
+    double total_pnl;
+    const AccountPnl* account;
+  };
+  std::vector<Place> places;
+  places.reserve(accounts.size());
+  for (const AccountPnl& account : accounts) places.push_back({account.total_pnl, &account});
+  std::ranges::sort(places, [mode](const Place& left, const Place& right) {
+    if (ranks_above(left.total_pnl, right.total_pnl, mode)) return true;
+    if (ranks_above(right.total_pnl, left.total_pnl, mode)) return false;
+    return left.account < right.account;
   });
+  std::vector<const AccountPnl*> ranked;
+  ranked.reserve(places.size());
+  for (const Place& place : places) ranked.push_back(place.account);
   return ranked;
 }
 
@@ -128,6 +135,33 @@ TableResult make_pnl_table(const DailySummary& summary, const SymbolPnl& pnl, Mo
   return arrow::Table::Make(pnl_schema(mode), std::move(arrays));
 }
 
+/// An array that is written value by value, by its position.
+template <typename ArrowType>
+class PlainColumn {
+ public:
+  using Value = typename ArrowType::c_type;
+
+  static arrow::Result<PlainColumn> make(size_t length, arrow::MemoryPool* pool) {
+    PlainColumn made;
+    made.length_ = static_cast<int64_t>(length);
+    ARROW_ASSIGN_OR_RAISE(
+        made.bytes_, arrow::AllocateBuffer(static_cast<int64_t>(length * sizeof(Value)), pool));
+    return made;
+  }
+
+  Value* values() { return reinterpret_cast<Value*>(bytes_->mutable_data()); }
+  std::shared_ptr<arrow::Array> take() && {
+    const auto type = arrow::TypeTraits<ArrowType>::type_singleton();
+    return arrow::MakeArray(
+        arrow::ArrayData::Make(type, length_, {nullptr, std::move(bytes_)}, /*null_count=*/0));
+  }
+
+ private:
+  int64_t length_ = 0;
+  std::shared_ptr<arrow::Buffer> bytes_;
+};
+
+/// In one pass over the lots: they are many, and of the columns' width together.
 TableResult make_fifo_state_table(const DailySummary& summary, const std::vector<OpenLot>& lots,
                                   arrow::MemoryPool* pool) {
   static const auto schema = arrow::schema(
@@ -135,18 +169,23 @@ TableResult make_fifo_state_table(const DailySummary& summary, const std::vector
        arrow::field("shares", arrow::int64()), arrow::field("cost_per_share", arrow::float64()),
        arrow::field("open_date", arrow::date32())});
   ARROW_ASSIGN_OR_RAISE(auto broker, broker_column(summary, lots, pool));
-  ARROW_ASSIGN_OR_RAISE(auto side, side_column(lots, pool));
-  ARROW_ASSIGN_OR_RAISE(
-      auto shares,
-      column<arrow::Int64Builder>(lots, pool, [](const OpenLot& lot) { return lot.shares; }));
-  ARROW_ASSIGN_OR_RAISE(auto cost, column<arrow::DoubleBuilder>(lots, pool, [](const OpenLot& lot) {
-                          return lot.cost_per_share;
-                        }));
-  ARROW_ASSIGN_OR_RAISE(auto open_date,
-                        column<arrow::Date32Builder>(lots, pool, [](const OpenLot& lot) {
-                          return lot.open_date.days_since_epoch;
-                        }));
-  return arrow::Table::Make(schema, {broker, side, shares, cost, open_date});
+  ARROW_ASSIGN_OR_RAISE(auto side, PlainColumn<arrow::Int32Type>::make(lots.size(), pool));
+  ARROW_ASSIGN_OR_RAISE(auto shares, PlainColumn<arrow::Int64Type>::make(lots.size(), pool));
+  ARROW_ASSIGN_OR_RAISE(auto cost, PlainColumn<arrow::DoubleType>::make(lots.size(), pool));
+  ARROW_ASSIGN_OR_RAISE(auto open_date, PlainColumn<arrow::Date32Type>::make(lots.size(), pool));
+  int32_t* const side_values = side.values();
+  int64_t* const share_values = shares.values();
+  double* const cost_values = cost.values();
+  int32_t* const date_values = open_date.values();
+  for (size_t i = 0; i < lots.size(); ++i) {
+    side_values[i] = lots[i].is_long ? 1 : 0;
+    share_values[i] = lots[i].shares;
+    cost_values[i] = lots[i].cost_per_share;
+    date_values[i] = lots[i].open_date.days_since_epoch;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto sides, side_column(std::move(side).take(), pool));
+  return arrow::Table::Make(schema, {broker, sides, std::move(shares).take(),
+                                     std::move(cost).take(), std::move(open_date).take()});
 }
 
 TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<DailyPnl>& rows,
