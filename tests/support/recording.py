@@ -253,7 +253,7 @@ def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
 
 def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS, may_be_missing=lambda entry: False,
           connections: dict[str, int] | None = None) -> Counter:
-    """Every published row was sent, none is there twice, and what is missing lies in a recorded gap.
+    """Every published row was sent, none is there twice, and what is missing lies in a recorded gap, or before the recording began.
 
     `may_be_missing` says of a ledger's row (`Sent`) that the rules let it be left out without one; `connections`, which one of the
     recording a venue has, if it is only one: then gaps of others are none of its.
@@ -263,6 +263,8 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
     assert rows.select(pl.struct("lsn", "frame_index").is_duplicated().any()).item() is False, "a key is there twice"
     recorded = rows_by_venue(rows)
     sent = read_ledger(ledger)
+    # Of a first run that was killed before its `start` was durable, nothing is known.
+    begin_ns = read_table(out, "_events")["receive_time"].dt.epoch("ns").min()
     counts = Counter(rows=rows.height, sent=len(sent))
     for venue in VENUES:
         mine = [entry for entry in sent if entry.venue == venue]
@@ -281,7 +283,7 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
         number = (connections or {}).get(venue)
         gaps = {sampled: gap_times(out, venue, number, sampled) + switches for sampled in (True, False)}
         removed = removals(out, venue)
-        missing = [entry for entry in mine if entry.row not in recorded[venue]]
+        missing = [entry for entry in mine if entry.row not in recorded[venue] and entry.sent_ns >= begin_ns]
         counts["missing"] += len(missing)
         for entry in missing:
             own = [*gaps[is_sampled(venue, entry.row[0])], *removed.get(entry.row[1], [])]
