@@ -180,26 +180,105 @@ CodedTexts code_dictionary(const arrow::DictionaryArray& array) {
   return texts;
 }
 
-/// `interner` owns the values.
-CodedTexts code_texts(const arrow::BinaryArray& array, ValueInterner& interner) {
-  CodedTexts texts;
-  texts.own_codes.reserve(static_cast<size_t>(array.length()));
+std::vector<int32_t> codes_of(const arrow::BinaryArray& array, ValueInterner& interner) {
+  std::vector<int32_t> codes;
+  codes.reserve(static_cast<size_t>(array.length()));
   std::string_view last_text;
   for (int64_t row = 0; row < array.length(); ++row) {
     if (array.IsNull(row)) continue;
     const std::string_view text = array.GetView(row);
     // Columns are mostly sorted.
-    const bool repeated = !texts.own_codes.empty() && text == last_text;
-    texts.own_codes.push_back(repeated ? texts.own_codes.back()
-                                       : static_cast<int32_t>(interner.intern(text)));
+    const bool repeated = !codes.empty() && text == last_text;
+    codes.push_back(repeated ? codes.back() : static_cast<int32_t>(interner.intern(text)));
     last_text = text;
   }
+  return codes;
+}
+
+/// `interner` owns the values.
+CodedTexts code_texts(const arrow::BinaryArray& array, ValueInterner& interner) {
+  CodedTexts texts;
+  texts.own_codes = codes_of(array, interner);
   texts.values = interner.values();
   texts.codes = texts.own_codes;
   return texts;
 }
 
-size_t plain_bytes(const std::vector<std::string_view>& values) {
+/// Each row its own code, for texts that are stored one by one.
+CodedTexts texts_one_by_one(const arrow::BinaryArray& array) {
+  CodedTexts texts;
+  for (int64_t row = 0; row < array.length(); ++row) {
+    if (array.IsNull(row)) continue;
+    texts.own_codes.push_back(static_cast<int32_t>(texts.values.size()));
+    texts.values.push_back(array.GetView(row));
+  }
+  texts.codes = texts.own_codes;
+  return texts;
+}
+
+void set_range(std::span<const std::string_view> texts, parquet::EncodedStatistics& statistics) {
+  if (texts.empty()) return;
+  const auto [least, most] = std::ranges::minmax(texts);
+  statistics.set_min(std::string(least)).set_max(std::string(most));
+}
+
+template <typename Value>
+bool is_less(const std::string& one, const std::string& other) {
+  Value values[2];
+  std::memcpy(&values[0], one.data(), sizeof(Value));
+  std::memcpy(&values[1], other.data(), sizeof(Value));
+  return values[0] < values[1];
+}
+
+/// By the type that minima and maxima have in the footer.
+bool is_less(arrow::Type::type type, const std::string& one, const std::string& other) {
+  switch (type) {
+    case arrow::Type::DATE32:
+    case arrow::Type::INT32:
+      return is_less<int32_t>(one, other);
+    case arrow::Type::UINT32:
+      return is_less<uint32_t>(one, other);
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::INT64:
+      return is_less<int64_t>(one, other);
+    case arrow::Type::UINT64:
+      return is_less<uint64_t>(one, other);
+    case arrow::Type::FLOAT:
+      return is_less<float>(one, other);
+    case arrow::Type::DOUBLE:
+      return is_less<double>(one, other);
+    default:
+      return one < other;  // flags and texts
+  }
+}
+
+void widen_range(const parquet::EncodedStatistics& by, arrow::Type::type type,
+                 parquet::EncodedStatistics& statistics) {
+  if (!by.has_min) return;
+  if (!statistics.has_min || is_less(type, by.min(), statistics.min())) {
+    statistics.set_min(by.min());
+  }
+  if (!statistics.has_max || is_less(type, statistics.max(), by.max())) {
+    statistics.set_max(by.max());
+  }
+}
+
+void finish_statistics(const parquet::ColumnDescriptor& descriptor, int64_t null_count,
+                       parquet::EncodedStatistics& statistics) {
+  statistics.set_null_count(null_count);
+  statistics.set_is_signed(descriptor.sort_order() == parquet::SortOrder::SIGNED);
+  statistics.ApplyStatSizeLimits(kStatisticsBytesMax);
+}
+
+void add_page(const ChunkInfo& page, ChunkInfo& chunk) {
+  if (chunk.data_page_count == 0) chunk.encoding = page.encoding;
+  (page.encoding == chunk.encoding ? chunk.data_page_count : chunk.plain_page_count) +=
+      page.data_page_count;
+  chunk.byte_count += page.byte_count;
+  chunk.uncompressed_bytes += page.uncompressed_bytes;
+}
+
+size_t plain_bytes(std::span<const std::string_view> values) {
   size_t bytes = 0;
   for (const std::string_view value : values) bytes += sizeof(uint32_t) + value.size();
   return bytes;
@@ -244,11 +323,64 @@ arrow::Result<ChunkInfo> ChunkEncoder::encode(const arrow::Array& array,
   Chunk chunk{descriptor, out, {}};
   chunk.info.value_count = array.length();
   ARROW_RETURN_NOT_OK(write_chunk(array, chunk));
-  auto& statistics = chunk.info.statistics;
-  statistics.set_null_count(array.null_count());
-  statistics.set_is_signed(descriptor.sort_order() == parquet::SortOrder::SIGNED);
-  statistics.ApplyStatSizeLimits(kStatisticsBytesMax);
+  finish_statistics(descriptor, array.null_count(), chunk.info.statistics);
   return std::move(chunk.info);
+}
+
+arrow::Status ChunkEncoder::append_page(const arrow::Array& array,
+                                        const parquet::ColumnDescriptor& descriptor,
+                                        PagedChunk& chunk) {
+  Chunk page{descriptor, chunk.pages_, {}};
+  const auto type = array.type_id();
+  if (type == arrow::Type::STRING || type == arrow::Type::BINARY) {
+    ARROW_RETURN_NOT_OK(
+        write_text_page(static_cast<const arrow::BinaryArray&>(array), chunk, page));
+  } else {
+    ARROW_RETURN_NOT_OK(write_chunk(array, page));
+  }
+  add_page(page.info, chunk.info_);
+  chunk.info_.value_count += array.length();
+  chunk.info_.statistics.null_count += array.null_count();
+  widen_range(page.info.statistics, type, chunk.info_.statistics);
+  return arrow::Status::OK();
+}
+
+arrow::Status ChunkEncoder::write_text_page(const arrow::BinaryArray& array, PagedChunk& chunk,
+                                            Chunk& page) {
+  if (!chunk.is_plain_) {
+    const std::vector<int32_t> codes = codes_of(array, chunk.texts_);
+    const std::span known(chunk.texts_.values());
+    const size_t bytes =
+        chunk.dictionary_plain_bytes_ + plain_bytes(known.subspan(chunk.dictionary_size_));
+    if (bytes <= kDictionaryBytesMax) {
+      chunk.dictionary_size_ = known.size();
+      chunk.dictionary_plain_bytes_ = bytes;
+      return write_coded_texts(array, codes, known.size(), page);
+    }
+    chunk.is_plain_ = true;
+  }
+  const CodedTexts texts = texts_one_by_one(array);
+  set_range(texts.values, page.info.statistics);
+  return write_plain_texts(array, texts, page);
+}
+
+arrow::Result<ChunkInfo> ChunkEncoder::finish(PagedChunk& chunk,
+                                              const parquet::ColumnDescriptor& descriptor,
+                                              GrowingBuffer& out) {
+  ChunkInfo info = std::move(chunk.info_);
+  if (info.encoding == Encoding::RLE_DICTIONARY) {
+    Chunk head{descriptor, out, {}};
+    const auto texts = std::span(chunk.texts_.values()).first(chunk.dictionary_size_);
+    set_range(texts, head.info.statistics);
+    ARROW_RETURN_NOT_OK(write_dictionary(texts, head));
+    info.dictionary_bytes = head.info.dictionary_bytes;
+    info.byte_count += head.info.byte_count;
+    info.uncompressed_bytes += head.info.uncompressed_bytes;
+    widen_range(head.info.statistics, arrow::Type::STRING, info.statistics);
+  }
+  ARROW_RETURN_NOT_OK(out.append(chunk.pages_.data(), chunk.pages_.size()));
+  finish_statistics(descriptor, info.statistics.null_count, info.statistics);
+  return info;
 }
 
 arrow::Status ChunkEncoder::write_chunk(const arrow::Array& array, Chunk& chunk) {
@@ -451,29 +583,32 @@ arrow::Status ChunkEncoder::write_texts(const arrow::Array& array, Chunk& chunk)
       array.type_id() == arrow::Type::DICTIONARY
           ? code_dictionary(static_cast<const arrow::DictionaryArray&>(array))
           : code_texts(static_cast<const arrow::BinaryArray&>(array), interner);
-  if (!texts.values.empty()) {
-    const auto [least, most] = std::ranges::minmax(texts.values);
-    chunk.info.statistics.set_min(std::string(least)).set_max(std::string(most));
-  }
+  set_range(texts.values, chunk.info.statistics);
   if (plain_bytes(texts.values) > kDictionaryBytesMax) {
     return write_plain_texts(array, texts, chunk);
   }
   ARROW_RETURN_NOT_OK(write_dictionary(texts.values, chunk));
+  return write_coded_texts(array, texts.codes, texts.values.size(), chunk);
+}
+
+arrow::Status ChunkEncoder::write_coded_texts(const arrow::Array& array,
+                                              std::span<const int32_t> codes, size_t value_count,
+                                              Chunk& chunk) {
   // Some readers do not know indices of no bits.
-  const int bit_width = std::max(
-      1, static_cast<int>(std::bit_width(texts.values.size() - (texts.values.empty() ? 0U : 1U))));
+  const int bit_width =
+      std::max(1, static_cast<int>(std::bit_width(value_count - (value_count == 0 ? 0U : 1U))));
   return write_pages(array, Encoding::RLE_DICTIONARY, chunk, [&](size_t begin, size_t count) {
     const auto width = static_cast<uint8_t>(bit_width);
     ARROW_RETURN_NOT_OK(page_.append(&width, 1));
     ARROW_ASSIGN_OR_RAISE(uint8_t* const out,
                           page_.room(encoded_indices_bytes_max(count, bit_width)));
-    const uint8_t* const end = encode_indices(texts.codes.subspan(begin, count), bit_width, out);
+    const uint8_t* const end = encode_indices(codes.subspan(begin, count), bit_width, out);
     page_.set_size(page_.size() + static_cast<size_t>(end - out));
     return arrow::Status::OK();
   });
 }
 
-arrow::Status ChunkEncoder::write_dictionary(const std::vector<std::string_view>& values,
+arrow::Status ChunkEncoder::write_dictionary(std::span<const std::string_view> values,
                                              Chunk& chunk) {
   page_.clear();
   for (const std::string_view value : values) ARROW_RETURN_NOT_OK(append_plain(value, page_));

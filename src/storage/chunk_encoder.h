@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "storage/growing_buffer.h"
+#include "storage/value_interner.h"
 
 namespace tapeworks {
 
@@ -28,12 +29,30 @@ struct ChunkInfo {
   int64_t byte_count = 0;        ///< of all pages and headers
   int64_t uncompressed_bytes = 0;
   parquet::Encoding::type encoding = parquet::Encoding::PLAIN;
-  int32_t data_page_count = 0;
+  int32_t data_page_count = 0;   ///< in that encoding
+  int32_t plain_page_count = 0;  ///< behind them, where a dictionary became too large
   parquet::EncodedStatistics statistics;
 };
 
 struct CodedTexts;
 class PageHeader;
+
+/// A column chunk in the making whose rows come a page at a time: the encoded pages, the distinct
+/// texts, and what the footer will say. Memory: those, until the chunk is finished. Threads: one.
+class PagedChunk {
+ public:
+  explicit PagedChunk(arrow::MemoryPool* pool) : pages_(pool) {}
+
+ private:
+  friend class ChunkEncoder;
+
+  GrowingBuffer pages_;
+  ChunkInfo info_;
+  ValueInterner texts_;
+  size_t dictionary_size_ = 0;  // of texts_, those that pages use
+  size_t dictionary_plain_bytes_ = 0;
+  bool is_plain_ = false;  // from now on, because the dictionary is full
+};
 
 /// Encodes column chunks, one after the other, with buffers and contexts that it keeps: zstd; texts
 /// with a dictionary page (those of many distinct bytes without), dates and integer keys
@@ -61,6 +80,14 @@ class ChunkEncoder {
   arrow::Result<ChunkInfo> encode(const arrow::Array& array,
                                   const parquet::ColumnDescriptor& descriptor, GrowingBuffer& out);
 
+  /// Adds a page of these rows. A chunk of one page has the bytes that encode() makes. Of texts,
+  /// pages with which the dictionary would become too large, and those behind, do without.
+  arrow::Status append_page(const arrow::Array& array, const parquet::ColumnDescriptor& descriptor,
+                            PagedChunk& chunk);
+  /// Appends the chunk, which has a page at the least, to `out`; it must not be used again.
+  arrow::Result<ChunkInfo> finish(PagedChunk& chunk, const parquet::ColumnDescriptor& descriptor,
+                                  GrowingBuffer& out);
+
  private:
   /// The chunk being written.
   struct Chunk {
@@ -71,7 +98,10 @@ class ChunkEncoder {
 
   arrow::Status write_chunk(const arrow::Array& array, Chunk& chunk);
   arrow::Status write_texts(const arrow::Array& array, Chunk& chunk);
-  arrow::Status write_dictionary(const std::vector<std::string_view>& values, Chunk& chunk);
+  arrow::Status write_text_page(const arrow::BinaryArray& array, PagedChunk& chunk, Chunk& page);
+  arrow::Status write_dictionary(std::span<const std::string_view> values, Chunk& chunk);
+  arrow::Status write_coded_texts(const arrow::Array& array, std::span<const int32_t> codes,
+                                  size_t value_count, Chunk& chunk);
   arrow::Status write_plain_texts(const arrow::Array& array, const CodedTexts& texts, Chunk& chunk);
   arrow::Status write_flags(const arrow::BooleanArray& array, Chunk& chunk);
   template <typename ArrowArray>

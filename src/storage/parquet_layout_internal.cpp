@@ -69,10 +69,13 @@ void describe_chunk(const ChunkInfo& info, int64_t offset,
   const bool has_dictionary = info.dictionary_bytes != 0;
   std::map<Encoding::type, int32_t> dictionary_pages;
   if (has_dictionary) dictionary_pages[Encoding::PLAIN] = 1;
+  std::map<Encoding::type, int32_t> data_pages{{info.encoding, info.data_page_count}};
+  const bool has_plain_pages = info.plain_page_count != 0;
+  if (has_plain_pages) data_pages[Encoding::PLAIN] = info.plain_page_count;
   metadata.SetStatistics(info.statistics);
   metadata.Finish(info.value_count, has_dictionary ? offset : 0, -1, offset + info.dictionary_bytes,
-                  info.byte_count, info.uncompressed_bytes, has_dictionary, false, dictionary_pages,
-                  {{info.encoding, info.data_page_count}});
+                  info.byte_count, info.uncompressed_bytes, has_dictionary, has_plain_pages,
+                  dictionary_pages, data_pages);
 }
 
 }  // namespace tapeworks

@@ -1,8 +1,10 @@
 #include "storage/parquet_read.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #include <arrow/io/interfaces.h>
+#include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/util/key_value_metadata.h>
 #include <parquet/arrow/reader.h>
@@ -17,25 +19,32 @@ namespace {
 
 using FileReader = parquet::arrow::FileReader;
 
+/// Throws what Parquet throws.
+Result<std::unique_ptr<FileReader>> open_reader(const std::filesystem::path& path,
+                                                arrow::MemoryPool* pool) {
+  const std::string where = path.string();
+  TW_ASSIGN(const auto opened, open_arrow_file(path, pool));
+  parquet::ReaderProperties properties(pool);
+  properties.enable_buffered_stream();
+  parquet::arrow::FileReaderBuilder builder;
+  TW_TRY(from_arrow(builder.Open(opened, properties), where));
+  // Reading ahead would leave buffers to Arrow's threads, which may free them when the pool is
+  // gone.
+  auto arrow_properties = parquet::default_arrow_reader_properties();
+  arrow_properties.set_pre_buffer(false);
+  std::unique_ptr<FileReader> reader;
+  TW_TRY(
+      from_arrow(builder.memory_pool(pool)->properties(arrow_properties)->Build(&reader), where));
+  return reader;
+}
+
 /// Opens the file and gives its reader to `body`, whose Result is returned.
 template <typename Body>
 auto with_reader(const std::filesystem::path& path, arrow::MemoryPool* pool, Body&& body)
     -> std::invoke_result_t<Body, FileReader&> {
-  const std::string where = path.string();
-  TW_ASSIGN(const auto opened, open_arrow_file(path, pool));
   using Answer = std::invoke_result_t<Body, FileReader&>;
-  return catch_parquet(where, [&]() -> Answer {
-    parquet::ReaderProperties properties(pool);
-    properties.enable_buffered_stream();
-    parquet::arrow::FileReaderBuilder builder;
-    TW_TRY(from_arrow(builder.Open(opened, properties), where));
-    // Reading ahead would leave buffers to Arrow's threads, which may free them when the pool is
-    // gone.
-    auto arrow_properties = parquet::default_arrow_reader_properties();
-    arrow_properties.set_pre_buffer(false);
-    std::unique_ptr<FileReader> reader;
-    TW_TRY(
-        from_arrow(builder.memory_pool(pool)->properties(arrow_properties)->Build(&reader), where));
+  return catch_parquet(path.string(), [&]() -> Answer {
+    TW_ASSIGN(const auto reader, open_reader(path, pool));
     return body(*reader);
   });
 }
@@ -92,6 +101,55 @@ Result<ParquetInfo> read_parquet_info(const std::filesystem::path& path, arrow::
       for (int64_t i = 0; i < pairs->size(); ++i) info.metadata[pairs->key(i)] = pairs->value(i);
     }
     return info;
+  });
+}
+
+struct ParquetBatches::State {
+  static constexpr int64_t kBatchesPerRowGroup = 8;
+
+  Status open_row_group();
+
+  std::string where;
+  std::unique_ptr<FileReader> file;
+  int next_row_group = 0;
+  std::unique_ptr<arrow::RecordBatchReader> batches;  // of `file`, of the row group before
+};
+
+Status ParquetBatches::State::open_row_group() {
+  const auto footer = file->parquet_reader()->metadata()->RowGroup(next_row_group);
+  const int64_t rows = std::max<int64_t>(footer->num_rows(), 1);
+  file->set_batch_size((rows + kBatchesPerRowGroup - 1) / kBatchesPerRowGroup);
+  TW_ASSIGN(batches, from_arrow(file->GetRecordBatchReader({next_row_group++}), where));
+  return {};
+}
+
+ParquetBatches::ParquetBatches(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ParquetBatches::ParquetBatches(ParquetBatches&&) noexcept = default;
+ParquetBatches& ParquetBatches::operator=(ParquetBatches&&) noexcept = default;
+ParquetBatches::~ParquetBatches() = default;
+
+Result<ParquetBatches> ParquetBatches::open(const std::filesystem::path& path,
+                                            arrow::MemoryPool* pool) {
+  auto state = std::make_unique<State>();
+  state->where = path.string();
+  return catch_parquet(state->where, [&]() -> Result<ParquetBatches> {
+    TW_ASSIGN(state->file, open_reader(path, pool));
+    return ParquetBatches(std::move(state));
+  });
+}
+
+Result<std::shared_ptr<arrow::Table>> ParquetBatches::next() {
+  State& state = *state_;
+  return catch_parquet(state.where, [&]() -> Result<std::shared_ptr<arrow::Table>> {
+    while (true) {
+      std::shared_ptr<arrow::RecordBatch> batch;
+      if (state.batches) TW_TRY(from_arrow(state.batches->ReadNext(&batch), state.where));
+      if (batch != nullptr) {
+        return from_arrow(arrow::Table::FromRecordBatches(batch->schema(), {batch}), state.where);
+      }
+      if (state.next_row_group == state.file->num_row_groups()) return nullptr;
+      TW_TRY(state.open_row_group());
+    }
   });
 }
 

@@ -39,4 +39,24 @@ struct ParquetInfo {
 /// Reads the footer only. Errors: as read_parquet.
 Result<ParquetInfo> read_parquet_info(const std::filesystem::path& path, arrow::MemoryPool* pool);
 
+/// Reads a file from its first row to its last, an eighth of a row group at a time. By rows,
+/// because what a row takes is not known before it is decoded. Memory: those rows, and a page of
+/// each column. Threads: one. Errors: those of read_parquet().
+class ParquetBatches {
+ public:
+  /// `pool` must outlive it.
+  static Result<ParquetBatches> open(const std::filesystem::path& path, arrow::MemoryPool* pool);
+  ParquetBatches(ParquetBatches&&) noexcept;
+  ParquetBatches& operator=(ParquetBatches&&) noexcept;
+  ~ParquetBatches();
+
+  /// Rows, at least one; null behind the last ones.
+  Result<std::shared_ptr<arrow::Table>> next();
+
+ private:
+  struct State;
+  explicit ParquetBatches(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 }  // namespace tapeworks

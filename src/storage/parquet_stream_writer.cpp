@@ -29,6 +29,11 @@ struct ParquetStreamWriter::State {
 
   Status write_buffer();
   Status append_row_group(const arrow::Table& rows);
+  Status append_page(const arrow::Table& rows);
+  Status end_row_group();
+  void forget_pages();
+  template <typename EncodeChunk>
+  Status write_row_group(int column_count, int64_t row_count, EncodeChunk&& encode_chunk);
   Status append_footer(const std::map<std::string, std::string>& metadata);
   arrow::Result<const PreparedSchema*> prepared(const std::shared_ptr<arrow::Schema>& schema);
 
@@ -45,6 +50,8 @@ struct ParquetStreamWriter::State {
   XXH3_state_t hash;
   WrittenFile written;
   int row_group_count = 0;
+  std::vector<PagedChunk> chunks;  // of the row group that is made of pages
+  int64_t paged_rows = 0;          // in them
 };
 
 arrow::Result<const PreparedSchema*> ParquetStreamWriter::State::prepared(
@@ -69,20 +76,20 @@ Status ParquetStreamWriter::State::write_buffer() {
   return {};
 }
 
-Status ParquetStreamWriter::State::append_row_group(const arrow::Table& rows) {
+/// `encode_chunk` appends a column to the buffer.
+template <typename EncodeChunk>
+Status ParquetStreamWriter::State::write_row_group(int column_count, int64_t row_count,
+                                                   EncodeChunk&& encode_chunk) {
   const std::string where = path.string();
   if (row_group_count == std::numeric_limits<int16_t>::max()) {
     return internal_error("{}: a Parquet file has no room for more row groups", where);
   }
   auto* const row_group = footer->AppendRowGroup();
-  row_group->set_num_rows(rows.num_rows());
+  row_group->set_num_rows(row_count);
   int64_t uncompressed_bytes = 0;
-  for (int column = 0; column < rows.num_columns(); ++column) {
+  for (int column = 0; column < column_count; ++column) {
     const auto offset = static_cast<int64_t>(written.byte_count + buffer.size());
-    TW_ASSIGN(const auto array, from_arrow(whole_column(rows, column, pool), where));
-    TW_ASSIGN(
-        const ChunkInfo info,
-        from_arrow(encoder.encode(*array, *schema->parquet_schema->Column(column), buffer), where));
+    TW_ASSIGN(const ChunkInfo info, from_arrow(encode_chunk(column), where));
     describe_chunk(info, offset, *row_group->NextColumnChunk());
     uncompressed_bytes += info.uncompressed_bytes;
     // Small chunks go out together.
@@ -90,8 +97,44 @@ Status ParquetStreamWriter::State::append_row_group(const arrow::Table& rows) {
     if (buffer.size() >= kWriteBytes) TW_TRY(write_buffer());
   }
   row_group->Finish(uncompressed_bytes, static_cast<int16_t>(row_group_count++));
-  written.row_count += static_cast<uint64_t>(rows.num_rows());
+  written.row_count += static_cast<uint64_t>(row_count);
   return {};
+}
+
+Status ParquetStreamWriter::State::append_row_group(const arrow::Table& rows) {
+  const auto encode = [&](int column) -> arrow::Result<ChunkInfo> {
+    ARROW_ASSIGN_OR_RAISE(const auto array, whole_column(rows, column, pool));
+    return encoder.encode(*array, *schema->parquet_schema->Column(column), buffer);
+  };
+  return write_row_group(rows.num_columns(), rows.num_rows(), encode);
+}
+
+Status ParquetStreamWriter::State::append_page(const arrow::Table& rows) {
+  const std::string where = path.string();
+  for (int column = 0; column < rows.num_columns(); ++column) {
+    if (static_cast<int>(chunks.size()) == column) chunks.emplace_back(pool);
+    TW_ASSIGN(const auto array, from_arrow(whole_column(rows, column, pool), where));
+    const auto& descriptor = *schema->parquet_schema->Column(column);
+    TW_TRY(from_arrow(encoder.append_page(*array, descriptor, chunks[static_cast<size_t>(column)]),
+                      where));
+  }
+  paged_rows += rows.num_rows();
+  return {};
+}
+
+Status ParquetStreamWriter::State::end_row_group() {
+  const auto encode = [&](int column) {
+    return encoder.finish(chunks[static_cast<size_t>(column)],
+                          *schema->parquet_schema->Column(column), buffer);
+  };
+  TW_TRY(write_row_group(static_cast<int>(chunks.size()), paged_rows, encode));
+  forget_pages();
+  return {};
+}
+
+void ParquetStreamWriter::State::forget_pages() {
+  chunks.clear();
+  paged_rows = 0;
 }
 
 Status ParquetStreamWriter::State::append_footer(
@@ -122,6 +165,7 @@ Status ParquetStreamWriter::open(const std::filesystem::path& path,
     XXH3_64bits_reset(&state.hash);
     state.written = {};
     state.row_group_count = 0;
+    state.forget_pages();
     state.buffer.clear();
     return from_arrow(state.buffer.append(kParquetMagic.data(), kParquetMagic.size()), where);
   });
@@ -129,6 +173,14 @@ Status ParquetStreamWriter::open(const std::filesystem::path& path,
 
 Status ParquetStreamWriter::append_row_group(const arrow::Table& rows) {
   return catch_parquet(state_->path.string(), [&] { return state_->append_row_group(rows); });
+}
+
+Status ParquetStreamWriter::append_page(const arrow::Table& rows) {
+  return catch_parquet(state_->path.string(), [&] { return state_->append_page(rows); });
+}
+
+Status ParquetStreamWriter::end_row_group() {
+  return catch_parquet(state_->path.string(), [&] { return state_->end_row_group(); });
 }
 
 Result<WrittenFile> ParquetStreamWriter::finish(

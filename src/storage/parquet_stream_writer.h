@@ -23,7 +23,8 @@ struct WrittenFile {
 /// of ParquetEncoder, but int32 DELTA_BINARY_PACKED. The bytes are a function of rows, row groups
 /// and metadata.
 ///
-/// Memory: one encoded column chunk, and buffers that are kept for the next file.
+/// Memory: one encoded column chunk, or where rows come in pages an encoded row group, and buffers
+///   that are kept for the next file.
 /// Durability: when finish() has returned ok, the content survives a power cut. Giving the file its
 ///   final name is for the caller; this class neither renames nor removes.
 /// Failure: after an error the file is unfinished and stays where it is; open() begins another one.
@@ -41,6 +42,11 @@ class ParquetStreamWriter {
 
   /// Adds the rows as one row group. The table has the schema given to open().
   Status append_row_group(const arrow::Table& rows);
+
+  /// Adds the rows, whose schema is that given to open(), as one page of each column to a row group
+  /// that ends with end_row_group(): nobody needs all rows of a row group in memory at once.
+  Status append_page(const arrow::Table& rows);
+  Status end_row_group();
 
   /// Writes the footer with these key-value pairs, syncs and closes.
   Result<WrittenFile> finish(const std::map<std::string, std::string>& metadata);

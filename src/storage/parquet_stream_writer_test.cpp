@@ -1,11 +1,17 @@
 #include "storage/parquet_stream_writer.h"
 
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include <arrow/builder.h>
 #include <arrow/table.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
+#include <parquet/statistics.h>
 
 #include "storage/parquet_read.h"
 #include "storage/parquet_write.h"
@@ -64,6 +70,92 @@ TEST_F(ParquetStreamWriterTest, AStreamOfRowGroupsHasTheBytesOfTheWholeTable) {
   const auto content = hash_content(file, path, nullptr, {}).value();
   EXPECT_EQ(content.byte_count, written->byte_count);
   EXPECT_EQ(content.xxh3, written->xxh3);
+}
+
+TEST_F(ParquetStreamWriterTest, ARowGroupOfOnePageHasTheBytesOfThatRowGroup) {
+  const auto schema = test_schema();
+  ParquetStreamWriter writer(arrow::default_memory_pool());
+  for (const char* const name : {"whole", "paged"}) {
+    ASSERT_TRUE(writer.open(scratch_.path() / name, schema));
+    for (const int64_t first : {0, 1'000}) {
+      const auto rows = make_rows(schema, first, 1'000);
+      if (std::string_view(name) == "whole") {
+        ASSERT_TRUE(writer.append_row_group(*rows));
+      } else {
+        ASSERT_TRUE(writer.append_page(*rows));
+        ASSERT_TRUE(writer.end_row_group());
+      }
+    }
+    ASSERT_TRUE(writer.finish({}));
+  }
+  EXPECT_EQ(read_text_file(scratch_.path() / "paged").value(),
+            read_text_file(scratch_.path() / "whole").value());
+}
+
+TEST_F(ParquetStreamWriterTest, RowsOfPagesComeBackWithOneDictionaryAndTheRangeOfAll) {
+  const auto schema = test_schema();
+  ParquetStreamWriter writer(arrow::default_memory_pool());
+  const auto path = scratch_.path() / "pages";
+  ASSERT_TRUE(writer.open(path, schema));
+  const auto expected = make_rows(schema, 0, 2'000);
+  for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 3}, {3, 700}, {703, 1'297}}) {
+    ASSERT_TRUE(writer.append_page(*expected->Slice(first, count)));
+  }
+  ASSERT_TRUE(writer.end_row_group());
+  ASSERT_TRUE(writer.finish({}));
+  const auto back = read_parquet(path, {}, arrow::default_memory_pool());
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_TRUE((*back)->Equals(*expected));
+  const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();
+  const auto row_group = footer->RowGroup(0);
+  ASSERT_EQ(row_group->num_rows(), 2'000);
+  const auto numbers = row_group->ColumnChunk(0)->statistics();
+  EXPECT_EQ(numbers->null_count(), 0);
+  const auto range_of = [](const auto& statistics) {
+    uint64_t least = 0;
+    uint64_t most = 0;
+    std::memcpy(&least, statistics.EncodeMin().data(), sizeof least);
+    std::memcpy(&most, statistics.EncodeMax().data(), sizeof most);
+    return std::pair(least, most);
+  };
+  EXPECT_EQ(range_of(*numbers), std::pair(~uint64_t{0} - 1'999, ~uint64_t{0}));
+  EXPECT_EQ(row_group->ColumnChunk(1)->statistics()->null_count(), 667);
+  const auto texts = row_group->ColumnChunk(2)->statistics();
+  EXPECT_EQ(texts->EncodeMin(), "text 0");
+  EXPECT_EQ(texts->EncodeMax(), "text 6");
+}
+
+/// The dictionary of such a chunk keeps what fitted.
+TEST_F(ParquetStreamWriterTest, TextsThatFillTheDictionaryGoOnWithoutIt) {
+  constexpr int64_t kPageRows = 1'000;
+  constexpr int64_t kPages = 4;
+  arrow::StringBuilder texts;
+  for (int64_t row = 0; row < kPages * kPageRows; ++row) {
+    const std::string text = fmt::format("{:0600}", row * 7'919 % (kPages * kPageRows));
+    ASSERT_TRUE((row % 10 == 4 ? texts.AppendNull() : texts.Append(text)).ok());
+  }
+  const auto schema = arrow::schema({arrow::field("text", arrow::utf8())});
+  const auto expected = arrow::Table::Make(schema, {texts.Finish().ValueOrDie()});
+  for (const int64_t page_rows : {kPageRows, 3 * kPageRows}) {
+    ParquetStreamWriter writer(arrow::default_memory_pool());
+    const auto path = scratch_.path() / fmt::format("texts {}", page_rows);
+    ASSERT_TRUE(writer.open(path, schema));
+    for (int64_t row = 0; row < expected->num_rows(); row += page_rows) {
+      ASSERT_TRUE(writer.append_page(*expected->Slice(row, page_rows)));
+    }
+    ASSERT_TRUE(writer.end_row_group());
+    ASSERT_TRUE(writer.finish({}));
+    const auto back = read_parquet(path, {}, arrow::default_memory_pool());
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_TRUE((*back)->Equals(*expected));
+    const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();
+    const auto row_group = footer->RowGroup(0);
+    const auto chunk = row_group->ColumnChunk(0);
+    // Three pages of 1,000 texts are too many; the first page of 3,000 is already.
+    EXPECT_EQ(chunk->has_dictionary_page(), page_rows == kPageRows);
+    EXPECT_EQ(chunk->statistics()->EncodeMin(), fmt::format("{:0600}", 0));
+    EXPECT_EQ(chunk->statistics()->EncodeMax(), fmt::format("{:0600}", kPages * kPageRows - 1));
+  }
 }
 
 TEST_F(ParquetStreamWriterTest, AWriterMakesOneFileAfterTheOther) {
