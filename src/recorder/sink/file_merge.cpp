@@ -4,17 +4,32 @@
 #include <utility>
 
 #include <arrow/array.h>
+#include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/util/key_value_metadata.h>
 
 #include <nlohmann/json.hpp>
 
+#include "base/units.h"
 #include "recorder/sink/row_checksum.h"
 #include "recorder/sink/stream_summary.h"
 #include "storage/parquet_read.h"
 
 namespace tapeworks::recorder {
 namespace fs = std::filesystem;
+
+namespace {
+
+// Where a page ends, and a row group. Part of the format, because they decide about bytes: nothing
+// but the rows may count.
+/// As many as most parts have, so that a part is a page.
+constexpr int64_t kPageRows = 8192;
+/// Texts and binary values of a page; ordinary rows have 1 MiB, those of _quarantine may have 1 MiB
+/// each. A page is copied several times while it is encoded.
+constexpr int64_t kPageTextBytesMax = 4 * static_cast<int64_t>(kMiB);
+constexpr int64_t kRowGroupTextBytesMax = 16 * static_cast<int64_t>(kMiB);
+
+}  // namespace
 
 struct FileMerge::State {
   MergeJob job;
@@ -24,18 +39,24 @@ struct FileMerge::State {
   ParquetStreamWriter* writer = nullptr;
   arrow::MemoryPool* pool = nullptr;
 
-  int previous_row_groups = 0;
-  int next_row_group = 0;
+  std::optional<ParquetBatches> replaced;  // what is left to read of that file
   size_t next_part = 0;
-  std::vector<std::shared_ptr<arrow::Table>> pending;  // rows that make no full row group yet
-  int64_t pending_rows = 0;
+  arrow::RecordBatchVector page;  // the page that is not full yet
+  int64_t page_rows = 0;
+  int64_t page_text_bytes = 0;
+  int64_t group_rows = 0;  // in full pages of the row group that is open
+  int64_t group_text_bytes = 0;
   Certificate certificate;
   RowChecksum checksum;
   StreamSummary streams;
 
   Status take(const fs::path& path, const arrow::Table& read);
   Status check_previous();
-  Status write_row_group(int64_t rows);
+  Status add(const arrow::RecordBatch& rows);
+  int64_t rows_for_page(const arrow::RecordBatch& rows, int64_t begin) const;
+  int64_t page_rows_max() const { return std::min(kPageRows, row_group_rows - group_rows); }
+  Status write_page();
+  Status end_row_group();
 };
 
 namespace {
@@ -49,6 +70,17 @@ Result<PartRange> range_of(const arrow::Table& rows, const fs::path& path) {
   const auto& first = static_cast<const arrow::UInt64Array&>(*chunks.front());
   const auto& last = static_cast<const arrow::UInt64Array&>(*chunks.back());
   return PartRange{first.Value(0), last.Value(last.length() - 1)};
+}
+
+int64_t text_bytes(const arrow::RecordBatch& rows, int64_t begin, int64_t count) {
+  int64_t bytes = 0;
+  for (const auto& column : rows.columns()) {
+    const auto type = column->type_id();
+    if (type != arrow::Type::STRING && type != arrow::Type::BINARY) continue;
+    const auto& texts = static_cast<const arrow::BinaryArray&>(*column);
+    bytes += texts.value_offset(begin + count) - texts.value_offset(begin);
+  }
+  return bytes;
 }
 
 /// Whether they are the same gap, of which the later one may know more.
@@ -98,7 +130,7 @@ Status FileMerge::State::take(const fs::path& path, const arrow::Table& read) {
   }
   TW_ASSIGN(const PartRange range, range_of(read, path));
   if (certificate.row_count != 0 && range.first_lsn <= certificate.last_lsn) {
-    // Row groups may cut a frame in two; parts never do.
+    // What is read at once may cut a frame in two; parts never do.
     const bool same_frame = next_part == 0 && range.first_lsn == certificate.last_lsn;
     if (!same_frame) {
       return corrupt("{}: its rows do not follow LSN {}; move it away", path.string(),
@@ -111,20 +143,62 @@ Status FileMerge::State::take(const fs::path& path, const arrow::Table& read) {
   certificate.row_count += static_cast<uint64_t>(rows->num_rows());
   TW_TRY(checksum.add(*rows));
   if (job.table == TableKind::kRows) TW_TRY(streams.add(*rows));
-  pending_rows += rows->num_rows();
-  pending.push_back(std::move(rows));
-  while (pending_rows >= row_group_rows) TW_TRY(write_row_group(row_group_rows));
+  arrow::TableBatchReader batches(*rows);
+  std::shared_ptr<arrow::RecordBatch> batch;
+  while (true) {
+    const auto next = batches.ReadNext(&batch);
+    if (!next.ok()) return internal_error("{}: {}", path.string(), next.message());
+    if (batch == nullptr) return {};
+    TW_TRY(add(*batch));
+  }
+}
+
+Status FileMerge::State::add(const arrow::RecordBatch& rows) {
+  for (int64_t begin = 0; begin < rows.num_rows();) {
+    const int64_t count = rows_for_page(rows, begin);
+    page.push_back(rows.Slice(begin, count));
+    page_rows += count;
+    page_text_bytes += text_bytes(rows, begin, count);
+    begin += count;
+    const bool is_full = page_rows == page_rows_max() || page_text_bytes >= kPageTextBytesMax;
+    if (is_full) TW_TRY(write_page());
+  }
   return {};
 }
 
-Status FileMerge::State::write_row_group(int64_t row_count) {
-  const auto joined = arrow::ConcatenateTables(pending);
-  if (!joined.ok()) return internal_error("joining parts: {}", joined.status().message());
-  TW_TRY(writer->append_row_group(*(*joined)->Slice(0, row_count)));
-  pending.clear();
-  pending_rows -= row_count;
-  if (pending_rows > 0) pending.push_back((*joined)->Slice(row_count));
-  return {};
+/// How many of the rows from `begin` on, at least one, belong to the page that is not full yet.
+int64_t FileMerge::State::rows_for_page(const arrow::RecordBatch& rows, int64_t begin) const {
+  int64_t most = std::min(page_rows_max() - page_rows, rows.num_rows() - begin);
+  const int64_t room = kPageTextBytesMax - page_text_bytes;
+  if (text_bytes(rows, begin, most) <= room) return most;
+  // The row that fills it is its last.
+  int64_t least = 1;
+  while (least < most) {
+    const int64_t middle = least + (most - least) / 2;
+    if (text_bytes(rows, begin, middle) >= room) {
+      most = middle;
+    } else {
+      least = middle + 1;
+    }
+  }
+  return least;
+}
+
+Status FileMerge::State::write_page() {
+  const auto rows = arrow::Table::FromRecordBatches(page);
+  if (!rows.ok()) return internal_error("joining parts: {}", rows.status().message());
+  TW_TRY(writer->append_page(**rows));
+  page.clear();
+  group_rows += std::exchange(page_rows, 0);
+  group_text_bytes += std::exchange(page_text_bytes, 0);
+  const bool is_full = group_rows == row_group_rows || group_text_bytes >= kRowGroupTextBytesMax;
+  return is_full ? end_row_group() : Status();
+}
+
+Status FileMerge::State::end_row_group() {
+  group_rows = 0;
+  group_text_bytes = 0;
+  return writer->end_row_group();
 }
 
 Status FileMerge::State::check_previous() {
@@ -154,8 +228,7 @@ Result<FileMerge> FileMerge::begin(MergeJob job, Inputs inputs, int64_t row_grou
   state->writer = &writer;
   state->pool = pool;
   if (state->inputs.previous) {
-    TW_ASSIGN(const ParquetInfo info, read_parquet_info(state->inputs.previous_path, pool));
-    state->previous_row_groups = static_cast<int>(info.row_group_rows.size());
+    TW_ASSIGN(state->replaced, ParquetBatches::open(state->inputs.previous_path, pool));
   }
   TW_TRY(writer.open(unfinished, arrow_schema_of(state->job.table)));
   return FileMerge(std::move(state));
@@ -163,12 +236,14 @@ Result<FileMerge> FileMerge::begin(MergeJob job, Inputs inputs, int64_t row_grou
 
 Result<bool> FileMerge::step() {
   State& state = *state_;
-  if (state.next_row_group < state.previous_row_groups) {
-    const fs::path& path = state.inputs.previous_path;
-    TW_ASSIGN(const auto rows,
-              read_parquet_row_group(path, state.next_row_group++, {}, state.pool));
-    TW_TRY(state.take(path, *rows));
-    if (state.next_row_group == state.previous_row_groups) TW_TRY(state.check_previous());
+  if (state.replaced) {
+    TW_ASSIGN(const auto rows, state.replaced->next());
+    if (rows != nullptr) {
+      TW_TRY(state.take(state.inputs.previous_path, *rows));
+    } else {
+      TW_TRY(state.check_previous());
+      state.replaced.reset();
+    }
     return true;
   }
   if (state.next_part == state.inputs.parts.size()) return false;
@@ -181,7 +256,8 @@ Result<bool> FileMerge::step() {
 
 Result<FileMerge::Outcome> FileMerge::finish() {
   State& state = *state_;
-  if (state.pending_rows > 0) TW_TRY(state.write_row_group(state.pending_rows));
+  if (state.page_rows > 0) TW_TRY(state.write_page());
+  if (state.group_rows > 0) TW_TRY(state.end_row_group());
   Certificate& certificate = state.certificate;
   certificate.partition = state.job.partition;
   certificate.revision = state.inputs.previous ? state.inputs.previous->revision + 1 : 1;

@@ -17,6 +17,9 @@ constexpr int kAgedPartsPerSecond = 16;
 /// Smaller steps backward are waited for.
 constexpr int64_t kClockBackNs = kHourNs;
 constexpr size_t kRecentMax = 50'000;
+/// Rows of so many bytes become a part however few they are: while it is encoded, and again while
+/// it is joined, there are several copies of it.
+constexpr uint64_t kPartBytesMax = 4 * kMiB;
 
 /// Whether a log's first record is its very first: nothing was there before.
 bool begins_a_log(const LogRecord& record) {
@@ -157,8 +160,11 @@ Status Sink::take(TableKind table, const PartitionName& name, int64_t time_ns,
   TW_ASSIGN(Partition* const partition, partition_for(table, name, time_ns));
   partition->open.has_new_rows = true;
   if (current_lsn_ <= partition->covered_lsn) return {};
-  partition->buffer.append(row, current_lsn_, state_.log_time_ns);
-  if (partition->buffer.row_count() == options_.part_rows) full_.push_back(partition);
+  RowBuffer& rows = partition->buffer;
+  const uint64_t bytes_before = rows.byte_count();
+  rows.append(row, current_lsn_, state_.log_time_ns);
+  const bool is_large = bytes_before < kPartBytesMax && rows.byte_count() >= kPartBytesMax;
+  if (is_large || rows.row_count() == options_.part_rows) full_.push_back(partition);
   return {};
 }
 

@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <arrow/memory_pool.h>
+
 #include "recorder/sink/sink_test_support.h"
 #include "storage/memory_budget.h"
 
@@ -96,8 +98,93 @@ TEST(SinkMemory, QuietPartitionsDoNotKeepTheBufferFromBusyOnes) {
     for (int pair = 0; pair < kPairs; ++pair) feed_one(fmt::format("QUIET{}USDT", pair));
   }
   // By bytes alone, where the quiet ones come to hold half of it, it is 62.
-  const double rows_a_part = static_cast<double>(update) / static_cast<double>(sink->status().evictions);
+  const double rows_a_part =
+      static_cast<double>(update) / static_cast<double>(sink->status().evictions);
   EXPECT_GT(rows_a_part, 80);
+}
+
+struct SinkUnderTest {
+  explicit SinkUnderTest(const std::filesystem::path& output_dir) {
+    SinkOptions options;
+    options.output_dir = output_dir;
+    auto opened = Sink::open(options, &pool);
+    EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
+    if (opened) sink = std::move(*opened);
+    record.source = encode_source(source_of(Venue::kBinanceSpot));
+    record.connection = 1;
+    record.wall_time_ns = SyntheticLog::kBeginNs;
+  }
+
+  void consume(LogKind kind, const std::string& payload) {
+    record.kind = static_cast<uint8_t>(kind);
+    ++record.lsn;
+    record.payload = std::as_bytes(std::span(payload));
+    const Status consumed = sink->consume(record);
+    ASSERT_TRUE(consumed) << consumed.error().message;
+  }
+  void make_files() {
+    for (bool did_work = true; did_work;) {
+      const auto worked = sink->work();
+      ASSERT_TRUE(worked) << worked.error().message;
+      did_work = *worked;
+    }
+  }
+
+  arrow::ProxyMemoryPool pool{arrow::system_memory_pool()};
+  std::unique_ptr<Sink> sink;
+  LogRecord record;
+};
+
+/// What Arrow holds at the most while files of full row groups are made, and made again because
+/// their hour got more rows.
+TEST(SinkMemory, AMergeNeedsNoRowGroupOfColumns) {
+  constexpr int kFrames = 2 * 65'536 + 1000;
+  const ScratchFolder scratch = make_scratch();
+  SinkUnderTest test(scratch.path() / "out");
+  ASSERT_NE(test.sink, nullptr);
+  for (int frame = 0; frame < kFrames; ++frame) {
+    test.consume(LogKind::kFrame, binance_depth("BUSYUSDT", frame));
+  }
+  test.consume(LogKind::kStop, "{}");
+  test.make_files();
+  // The open hour was published; it gets more, and is over.
+  test.consume(LogKind::kFrame, binance_depth("BUSYUSDT", kFrames));
+  test.record.wall_time_ns += kHourNs;
+  test.consume(LogKind::kHeartbeat, "");
+  test.make_files();
+  EXPECT_EQ(published_keys(scratch.path() / "out").size(), size_t{kFrames} + 1);
+  // As columns these rows would take 25 MiB a row group.
+  EXPECT_LT(test.pool.max_memory(), static_cast<int64_t>(12 * kMiB));
+}
+
+/// Frames that nobody understands are kept whole, and a frame may have 16 MiB.
+TEST(SinkMemory, LargeRowsAreNotHeldByThousands) {
+  constexpr int kFrames = 60;
+  const ScratchFolder scratch = make_scratch();
+  SinkUnderTest test(scratch.path() / "out");
+  ASSERT_NE(test.sink, nullptr);
+  std::mt19937 random(1);
+  std::string frame(1 * kMiB, 'x');
+  for (int i = 0; i < kFrames; ++i) {
+    for (char& letter : frame) letter = static_cast<char>('a' + random() % 16);
+    test.consume(LogKind::kFrame, frame);
+  }
+  test.consume(LogKind::kStop, "{}");
+  test.make_files();
+  test.consume(LogKind::kFrame, frame);
+  test.record.wall_time_ns += kHourNs;
+  test.consume(LogKind::kHeartbeat, "");
+  test.make_files();
+  // However the rows came: pages of four, row groups of four pages.
+  std::vector<int64_t> row_group_rows;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch.path() / "out")) {
+    if (entry.path().parent_path().filename() != "_quarantine") continue;
+    const auto info = read_parquet_info(entry.path(), arrow::default_memory_pool());
+    ASSERT_TRUE(info) << info.error().message;
+    row_group_rows = info->row_group_rows;
+  }
+  EXPECT_EQ(row_group_rows, (std::vector<int64_t>{16, 16, 16, kFrames + 1 - 3 * 16}));
+  EXPECT_LT(test.pool.max_memory(), static_cast<int64_t>(80 * kMiB));
 }
 
 }  // namespace
