@@ -34,8 +34,8 @@ struct MergeJob {
 ///
 /// The file is made under an unfinished name; giving it its own is for the caller.
 /// Memory: a page of 8,192 rows as columns, about 400 bytes a row, or of 4 MiB of texts, one part,
-/// and a row group as it is stored, at most 16 MiB of texts. Of a file that is replaced, a page of each
-/// column too. Threads: one.
+/// and a row group as it is stored, at most 16 MiB of texts. Of a file that is replaced, a page of
+/// each column too. Threads: one.
 class FileMerge {
  public:
   struct Inputs {
