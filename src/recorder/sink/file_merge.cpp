@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
+#include "recorder/sink/page_rows.h"
 #include "recorder/sink/row_checksum.h"
 #include "recorder/sink/stream_summary.h"
 #include "storage/parquet_read.h"
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // Where a page ends, and a row group. Part of the format, because they decide about bytes: nothing
-// but the rows may count.
+// but the rows may count (docs/decisions/0020).
 /// As many as most parts have, so that a part is a page.
 constexpr int64_t kPageRows = 8192;
 /// Texts and binary values of a page; ordinary rows have 1 MiB, those of _quarantine may have 1 MiB
@@ -53,7 +54,6 @@ struct FileMerge::State {
   Status take(const fs::path& path, const arrow::Table& read);
   Status check_previous();
   Status add(const arrow::RecordBatch& rows);
-  int64_t rows_for_page(const arrow::RecordBatch& rows, int64_t begin) const;
   int64_t page_rows_max() const { return std::min(kPageRows, row_group_rows - group_rows); }
   Status write_page();
   Status end_row_group();
@@ -70,17 +70,6 @@ Result<PartRange> range_of(const arrow::Table& rows, const fs::path& path) {
   const auto& first = static_cast<const arrow::UInt64Array&>(*chunks.front());
   const auto& last = static_cast<const arrow::UInt64Array&>(*chunks.back());
   return PartRange{first.Value(0), last.Value(last.length() - 1)};
-}
-
-int64_t text_bytes(const arrow::RecordBatch& rows, int64_t begin, int64_t count) {
-  int64_t bytes = 0;
-  for (const auto& column : rows.columns()) {
-    const auto type = column->type_id();
-    if (type != arrow::Type::STRING && type != arrow::Type::BINARY) continue;
-    const auto& texts = static_cast<const arrow::BinaryArray&>(*column);
-    bytes += texts.value_offset(begin + count) - texts.value_offset(begin);
-  }
-  return bytes;
 }
 
 /// Whether they are the same gap, of which the later one may know more.
@@ -155,7 +144,8 @@ Status FileMerge::State::take(const fs::path& path, const arrow::Table& read) {
 
 Status FileMerge::State::add(const arrow::RecordBatch& rows) {
   for (int64_t begin = 0; begin < rows.num_rows();) {
-    const int64_t count = rows_for_page(rows, begin);
+    const int64_t most = std::min(page_rows_max() - page_rows, rows.num_rows() - begin);
+    const int64_t count = rows_that_fill(rows, begin, most, kPageTextBytesMax - page_text_bytes);
     page.push_back(rows.Slice(begin, count));
     page_rows += count;
     page_text_bytes += text_bytes(rows, begin, count);
@@ -164,24 +154,6 @@ Status FileMerge::State::add(const arrow::RecordBatch& rows) {
     if (is_full) TW_TRY(write_page());
   }
   return {};
-}
-
-/// How many of the rows from `begin` on, at least one, belong to the page that is not full yet.
-int64_t FileMerge::State::rows_for_page(const arrow::RecordBatch& rows, int64_t begin) const {
-  int64_t most = std::min(page_rows_max() - page_rows, rows.num_rows() - begin);
-  const int64_t room = kPageTextBytesMax - page_text_bytes;
-  if (text_bytes(rows, begin, most) <= room) return most;
-  // The row that fills it is its last.
-  int64_t least = 1;
-  while (least < most) {
-    const int64_t middle = least + (most - least) / 2;
-    if (text_bytes(rows, begin, middle) >= room) {
-      most = middle;
-    } else {
-      least = middle + 1;
-    }
-  }
-  return least;
 }
 
 Status FileMerge::State::write_page() {

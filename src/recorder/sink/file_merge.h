@@ -33,9 +33,9 @@ struct MergeJob {
 /// the rows, the job and the size of row groups, not on how the rows were cut into parts.
 ///
 /// The file is made under an unfinished name; giving it its own is for the caller.
-/// Memory: a page of 8,192 rows as columns, about 400 bytes a row, or of 4 MiB of texts, one part,
-/// and a row group as it is stored, at most 16 MiB of texts. Of a file that is replaced, a page of
-/// each column too. Threads: one.
+/// Memory: a page of 8,192 rows as columns, about 400 bytes a row, or of 4 MiB of texts and one
+/// row more; one part; and a row group as it is stored, of 16 MiB of texts and one page more. A row
+/// has 16 MiB at the most. Of a file that is replaced, a page of each column too. Threads: one.
 class FileMerge {
  public:
   struct Inputs {
