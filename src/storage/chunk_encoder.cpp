@@ -207,6 +207,8 @@ CodedTexts code_texts(const arrow::BinaryArray& array, ValueInterner& interner) 
 /// Each row its own code, for texts that are stored one by one.
 CodedTexts texts_one_by_one(const arrow::BinaryArray& array) {
   CodedTexts texts;
+  texts.own_codes.reserve(static_cast<size_t>(array.length()));
+  texts.values.reserve(static_cast<size_t>(array.length()));
   for (int64_t row = 0; row < array.length(); ++row) {
     if (array.IsNull(row)) continue;
     texts.own_codes.push_back(static_cast<int32_t>(texts.values.size()));
@@ -219,7 +221,11 @@ CodedTexts texts_one_by_one(const arrow::BinaryArray& array) {
 void set_range(std::span<const std::string_view> texts, parquet::EncodedStatistics& statistics) {
   if (texts.empty()) return;
   const auto [least, most] = std::ranges::minmax(texts);
-  statistics.set_min(std::string(least)).set_max(std::string(most));
+  // So much tells that they are too long.
+  const auto kept = [](std::string_view text) {
+    return std::string(text.substr(0, kStatisticsBytesMax + 1));
+  };
+  statistics.set_min(kept(least)).set_max(kept(most));
 }
 
 template <typename Value>
@@ -332,6 +338,9 @@ arrow::Status ChunkEncoder::append_page(const arrow::Array& array,
                                         PagedChunk& chunk) {
   Chunk page{descriptor, chunk.pages_, {}};
   const auto type = array.type_id();
+  if (type == arrow::Type::DICTIONARY) {
+    return arrow::Status::NotImplemented("pages of a row group are of texts, not of their indices");
+  }
   if (type == arrow::Type::STRING || type == arrow::Type::BINARY) {
     ARROW_RETURN_NOT_OK(
         write_text_page(static_cast<const arrow::BinaryArray&>(array), chunk, page));
@@ -358,6 +367,7 @@ arrow::Status ChunkEncoder::write_text_page(const arrow::BinaryArray& array, Pag
       return write_coded_texts(array, codes, known.size(), page);
     }
     chunk.is_plain_ = true;
+    if (chunk.dictionary_size_ == 0) chunk.texts_ = ValueInterner();
   }
   const CodedTexts texts = texts_one_by_one(array);
   set_range(texts.values, page.info.statistics);
@@ -426,7 +436,7 @@ arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::typ
     const auto count = static_cast<size_t>(rows->length() - rows->null_count());
     ARROW_RETURN_NOT_OK(encode_page(begin, count));
     ARROW_RETURN_NOT_OK(compress_page(compression));
-    ARROW_RETURN_NOT_OK(append_page(
+    ARROW_RETURN_NOT_OK(put_page(
         PageHeader::of_data_page(page_.size(), compressed_.size(), rows->length(), encoding),
         chunk));
     ++chunk.info.data_page_count;
@@ -485,7 +495,7 @@ arrow::Status ChunkEncoder::compress_page(PageCompression compression) {
   return arrow::Status::OK();
 }
 
-arrow::Status ChunkEncoder::append_page(const PageHeader& header, Chunk& chunk) {
+arrow::Status ChunkEncoder::put_page(const PageHeader& header, Chunk& chunk) {
   ARROW_RETURN_NOT_OK(chunk.out.append(header.data(), header.size()));
   ARROW_RETURN_NOT_OK(chunk.out.append(compressed_.data(), compressed_.size()));
   chunk.info.byte_count += static_cast<int64_t>(header.size() + compressed_.size());
@@ -613,8 +623,8 @@ arrow::Status ChunkEncoder::write_dictionary(std::span<const std::string_view> v
   page_.clear();
   for (const std::string_view value : values) ARROW_RETURN_NOT_OK(append_plain(value, page_));
   ARROW_RETURN_NOT_OK(compress_page(PageCompression::kLevel1));
-  ARROW_RETURN_NOT_OK(append_page(
-      PageHeader::of_dictionary(page_.size(), compressed_.size(), values.size()), chunk));
+  ARROW_RETURN_NOT_OK(
+      put_page(PageHeader::of_dictionary(page_.size(), compressed_.size(), values.size()), chunk));
   chunk.info.dictionary_bytes = chunk.info.byte_count;
   return arrow::Status::OK();
 }

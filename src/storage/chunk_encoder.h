@@ -81,7 +81,8 @@ class ChunkEncoder {
                                   const parquet::ColumnDescriptor& descriptor, GrowingBuffer& out);
 
   /// Adds a page of these rows. A chunk of one page has the bytes that encode() makes. Of texts,
-  /// pages with which the dictionary would become too large, and those behind, do without.
+  /// pages with which the dictionary would become too large, and those behind, do without; columns
+  /// of indices have no pages.
   arrow::Status append_page(const arrow::Array& array, const parquet::ColumnDescriptor& descriptor,
                             PagedChunk& chunk);
   /// Appends the chunk, which has a page at the least, to `out`; it must not be used again.
@@ -112,7 +113,7 @@ class ChunkEncoder {
   arrow::Status write_levels(const arrow::Array& array, const Chunk& chunk);
   PageCompression compression_of(parquet::Encoding::type encoding) const;
   arrow::Status compress_page(PageCompression compression);
-  arrow::Status append_page(const PageHeader& header, Chunk& chunk);
+  arrow::Status put_page(const PageHeader& header, Chunk& chunk);
   template <typename Value>
   arrow::Result<std::span<const Value>> dense_values(const arrow::Array& array,
                                                      const Value* values);

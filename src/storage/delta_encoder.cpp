@@ -19,7 +19,7 @@ template <typename Value>
 constexpr size_t kMiniblockValues = sizeof(Value) == 4 ? 32 : 64;
 template <typename Value>
 constexpr size_t kBlockValues = kMiniblocks * kMiniblockValues<Value>;
-/// That are packed at once.
+/// Values that are packed at once.
 constexpr size_t kGroupValues = 32;
 constexpr size_t kVarintBytesMax = 10;
 

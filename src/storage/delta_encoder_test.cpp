@@ -68,6 +68,20 @@ TEST(DeltaEncoder, WritesTheBytesOfTheLibrary) {
   }
 }
 
+TEST(DeltaEncoder, BlocksMayEndAnywhere) {
+  for (const size_t count :
+       {31U, 32U, 33U, 63U, 64U, 65U, 127U, 128U, 129U, 130U, 255U, 256U, 257U, 258U, 512U, 513U}) {
+    SCOPED_TRACE(count);
+    std::mt19937_64 random(count);
+    std::vector<int32_t> narrow(count);
+    std::vector<int64_t> wide(count);
+    for (int32_t& value : narrow) value = static_cast<int32_t>(random());
+    for (int64_t& value : wide) value = static_cast<int64_t>(random());
+    EXPECT_EQ(encode(narrow), encode_by_library<parquet::Int32Type>(narrow));
+    EXPECT_EQ(encode(wide), encode_by_library<parquet::Int64Type>(wide));
+  }
+}
+
 TEST(DeltaEncoder, NothingOneAndTheLimits) {
   using Narrow = std::numeric_limits<int32_t>;
   using Wide = std::numeric_limits<int64_t>;

@@ -106,6 +106,7 @@ Result<ParquetInfo> read_parquet_info(const std::filesystem::path& path, arrow::
 
 struct ParquetBatches::State {
   static constexpr int64_t kBatchesPerRowGroup = 8;
+  static constexpr int64_t kBatchRowsMax = 8192;
 
   Status open_row_group();
 
@@ -118,7 +119,8 @@ struct ParquetBatches::State {
 Status ParquetBatches::State::open_row_group() {
   const auto footer = file->parquet_reader()->metadata()->RowGroup(next_row_group);
   const int64_t rows = std::max<int64_t>(footer->num_rows(), 1);
-  file->set_batch_size((rows + kBatchesPerRowGroup - 1) / kBatchesPerRowGroup);
+  const int64_t eighth = (rows + kBatchesPerRowGroup - 1) / kBatchesPerRowGroup;
+  file->set_batch_size(std::min(eighth, kBatchRowsMax));
   TW_ASSIGN(batches, from_arrow(file->GetRecordBatchReader({next_row_group++}), where));
   return {};
 }

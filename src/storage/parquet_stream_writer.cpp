@@ -102,6 +102,8 @@ Status ParquetStreamWriter::State::write_row_group(int column_count, int64_t row
 }
 
 Status ParquetStreamWriter::State::append_row_group(const arrow::Table& rows) {
+  if (!chunks.empty())
+    return internal_error("{}: a row group begins inside another one", path.string());
   const auto encode = [&](int column) -> arrow::Result<ChunkInfo> {
     ARROW_ASSIGN_OR_RAISE(const auto array, whole_column(rows, column, pool));
     return encoder.encode(*array, *schema->parquet_schema->Column(column), buffer);
@@ -123,6 +125,7 @@ Status ParquetStreamWriter::State::append_page(const arrow::Table& rows) {
 }
 
 Status ParquetStreamWriter::State::end_row_group() {
+  if (chunks.empty()) return internal_error("{}: a row group ends that has no page", path.string());
   const auto encode = [&](int column) {
     return encoder.finish(chunks[static_cast<size_t>(column)],
                           *schema->parquet_schema->Column(column), buffer);
@@ -187,6 +190,8 @@ Result<WrittenFile> ParquetStreamWriter::finish(
     const std::map<std::string, std::string>& metadata) {
   State& state = *state_;
   return catch_parquet(state.path.string(), [&]() -> Result<WrittenFile> {
+    if (!state.chunks.empty())
+      return internal_error("{}: a row group is not ended", state.path.string());
     TW_TRY(state.append_footer(metadata));
     state.footer.reset();
     TW_TRY(sync_file(state.file, state.path));

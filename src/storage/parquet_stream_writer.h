@@ -44,7 +44,9 @@ class ParquetStreamWriter {
   Status append_row_group(const arrow::Table& rows);
 
   /// Adds the rows, whose schema is that given to open(), as one page of each column to a row group
-  /// that ends with end_row_group(): nobody needs all rows of a row group in memory at once.
+  /// that ends with end_row_group(): nobody needs all rows of a row group in memory at once. No
+  /// columns of dictionary indices. kInternal: a row group without a page, or begun inside this
+  /// one.
   Status append_page(const arrow::Table& rows);
   Status end_row_group();
 

@@ -125,6 +125,20 @@ TEST_F(ParquetStreamWriterTest, RowsOfPagesComeBackWithOneDictionaryAndTheRangeO
   EXPECT_EQ(texts->EncodeMax(), "text 6");
 }
 
+TEST_F(ParquetStreamWriterTest, RowGroupsThatAreNotEndedOrHaveNoPageAreRefused) {
+  const auto schema = test_schema();
+  ParquetStreamWriter writer(arrow::default_memory_pool());
+  const auto rows = make_rows(schema, 0, 10);
+  ASSERT_TRUE(writer.open(scratch_.path() / "no page", schema));
+  EXPECT_FALSE(writer.end_row_group());
+  ASSERT_TRUE(writer.open(scratch_.path() / "inside", schema));
+  ASSERT_TRUE(writer.append_page(*rows));
+  EXPECT_FALSE(writer.append_row_group(*rows));
+  ASSERT_TRUE(writer.open(scratch_.path() / "open", schema));
+  ASSERT_TRUE(writer.append_page(*rows));
+  EXPECT_FALSE(writer.finish({}));
+}
+
 /// The dictionary of such a chunk keeps what fitted.
 TEST_F(ParquetStreamWriterTest, TextsThatFillTheDictionaryGoOnWithoutIt) {
   constexpr int64_t kPageRows = 1'000;
@@ -151,7 +165,7 @@ TEST_F(ParquetStreamWriterTest, TextsThatFillTheDictionaryGoOnWithoutIt) {
     const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();
     const auto row_group = footer->RowGroup(0);
     const auto chunk = row_group->ColumnChunk(0);
-    // Three pages of 1,000 texts are too many; the first page of 3,000 is already.
+    // Two pages of 1,000 texts are too many; the first page of 3,000 is already.
     EXPECT_EQ(chunk->has_dictionary_page(), page_rows == kPageRows);
     EXPECT_EQ(chunk->statistics()->EncodeMin(), fmt::format("{:0600}", 0));
     EXPECT_EQ(chunk->statistics()->EncodeMax(), fmt::format("{:0600}", kPages * kPageRows - 1));
