@@ -1,6 +1,7 @@
 #include "pipeline/pnl_fingerprint.h"
 
 #include <algorithm>
+#include <cassert>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -67,6 +68,7 @@ StateFingerprints::StateFingerprints(const DailySummary& summary, const PriceSer
 
 uint64_t StateFingerprints::up_to(Day day) const {
   const auto found = std::ranges::lower_bound(days_, day);
+  assert(found != days_.end() && *found == day);
   const uint64_t parts[] = {rows_up_to_[static_cast<size_t>(found - days_.begin())],
                             closes_fingerprint(prices_, day),
                             static_cast<uint64_t>(int64_t{start_.days_since_epoch})};

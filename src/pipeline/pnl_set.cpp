@@ -133,7 +133,7 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
   std::vector<Day> fingerprint_days = days_;
   if (sources.before) {
     for (const SavedState& saved : sources.before->checkpoint.states) {
-      fingerprint_days.push_back(saved.state.day);
+      if (saved.state.day <= options_.as_of) fingerprint_days.push_back(saved.state.day);
     }
   }
   const StateFingerprints fingerprints(summary, closes, options_, std::move(fingerprint_days));

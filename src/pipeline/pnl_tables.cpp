@@ -161,7 +161,7 @@ class PlainColumn {
   std::shared_ptr<arrow::Buffer> bytes_;
 };
 
-/// In one pass over the lots: they are many, and of the columns' width together.
+/// The numbers in one pass over the lots, which are many.
 TableResult make_fifo_state_table(const DailySummary& summary, const std::vector<OpenLot>& lots,
                                   arrow::MemoryPool* pool) {
   static const auto schema = arrow::schema(

@@ -382,7 +382,7 @@ template <typename Engine>
 SymbolPnl run_accounts(Engine& engine, const DailySummary& summary) {
   SymbolPnl out;
   out.accounts.reserve(summary.brokers.size());
-  out.lots.reserve(summary.row_count());  // a day leaves one lot at the most
+  out.lots.reserve(summary.row_count());  // one a day at the most; what is not used is not touched
   AccountRows rows;
   for (uint32_t broker = 0; broker < summary.brokers.size(); ++broker) {
     rows.broker_index = broker;

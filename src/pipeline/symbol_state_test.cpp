@@ -196,6 +196,18 @@ TEST(StateFingerprints, TellEveryChangeUpToTheDayAndNoneBehindIt) {
   };
   const DailySummary summary = build(3, 30, "9A00", day);
   const uint64_t fingerprint = up_to(summary, day);
+  const auto changed = [&](auto change) {
+    DailySummary other = summary;
+    change(other);
+    return up_to(other, day);
+  };
+  EXPECT_NE(changed([](DailySummary& other) { ++other.buy_shares[0]; }), fingerprint);
+  EXPECT_NE(changed([](DailySummary& other) { ++other.buy_amount[0]; }), fingerprint);
+  EXPECT_NE(changed([](DailySummary& other) { std::swap(other.buy_shares, other.sell_shares); }),
+            fingerprint);
+  EXPECT_NE(changed([](DailySummary& other) { std::swap(other.buy_amount, other.sell_amount); }),
+            fingerprint);
+  EXPECT_NE(changed([](DailySummary& other) { other.broker_index[1] = 0; }), fingerprint);
   EXPECT_NE(up_to(build(4, 30, "9A00", day), day), fingerprint);
   EXPECT_NE(up_to(build(3, 31, "9A00", day), day), fingerprint);
   EXPECT_NE(up_to(build(3, 30, "9a00", day), day), fingerprint);
