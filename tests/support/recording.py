@@ -251,9 +251,16 @@ def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
     return times
 
 
+def before_the_start(out: Path, ledger: Path):
+    """For judge(), where the first run may be killed before its `start` is durable: nothing is known of it then. A second at the most."""
+    begin_ns = read_table(out, "_events")["receive_time"].dt.epoch("ns").min()
+    first_ns = min(entry.sent_ns for entry in read_ledger(ledger))
+    return lambda entry: entry.sent_ns < min(begin_ns, first_ns + 1_000_000_000)
+
+
 def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS, may_be_missing=lambda entry: False,
           connections: dict[str, int] | None = None) -> Counter:
-    """Every published row was sent, none is there twice, and what is missing lies in a recorded gap, or before the recording began.
+    """Every published row was sent, none is there twice, and what is missing lies in a recorded gap.
 
     `may_be_missing` says of a ledger's row (`Sent`) that the rules let it be left out without one; `connections`, which one of the
     recording a venue has, if it is only one: then gaps of others are none of its.
@@ -263,8 +270,6 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
     assert rows.select(pl.struct("lsn", "frame_index").is_duplicated().any()).item() is False, "a key is there twice"
     recorded = rows_by_venue(rows)
     sent = read_ledger(ledger)
-    # Of a first run that was killed before its `start` was durable, nothing is known.
-    begin_ns = read_table(out, "_events")["receive_time"].dt.epoch("ns").min()
     counts = Counter(rows=rows.height, sent=len(sent))
     for venue in VENUES:
         mine = [entry for entry in sent if entry.venue == venue]
@@ -283,7 +288,7 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
         number = (connections or {}).get(venue)
         gaps = {sampled: gap_times(out, venue, number, sampled) + switches for sampled in (True, False)}
         removed = removals(out, venue)
-        missing = [entry for entry in mine if entry.row not in recorded[venue] and entry.sent_ns >= begin_ns]
+        missing = [entry for entry in mine if entry.row not in recorded[venue]]
         counts["missing"] += len(missing)
         for entry in missing:
             own = [*gaps[is_sampled(venue, entry.row[0])], *removed.get(entry.row[1], [])]
