@@ -45,7 +45,8 @@ def record_with_slow_output(folder: Path, seconds: float, rate: str, symbols: in
     disk = SlowDisk(folder / "out", folder)
     with Exchanges(folder, "--symbols", symbols, "--rate", rate) as exchanges:
         with Recording(folder, exchanges.feeds, env=disk.env, output=output) as recording:
-            recording.wait_live(len(VENUES), events=1000)
+            # With many symbols a venue takes more than one.
+            recording.wait_for(lambda r: r.status()["connected"] == r.status()["connections"] >= len(VENUES) and r.status()["events"] > 1000)
             time.sleep(5)
             before_mib = resident_mib(recording.process.pid)
             disk.set(NEARLY_NOTHING)
