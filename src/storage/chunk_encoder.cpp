@@ -18,6 +18,7 @@
 #include "storage/index_encoder.h"
 #include "storage/value_interner.h"
 #include "storage/value_range.h"
+#include "storage/varint.h"
 
 namespace tapeworks {
 
@@ -70,9 +71,8 @@ class PageHeader {
   void put(uint8_t byte) { bytes_[size_++] = byte; }
   void put_field(int64_t value) {
     put(0x15);  // the next field, an i32
-    auto bits = static_cast<uint64_t>(value) << 1;
-    for (; bits >= 0x80; bits >>= 7) put(static_cast<uint8_t>(bits | 0x80));
-    put(static_cast<uint8_t>(bits));
+    const uint8_t* const end = put_varint(bytes_.data() + size_, static_cast<uint64_t>(value) << 1);
+    size_ = static_cast<size_t>(end - bytes_.data());
   }
 
   std::array<uint8_t, 64> bytes_{};

@@ -92,6 +92,18 @@ TEST_F(ParquetStreamWriterTest, ARowGroupOfOnePageHasTheBytesOfThatRowGroup) {
             read_text_file(scratch_.path() / "whole").value());
 }
 
+/// Ends the row group and the file, which then has the rows of `expected`. Returns its footer.
+std::shared_ptr<parquet::FileMetaData> finish_and_read(ParquetStreamWriter& writer,
+                                                       const std::filesystem::path& path,
+                                                       const arrow::Table& expected) {
+  EXPECT_TRUE(writer.end_row_group());
+  EXPECT_TRUE(writer.finish({}));
+  const auto back = read_parquet(path, {}, arrow::default_memory_pool());
+  EXPECT_TRUE(back) << (back ? "" : back.error().message);
+  EXPECT_TRUE(back && (*back)->Equals(expected));
+  return parquet::ParquetFileReader::OpenFile(path.string())->metadata();
+}
+
 TEST_F(ParquetStreamWriterTest, RowsOfPagesComeBackWithOneDictionaryAndTheRangeOfAll) {
   const auto schema = test_schema();
   ParquetStreamWriter writer(arrow::default_memory_pool());
@@ -101,12 +113,7 @@ TEST_F(ParquetStreamWriterTest, RowsOfPagesComeBackWithOneDictionaryAndTheRangeO
   for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 3}, {3, 700}, {703, 1'297}}) {
     ASSERT_TRUE(writer.append_page(*expected->Slice(first, count)));
   }
-  ASSERT_TRUE(writer.end_row_group());
-  ASSERT_TRUE(writer.finish({}));
-  const auto back = read_parquet(path, {}, arrow::default_memory_pool());
-  ASSERT_TRUE(back) << back.error().message;
-  EXPECT_TRUE((*back)->Equals(*expected));
-  const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();
+  const auto footer = finish_and_read(writer, path, *expected);
   const auto row_group = footer->RowGroup(0);
   ASSERT_EQ(row_group->num_rows(), 2'000);
   const auto numbers = row_group->ColumnChunk(0)->statistics();
@@ -157,12 +164,7 @@ TEST_F(ParquetStreamWriterTest, TextsThatFillTheDictionaryGoOnWithoutIt) {
     for (int64_t row = 0; row < expected->num_rows(); row += page_rows) {
       ASSERT_TRUE(writer.append_page(*expected->Slice(row, page_rows)));
     }
-    ASSERT_TRUE(writer.end_row_group());
-    ASSERT_TRUE(writer.finish({}));
-    const auto back = read_parquet(path, {}, arrow::default_memory_pool());
-    ASSERT_TRUE(back) << back.error().message;
-    EXPECT_TRUE((*back)->Equals(*expected));
-    const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();
+    const auto footer = finish_and_read(writer, path, *expected);
     const auto row_group = footer->RowGroup(0);
     const auto chunk = row_group->ColumnChunk(0);
     // Two pages of 1,000 texts are too many; the first page of 3,000 is already.
