@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,12 @@ struct DailySummary {
   std::vector<double> sell_amount;  ///< likewise
 
   size_t row_count() const { return date.size(); }
+
+  /// Where the rows of the broker at `row` end.
+  size_t end_of_broker(size_t row) const {
+    const auto rest = std::span(broker_index).subspan(row);
+    return row + static_cast<size_t>(std::ranges::upper_bound(rest, rest.front()) - rest.begin());
+  }
 
   void reserve_rows(size_t count) {
     broker_index.reserve(count);

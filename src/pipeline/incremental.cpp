@@ -238,12 +238,6 @@ class RowJoiner {
   DailySummary joined_;
 };
 
-/// Where the rows of the broker at `row` end.
-size_t end_of_broker(const DailySummary& summary, size_t row) {
-  const auto rest = std::span(summary.broker_index).subspan(row);
-  return row + static_cast<size_t>(std::ranges::upper_bound(rest, rest.front()) - rest.begin());
-}
-
 /// `old` without its rows of `days`, and the rows of `fresh`, which are all of these days. Most
 /// days are newer than most rows, so a broker's rows are mostly copied in one piece.
 DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
@@ -259,8 +253,8 @@ DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
     const bool takes_old = old_text && (!fresh_text || *old_text <= *fresh_text);
     const bool takes_fresh = fresh_text && (!old_text || *fresh_text <= *old_text);
     const std::string& text = takes_old ? *old_text : *fresh_text;
-    const size_t end = takes_old ? end_of_broker(old, row) : row;
-    const size_t fresh_end = takes_fresh ? end_of_broker(fresh, next) : next;
+    const size_t end = takes_old ? old.end_of_broker(row) : row;
+    const size_t fresh_end = takes_fresh ? fresh.end_of_broker(next) : next;
     while (row < end) {
       const auto dates = std::span(old.date).subspan(row, end - row);
       const auto position_of = [&](Day day) {

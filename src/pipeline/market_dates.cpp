@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <vector>
 
 #include "base/messages.h"
+#include "pipeline/symbol_days.h"
 
 namespace tapeworks {
 namespace {
@@ -16,23 +16,11 @@ constexpr double kDatesWithoutCloseWarned = 0.01;
 }  // namespace
 
 void MarketDates::add(const DailySummary& summary) {
-  if (summary.date.empty()) return;
-  // A null date, the least of all, is no date to miss a close on.
-  Day first{std::numeric_limits<int32_t>::max()};
-  Day last = kNullDay;
-  for (const Day day : summary.date) {
-    first = std::min(first, day == kNullDay ? first : day);
-    last = std::max(last, day);
-  }
-  if (last == kNullDay) return;
-  const int64_t base = first.days_since_epoch;
-  std::vector<uint8_t> seen(static_cast<size_t>(last.days_since_epoch - base) + 1);
-  for (const Day day : summary.date) {
-    if (day != kNullDay) seen[static_cast<size_t>(day.days_since_epoch - base)] = 1;
-  }
+  const TradeDates dates(summary, Day{std::numeric_limits<int32_t>::max()});
   const std::scoped_lock lock(mutex_);
-  for (size_t i = 0; i < seen.size(); ++i) {
-    if (seen[i] != 0) days_.insert(Day{first.days_since_epoch + static_cast<int32_t>(i)});
+  for (const Day day : dates.dates()) {
+    // A null date is no date to miss a close on.
+    if (day != kNullDay) days_.insert(day);
   }
 }
 

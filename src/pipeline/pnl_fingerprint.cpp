@@ -47,15 +47,10 @@ StateFingerprints::StateFingerprints(const DailySummary& summary, const PriceSer
   days_.erase(std::ranges::unique(days_).begin(), days_.end());
   rows_up_to_.assign(days_.size(), kPnlRulesVersion);
   for (size_t begin = 0; begin < summary.row_count();) {
-    const uint32_t broker = summary.broker_index[begin];
-    const auto same = std::span(summary.broker_index).subspan(begin);
-    const size_t end =
-        begin + static_cast<size_t>(
-                    std::ranges::find_if(same, [&](uint32_t other) { return other != broker; }) -
-                    same.begin());
-    const uint64_t broker_hash = hash_text(summary.brokers[broker]);
+    const size_t end = summary.end_of_broker(begin);
+    const auto dates = std::span(summary.date).subspan(begin, end - begin);
+    const uint64_t broker_hash = hash_text(summary.brokers[summary.broker_index[begin]]);
     for (size_t i = 0; i < days_.size(); ++i) {
-      const auto dates = std::span(summary.date).subspan(begin, end - begin);
       const auto after = std::ranges::upper_bound(dates, days_[i]);
       if (after == dates.begin()) continue;
       const size_t day_end = begin + static_cast<size_t>(after - dates.begin());

@@ -36,13 +36,39 @@ constexpr size_t kCompatMoneyColumns = 6;
 
 using ArrayResult = arrow::Result<std::shared_ptr<arrow::Array>>;
 
+/// An array that is written value by value, by its position.
+template <typename ArrowType>
+class PlainColumn {
+ public:
+  using Value = typename ArrowType::c_type;
+
+  static arrow::Result<PlainColumn> make(size_t length, arrow::MemoryPool* pool) {
+    PlainColumn made;
+    made.length_ = static_cast<int64_t>(length);
+    ARROW_ASSIGN_OR_RAISE(
+        made.bytes_, arrow::AllocateBuffer(static_cast<int64_t>(length * sizeof(Value)), pool));
+    return made;
+  }
+
+  Value* values() { return reinterpret_cast<Value*>(bytes_->mutable_data()); }
+  std::shared_ptr<arrow::Array> take() && {
+    const auto type = arrow::TypeTraits<ArrowType>::type_singleton();
+    return arrow::MakeArray(
+        arrow::ArrayData::Make(type, length_, {nullptr, std::move(bytes_)}, /*null_count=*/0));
+  }
+
+ private:
+  int64_t length_ = 0;
+  std::shared_ptr<arrow::Buffer> bytes_;
+};
+
 /// One array with a value per row, made by a function of the row.
-template <typename Builder, typename Row, typename ValueOf>
+template <typename ArrowType, typename Row, typename ValueOf>
 ArrayResult column(const std::vector<Row>& rows, arrow::MemoryPool* pool, ValueOf value_of) {
-  Builder builder(pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(rows.size())));
-  for (const Row& row : rows) builder.UnsafeAppend(value_of(row));
-  return builder.Finish();
+  ARROW_ASSIGN_OR_RAISE(auto made, PlainColumn<ArrowType>::make(rows.size(), pool));
+  auto* const values = made.values();
+  for (size_t row = 0; row < rows.size(); ++row) values[row] = value_of(rows[row]);
+  return std::move(made).take();
 }
 
 template <typename Row>
@@ -122,44 +148,18 @@ TableResult make_pnl_table(const DailySummary& summary, const SymbolPnl& pnl, Mo
   for (const AccountPnl* account : ranked) brokers.push_back({account->broker_index});
   arrow::ArrayVector arrays(2);
   uint32_t rank = 0;
-  ARROW_ASSIGN_OR_RAISE(arrays[0], column<arrow::UInt32Builder>(
+  ARROW_ASSIGN_OR_RAISE(arrays[0], column<arrow::UInt32Type>(
                                        ranked, pool, [&](const AccountPnl*) { return ++rank; }));
   ARROW_ASSIGN_OR_RAISE(arrays[1], broker_column(summary, brokers, pool));
   for (const MoneyColumn& money : money_columns(mode)) {
-    ARROW_ASSIGN_OR_RAISE(
-        auto array, column<arrow::DoubleBuilder>(ranked, pool, [&](const AccountPnl* account) {
-          return account->*money.value;
-        }));
+    ARROW_ASSIGN_OR_RAISE(auto array,
+                          column<arrow::DoubleType>(ranked, pool, [&](const AccountPnl* account) {
+                            return account->*money.value;
+                          }));
     arrays.push_back(std::move(array));
   }
   return arrow::Table::Make(pnl_schema(mode), std::move(arrays));
 }
-
-/// An array that is written value by value, by its position.
-template <typename ArrowType>
-class PlainColumn {
- public:
-  using Value = typename ArrowType::c_type;
-
-  static arrow::Result<PlainColumn> make(size_t length, arrow::MemoryPool* pool) {
-    PlainColumn made;
-    made.length_ = static_cast<int64_t>(length);
-    ARROW_ASSIGN_OR_RAISE(
-        made.bytes_, arrow::AllocateBuffer(static_cast<int64_t>(length * sizeof(Value)), pool));
-    return made;
-  }
-
-  Value* values() { return reinterpret_cast<Value*>(bytes_->mutable_data()); }
-  std::shared_ptr<arrow::Array> take() && {
-    const auto type = arrow::TypeTraits<ArrowType>::type_singleton();
-    return arrow::MakeArray(
-        arrow::ArrayData::Make(type, length_, {nullptr, std::move(bytes_)}, /*null_count=*/0));
-  }
-
- private:
-  int64_t length_ = 0;
-  std::shared_ptr<arrow::Buffer> bytes_;
-};
 
 /// The numbers in one pass over the lots, which are many.
 TableResult make_fifo_state_table(const DailySummary& summary, const std::vector<OpenLot>& lots,
@@ -195,14 +195,14 @@ TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<
                      arrow::field("realized_pnl", arrow::float64()),
                      arrow::field("unrealized_pnl", arrow::float64())});
   ARROW_ASSIGN_OR_RAISE(auto broker, broker_column(summary, rows, pool));
+  ARROW_ASSIGN_OR_RAISE(auto date, column<arrow::Date32Type>(rows, pool, [](const DailyPnl& row) {
+                          return row.date.days_since_epoch;
+                        }));
   ARROW_ASSIGN_OR_RAISE(
-      auto date, column<arrow::Date32Builder>(
-                     rows, pool, [](const DailyPnl& row) { return row.date.days_since_epoch; }));
-  ARROW_ASSIGN_OR_RAISE(auto realized,
-                        column<arrow::DoubleBuilder>(
-                            rows, pool, [](const DailyPnl& row) { return row.realized_pnl; }));
+      auto realized,
+      column<arrow::DoubleType>(rows, pool, [](const DailyPnl& row) { return row.realized_pnl; }));
   ARROW_ASSIGN_OR_RAISE(auto unrealized,
-                        column<arrow::DoubleBuilder>(
+                        column<arrow::DoubleType>(
                             rows, pool, [](const DailyPnl& row) { return row.unrealized_pnl; }));
   return arrow::Table::Make(schema, {broker, date, realized, unrealized});
 }
@@ -217,17 +217,17 @@ TableResult make_position_ledger_table(const DailySummary& summary,
        arrow::field("sell_amount", arrow::float64())});
   arrow::ArrayVector arrays(3);
   ARROW_ASSIGN_OR_RAISE(arrays[0], broker_column(summary, rows, pool));
-  ARROW_ASSIGN_OR_RAISE(
-      arrays[1], column<arrow::Date32Builder>(
-                     rows, pool, [](const LedgerRow& row) { return row.date.days_since_epoch; }));
-  ARROW_ASSIGN_OR_RAISE(
-      arrays[2],
-      column<arrow::Int64Builder>(rows, pool, [](const LedgerRow& row) { return row.position; }));
+  ARROW_ASSIGN_OR_RAISE(arrays[1], column<arrow::Date32Type>(rows, pool, [](const LedgerRow& row) {
+                          return row.date.days_since_epoch;
+                        }));
+  ARROW_ASSIGN_OR_RAISE(arrays[2], column<arrow::Int64Type>(rows, pool, [](const LedgerRow& row) {
+                          return row.position;
+                        }));
   for (double LedgerRow::* const value : {&LedgerRow::cost, &LedgerRow::realized_pnl,
                                           &LedgerRow::buy_amount, &LedgerRow::sell_amount}) {
     ARROW_ASSIGN_OR_RAISE(
         auto array,
-        column<arrow::DoubleBuilder>(rows, pool, [=](const LedgerRow& row) { return row.*value; }));
+        column<arrow::DoubleType>(rows, pool, [=](const LedgerRow& row) { return row.*value; }));
     arrays.push_back(std::move(array));
   }
   return arrow::Table::Make(schema, std::move(arrays));

@@ -47,10 +47,7 @@ void append_pieces(const DailySummary& summary, const BrokerMergers& mergers, si
 std::vector<Piece> pieces_of(const DailySummary& summary, const BrokerMergers& mergers) {
   std::vector<Piece> pieces;
   for (size_t begin = 0; begin < summary.row_count();) {
-    size_t end = begin + 1;
-    while (end < summary.row_count() && summary.broker_index[end] == summary.broker_index[begin]) {
-      ++end;
-    }
+    const size_t end = summary.end_of_broker(begin);
     append_pieces(summary, mergers, begin, end, pieces);
     begin = end;
   }
