@@ -58,8 +58,12 @@ class LoadJudge:
 
     def judge_venue(self, venue: str, counts: Counter) -> None:
         self.db.execute("CREATE OR REPLACE TEMP TABLE mine AS SELECT * FROM sent WHERE venue = ? AND kind IN ('event', 'repeat')", [venue])
+        # The copies behind the one that a connection begins with: recording.copies_behind_a_begin().
         self.db.execute("""CREATE OR REPLACE TEMP TABLE allowed AS
-            SELECT row_hash, max(copies) AS copies FROM (SELECT connection, row_hash, count(*) AS copies FROM mine GROUP BY ALL) GROUP BY row_hash""")
+            WITH begins AS (SELECT connection, arg_min(row_hash, sent_time) AS row_hash FROM mine GROUP BY connection, stream, symbol),
+                 copies AS (SELECT connection, row_hash, count(*) AS copies FROM mine GROUP BY ALL)
+            SELECT row_hash, max(copies) + if(count(*) > 1, coalesce(max(copies - 1) FILTER (begins.row_hash IS NOT NULL), 0), 0) AS copies
+            FROM copies LEFT JOIN begins USING (connection, row_hash) GROUP BY row_hash""")
         self.db.execute("""CREATE OR REPLACE TEMP TABLE found AS
             SELECT row_hash, any_value(stream) AS stream, any_value(symbol) AS symbol, min(lsn) AS lsn, min(receive_ns) AS receive_ns, count(*) AS copies
             FROM recorded WHERE exchange = ? AND market = ? AND transport = ? GROUP BY row_hash""", list(VENUES[venue]))
