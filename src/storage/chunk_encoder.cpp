@@ -393,6 +393,12 @@ arrow::Result<ChunkInfo> ChunkEncoder::finish(PagedChunk& chunk,
   return info;
 }
 
+void ChunkEncoder::give_back(size_t kept_bytes_max) {
+  page_.give_back(kept_bytes_max);
+  compressed_.give_back(kept_bytes_max);
+  dense_.give_back(kept_bytes_max);
+}
+
 arrow::Status ChunkEncoder::write_chunk(const arrow::Array& array, Chunk& chunk) {
   switch (array.type_id()) {
     case arrow::Type::DICTIONARY:

@@ -89,6 +89,9 @@ class ChunkEncoder {
   arrow::Result<ChunkInfo> finish(PagedChunk& chunk, const parquet::ColumnDescriptor& descriptor,
                                   GrowingBuffer& out);
 
+  /// Gives back buffers that an unusually large page has made larger than `kept_bytes_max`.
+  void give_back(size_t kept_bytes_max);
+
  private:
   /// The chunk being written.
   struct Chunk {

@@ -11,7 +11,7 @@
 
 namespace tapeworks {
 
-/// Bytes that grow and are kept for the next use.
+/// Bytes that grow and are kept for the next use, until they are given back.
 class GrowingBuffer {
  public:
   explicit GrowingBuffer(arrow::MemoryPool* pool) : pool_(pool) {}
@@ -20,6 +20,14 @@ class GrowingBuffer {
   uint8_t* data() { return buffer_ == nullptr ? nullptr : buffer_->mutable_data(); }
   void clear() { size_ = 0; }
   void set_size(size_t size) { size_ = size; }
+
+  /// Forgets the content, and gives the memory back if it is more than `kept_bytes_max`.
+  void give_back(size_t kept_bytes_max) {
+    clear();
+    if (buffer_ != nullptr && static_cast<size_t>(buffer_->capacity()) > kept_bytes_max) {
+      buffer_.reset();
+    }
+  }
 
   /// Room for `bytes` more behind the content; returns where they begin.
   arrow::Result<uint8_t*> room(size_t bytes) {

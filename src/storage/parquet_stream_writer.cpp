@@ -19,6 +19,12 @@
 #include "storage/posix_file.h"
 
 namespace tapeworks {
+namespace {
+
+/// Of each buffer that is kept for the next file.
+constexpr size_t kKeptBytesMax = size_t{1} << 20;
+
+}  // namespace
 
 struct ParquetStreamWriter::State {
   explicit State(arrow::MemoryPool* memory_pool)
@@ -194,6 +200,8 @@ Result<WrittenFile> ParquetStreamWriter::finish(
       return internal_error("{}: a row group is not ended", state.path.string());
     TW_TRY(state.append_footer(metadata));
     state.footer.reset();
+    state.encoder.give_back(kKeptBytesMax);
+    state.buffer.give_back(kKeptBytesMax);
     TW_TRY(sync_file(state.file, state.path));
     TW_TRY(state.file.close(state.path));
     state.written.xxh3 = XXH3_64bits_digest(&state.hash);

@@ -24,7 +24,7 @@ struct WrittenFile {
 /// and metadata.
 ///
 /// Memory: one encoded column chunk, or where rows come in pages an encoded row group, and buffers
-///   that are kept for the next file.
+///   of a page, of which up to 1 MiB each is kept for the next file.
 /// Durability: when finish() has returned ok, the content survives a power cut. Giving the file its
 ///   final name is for the caller; this class neither renames nor removes.
 /// Failure: after an error the file is unfinished and stays where it is; open() begins another one.

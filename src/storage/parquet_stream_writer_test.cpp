@@ -193,6 +193,26 @@ TEST_F(ParquetStreamWriterTest, AWriterMakesOneFileAfterTheOther) {
   }
 }
 
+TEST_F(ParquetStreamWriterTest, WhatAnUnusuallyLargePageTookIsGivenBack) {
+  const auto schema = arrow::schema({arrow::field("text", arrow::utf8())});
+  arrow::MemoryPool* const pool = arrow::default_memory_pool();
+  const int64_t before = pool->bytes_allocated();
+  ParquetStreamWriter writer(pool);
+  ASSERT_TRUE(writer.open(scratch_.path() / "a.parquet", schema));
+  {
+    arrow::StringBuilder texts;
+    for (char letter = 'a'; letter <= 'z'; ++letter) {
+      ASSERT_TRUE(texts.Append(std::string(size_t{1} << 20, letter)).ok());
+    }
+    const auto rows = arrow::Table::Make(schema, {texts.Finish().ValueOrDie()});
+    ASSERT_TRUE(writer.append_page(*rows));
+    ASSERT_TRUE(writer.end_row_group());
+  }
+  EXPECT_GT(pool->bytes_allocated() - before, 26 << 20);
+  ASSERT_TRUE(writer.finish({}));
+  EXPECT_LT(pool->bytes_allocated() - before, 4 << 20);
+}
+
 TEST_F(ParquetStreamWriterTest, AFileThatExistsIsNotOverwritten) {
   const auto path = scratch_.path() / "there";
   ASSERT_TRUE(write_synced_file(path, "text"));
