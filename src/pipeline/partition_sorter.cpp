@@ -13,8 +13,8 @@ namespace tapeworks {
 namespace {
 
 constexpr uint32_t kNoPosition = ~uint32_t{0};
-/// How far ahead of the group being summed its records are fetched into the cache.
-constexpr size_t kPrefetchDistance = 16;
+/// How far ahead of the group being summed records are fetched into the cache.
+constexpr size_t kPrefetchDistance = 24;
 
 /// A sum that left 64 bits must not come back into 32 bits by wrapping around.
 int64_t add_saturated(int64_t a, int64_t b) {
@@ -80,6 +80,7 @@ void PartitionSorter::make_room(uint64_t record_count) {
   wide_rows_.clear();
   record_count_ = 0;
   next_key_ = 0;
+  fetched_ = 0;
 }
 
 void PartitionSorter::release_memory() {
@@ -200,8 +201,9 @@ Status PartitionSorter::append_rows(size_t position, DailySummary& summary) {
     const uint64_t key = keys_[next_key_].key;
     const uint64_t account = key >> order_.day_bits;
     if (account >> order_.broker_bits != position) break;
-    if (next_key_ + kPrefetchDistance < keys_.size()) {
-      __builtin_prefetch(&records_[keys_[next_key_ + kPrefetchDistance].index]);
+    const size_t fetched_until = std::min(next_key_ + kPrefetchDistance, keys_.size());
+    for (; fetched_ < fetched_until; ++fetched_) {
+      __builtin_prefetch(&records_[keys_[fetched_].index]);
     }
     if (account != last_account) {
       const uint32_t broker = order_.broker_by_rank[account & broker_mask];

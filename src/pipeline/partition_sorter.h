@@ -120,6 +120,7 @@ class PartitionSorter {
   size_t record_count_ = 0;
   std::span<KeyedIndex> keys_;  // sorted, one a record
   size_t next_key_ = 0;
+  size_t fetched_ = 0;  // the records of so many keys are in the cache, or on their way
   std::vector<Sums> aside_;
   std::unordered_map<uint32_t, WideRow> wide_rows_;  // by record
   std::vector<double> scale_;  // by trailing zeros: what one such unit is worth; empty for 10^-12
