@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cmath>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -61,11 +62,20 @@ TEST(DoubleDouble, KeepsWhatADoubleLoses) {
   sum.add(1e16);
   for (int i = 0; i < 1000; ++i) sum.add(0.1);
   sum.add(-1e16);
-  EXPECT_NEAR(sum.value(), 100.0, 1e-12);
+  EXPECT_NEAR(sum.value(), 100.0, 1e-11);
   DoubleDouble product;
   product.add_product(1e8 + 1, 1e8 + 1);
   product.add(-1e16);
   EXPECT_EQ(product.value(), 2e8 + 1);
+}
+
+TEST(DoubleDouble, InfinitiesAndNansStayWhatTheyAre) {
+  DoubleDouble sum;
+  sum.add(HUGE_VAL);
+  sum.add(-1.0);
+  EXPECT_EQ(sum.value(), HUGE_VAL);
+  sum.add(-HUGE_VAL);
+  EXPECT_TRUE(std::isnan(sum.value()));
 }
 
 TEST(PrintableText, KeepsLettersAndEscapesEverythingElse) {

@@ -4,9 +4,14 @@
 
 namespace tapeworks {
 
-/// A sum kept as the unevaluated pair high + low, about 106 bits. Adding is error-free up to the
-/// rounding of the low part (Knuth's two-sum; Dekker 1971), so a long sum in a fixed order is as
-/// good as exact, and both halves can be stored and resumed.
+/// A sum kept as the unevaluated pair high + low: the plain sum in floating point, and beside it
+/// the sum of all that rounding took from it (Knuth's two-sum; Ogita, Rump and Oishi, "Accurate sum
+/// and dot product", 2005). A long sum in a fixed order is as good as one in twice the precision,
+/// both halves can be stored and resumed, and no step waits longer for the one before than in a
+/// plain sum.
+///
+/// The pair is not normalised: low may reach into the bits of high. Where high is infinite or no
+/// number, low means nothing.
 struct DoubleDouble {
   double high = 0;
   double low = 0;
@@ -14,31 +19,23 @@ struct DoubleDouble {
   void add(double term) {
     const double sum = high + term;
     const double virtual_term = sum - high;
-    const double error = (high - (sum - virtual_term)) + (term - virtual_term);
-    renormalize(sum, low + error);
+    low += (high - (sum - virtual_term)) + (term - virtual_term);
+    high = sum;
   }
 
   void add(const DoubleDouble& other) {
     add(other.high);
-    renormalize(high, low + other.low);
+    low += other.low;
   }
 
   /// Adds a * b with the rounding error of the product (exact by fused multiply-add).
   void add_product(double a, double b) {
     const double product = a * b;
-    const double error = std::fma(a, b, -product);
+    low += std::fma(a, b, -product);
     add(product);
-    renormalize(high, low + error);
   }
 
-  double value() const { return high + low; }
-
- private:
-  void renormalize(double sum, double error) {
-    high = sum + error;
-    // An infinity or NaN has no error term; inf - inf would make one.
-    low = std::isfinite(high) ? error - (high - sum) : 0;
-  }
+  double value() const { return std::isfinite(high) ? high + low : high; }
 };
 
 }  // namespace tapeworks

@@ -12,7 +12,7 @@ namespace tapeworks {
 
 /// Raised when the same rows, closes and options give other states or tables of P&L than before: it
 /// is part of every fingerprint, so nothing that was computed by other rules is gone on from.
-inline constexpr uint32_t kPnlRulesVersion = 3;
+inline constexpr uint32_t kPnlRulesVersion = 4;
 
 /// XXH3-64 over the closes of a symbol up to a day.
 uint64_t closes_fingerprint(const PriceSeries& prices, Day last);

@@ -34,13 +34,7 @@ class MoneySum {
  public:
   explicit MoneySum(Mode mode) : plain_(is_compat(mode)) {}
 
-  void add(double term) {
-    if (plain_) {
-      sum_.high += term;
-    } else {
-      sum_.add(term);
-    }
-  }
+  void add(double term) { sum_.add(term); }
   double value() const { return plain_ ? sum_.high : sum_.value(); }
 
  private:

@@ -1,7 +1,6 @@
 #include "pipeline/summary_merge.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -54,23 +53,10 @@ std::vector<Piece> pieces_of(const DailySummary& summary, const BrokerMergers& m
   return pieces;
 }
 
-/// A sum of amounts. Where one is infinite or no number, as compat modes let in, there is no error
-/// to keep, only a NaN that would stand for it.
-class AmountSum {
- public:
-  void add(double amount) {
-    plain_ += amount;
-    exact_.add(amount);
-  }
-  double rounded(AmountWidth width) const {
-    const double sum = std::isfinite(plain_) ? exact_.value() : plain_;
-    return width == AmountWidth::kFloat32 ? static_cast<double>(static_cast<float>(sum)) : sum;
-  }
-
- private:
-  double plain_ = 0;
-  DoubleDouble exact_;
-};
+double rounded(const DoubleDouble& sum, AmountWidth width) {
+  const double value = sum.value();
+  return width == AmountWidth::kFloat32 ? static_cast<double>(static_cast<float>(value)) : value;
+}
 
 class Merger {
  public:
@@ -126,8 +112,8 @@ class Merger {
     }
     int64_t buy_shares = 0;
     int64_t sell_shares = 0;
-    AmountSum buy_amount;
-    AmountSum sell_amount;
+    DoubleDouble buy_amount;
+    DoubleDouble sell_amount;
     for (const size_t row : rows) {
       buy_shares += in_.buy_shares[row];
       sell_shares += in_.sell_shares[row];
@@ -146,7 +132,7 @@ class Merger {
           in_.symbol, out_.brokers.back(), to_string(date), shares);
     }
     append(date, static_cast<int32_t>(buy_shares), static_cast<int32_t>(sell_shares),
-           buy_amount.rounded(amounts_), sell_amount.rounded(amounts_));
+           rounded(buy_amount, amounts_), rounded(sell_amount, amounts_));
     return {};
   }
 
