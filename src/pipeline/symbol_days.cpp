@@ -113,9 +113,13 @@ double last_close(const PriceSeries& closes, Day day, bool inclusive) {
 
 TradeDates::TradeDates(const DailySummary& summary, Day last) {
   if (summary.date.empty()) return;
-  const auto [first, newest] = std::minmax_element(summary.date.begin(), summary.date.end());
-  first_ = *first;
-  last = std::min(last, *newest);
+  first_ = summary.date[0];
+  Day newest = first_;
+  for (const Day day : summary.date) {
+    first_ = std::min(first_, day);
+    newest = std::max(newest, day);
+  }
+  last = std::min(last, newest);
   if (last < first_) return;
   const int64_t span = int64_t{last.days_since_epoch} - first_.days_since_epoch + 1;
   if (span > kTableDaysMax) {
