@@ -6,8 +6,12 @@
 #include <string_view>
 #include <utility>
 
-#define XXH_INLINE_ALL
+// Every column of every account is hashed, so the widest vectors that the machine has are worth it.
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>
+#else
 #include <xxhash.h>
+#endif
 
 namespace tapeworks {
 namespace {
