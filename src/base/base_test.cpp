@@ -69,6 +69,20 @@ TEST(DoubleDouble, KeepsWhatADoubleLoses) {
   EXPECT_EQ(product.value(), 2e8 + 1);
 }
 
+// Rankings of compat modes take it.
+TEST(DoubleDouble, HighIsThePlainSum) {
+  std::mt19937_64 random(7);
+  std::uniform_real_distribution<double> term(-1e9, 1e9);
+  double plain = 0;
+  DoubleDouble sum;
+  for (int i = 0; i < 1000; ++i) {
+    const double each = term(random);
+    plain += each;
+    sum.add(each);
+  }
+  EXPECT_EQ(sum.high, plain);
+}
+
 TEST(DoubleDouble, InfinitiesAndNansStayWhatTheyAre) {
   DoubleDouble sum;
   sum.add(HUGE_VAL);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -117,24 +116,10 @@ struct OpenPosition {
   bool is_long = true;
 
   explicit OpenPosition(const FifoLots& lots) : is_long(lots.is_long()) {
-    // A dot product with the errors of its products and sums added up beside it: as exact as
-    // DoubleDouble::add_product(), but steps do not wait for each other, which daily rows need.
-    double high = 0;
-    double low = 0;
     for (const Lot& lot : lots.open()) {
-      const double lot_shares = static_cast<double>(lot.shares);
-      const double product = lot_shares * lot.cost_per_share;
-      const double product_error = std::fma(lot_shares, lot.cost_per_share, -product);
-      const double sum = high + product;
-      const double virtual_product = sum - high;
-      const double sum_error = (high - (sum - virtual_product)) + (product - virtual_product);
-      high = sum;
-      low += product_error + sum_error;
+      cost.add_product(static_cast<double>(lot.shares), lot.cost_per_share);
       shares += lot.shares;
     }
-    cost.add(high);
-    // An infinite sum has no error, only a NaN that stands for it.
-    if (std::isfinite(high)) cost.add(low);
   }
 
   /// The gain at `price`, rounded once.

@@ -30,7 +30,7 @@ double reference_timing_score(std::span<const int64_t> net_shares, std::span<con
 DoubleDouble sum_of_later_returns(std::span<const double> returns);
 
 /// Timing from four sums that only the dates with a trade add to, so that an account costs its own
-/// rows and not all dates of the symbol. The sums of x are exact integers, the others double-double
+/// rows and not all dates of the symbol. The sums of x are exact integers, the others compensated
 /// in date order: the same rows give the same bits, at once or resumed.
 class TimingSums {
  public:
