@@ -14,7 +14,7 @@ constexpr size_t kSlotCount = size_t{1} << kSlotBits;
 constexpr size_t kRecordsPerHitMax = 16;
 constexpr size_t kWindowRecords = 4 * kSlotCount;
 
-constexpr size_t kCacheLineBytes = 64;
+constexpr uintptr_t kCacheLineBytes = 64;
 
 size_t slot_of(const GroupRecord& record) {
   const uint64_t account = uint64_t{record.symbol} << 32 | record.broker;
@@ -96,7 +96,8 @@ void GroupCollector::evict(const GroupRecord& record) {
   chunk->set_size(static_cast<size_t>(end - chunk->data()));
   // Where records come in no order, each goes to another chunk than the one before: what the next
   // one of this chunk is written to is fetched meanwhile. Behind the chunk's end it does no harm.
-  __builtin_prefetch(end + kCacheLineBytes, 1);
+  const auto next_line = reinterpret_cast<uintptr_t>(end) + kCacheLineBytes;
+  __builtin_prefetch(reinterpret_cast<const void*>(next_line), 1);
 }
 
 Chunk* GroupCollector::room_for(size_t partition, size_t bytes) {

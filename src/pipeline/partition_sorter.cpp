@@ -13,7 +13,7 @@ namespace tapeworks {
 namespace {
 
 constexpr uint32_t kNoPosition = ~uint32_t{0};
-/// How far ahead of the group being summed records are fetched into the cache.
+/// How many records ahead of the one being summed are fetched into the cache.
 constexpr size_t kPrefetchDistance = 24;
 
 /// A sum that left 64 bits must not come back into 32 bits by wrapping around.
@@ -150,10 +150,19 @@ PartitionSorter::Sums PartitionSorter::sums_of(const Record& record) const {
           units(record.sell_odd, record.sell_zeros), record.specials};
 }
 
+/// Fetches each record into the cache once, before it is looked at.
+void PartitionSorter::fetch_ahead_of(size_t key) {
+  const size_t end = std::min(key + kPrefetchDistance, keys_.size());
+  for (fetched_ = std::max(fetched_, key); fetched_ < end; ++fetched_) {
+    __builtin_prefetch(&records_[keys_[fetched_].index]);
+  }
+}
+
 /// The sum of the records [begin, end), which are of one group.
-PartitionSorter::Sums PartitionSorter::total(size_t begin, size_t end) const {
+PartitionSorter::Sums PartitionSorter::total(size_t begin, size_t end) {
   Sums total = sums_of(records_[keys_[begin].index]);
   for (size_t i = begin + 1; i < end; ++i) {
+    fetch_ahead_of(i);
     const Sums part = sums_of(records_[keys_[i].index]);
     total.buy_shares = add_saturated(total.buy_shares, part.buy_shares);
     total.sell_shares = add_saturated(total.sell_shares, part.sell_shares);
@@ -201,10 +210,7 @@ Status PartitionSorter::append_rows(size_t position, DailySummary& summary) {
     const uint64_t key = keys_[next_key_].key;
     const uint64_t account = key >> order_.day_bits;
     if (account >> order_.broker_bits != position) break;
-    const size_t fetched_until = std::min(next_key_ + kPrefetchDistance, keys_.size());
-    for (; fetched_ < fetched_until; ++fetched_) {
-      __builtin_prefetch(&records_[keys_[fetched_].index]);
-    }
+    fetch_ahead_of(next_key_);
     if (account != last_account) {
       const uint32_t broker = order_.broker_by_rank[account & broker_mask];
       if (broker == 0) summary.has_null_broker = true;
@@ -246,8 +252,7 @@ bool PartitionSorter::append_plain_group(DailySummary& summary, Day day,
   return true;
 }
 
-Status PartitionSorter::append_group(DailySummary& summary, Day day, size_t begin,
-                                     size_t end) const {
+Status PartitionSorter::append_group(DailySummary& summary, Day day, size_t begin, size_t end) {
   const Sums sums = total(begin, end);
   const auto place = [&] {
     return fmt::format("symbol {}, broker {}, {}", summary.symbol, summary.brokers.back(),

@@ -101,8 +101,9 @@ class PartitionSorter {
   void make_room(uint64_t record_count);
   void add(const DecodedRecord& decoded, uint64_t key);
   Sums sums_of(const Record& record) const;
-  Sums total(size_t begin, size_t end) const;
-  Status append_group(DailySummary& summary, Day day, size_t begin, size_t end) const;
+  void fetch_ahead_of(size_t key);
+  Sums total(size_t begin, size_t end);
+  Status append_group(DailySummary& summary, Day day, size_t begin, size_t end);
   /// The rows of most groups: one record, nothing unusual. False when it is not one of them.
   bool append_plain_group(DailySummary& summary, Day day, const Record& record) const;
   void append_row(DailySummary& summary, Day day, int64_t buy_shares, int64_t sell_shares,
@@ -120,7 +121,7 @@ class PartitionSorter {
   size_t record_count_ = 0;
   std::span<KeyedIndex> keys_;  // sorted, one a record
   size_t next_key_ = 0;
-  size_t fetched_ = 0;  // the records of so many keys are in the cache, or on their way
+  size_t fetched_ = 0;  // records of the keys before are in the cache, or on their way
   std::vector<Sums> aside_;
   std::unordered_map<uint32_t, WideRow> wide_rows_;  // by record
   std::vector<double> scale_;  // by trailing zeros: what one such unit is worth; empty for 10^-12
