@@ -38,6 +38,7 @@ struct ParquetStreamWriter::State {
   Status append_page(const arrow::Table& rows);
   Status end_row_group();
   void forget_pages();
+  void give_back_buffers();
   template <typename EncodeChunk>
   Status write_row_group(int column_count, int64_t row_count, EncodeChunk&& encode_chunk);
   Status append_footer(const std::map<std::string, std::string>& metadata);
@@ -146,6 +147,11 @@ void ParquetStreamWriter::State::forget_pages() {
   paged_rows = 0;
 }
 
+void ParquetStreamWriter::State::give_back_buffers() {
+  encoder.give_back(kKeptBytesMax);
+  buffer.give_back(kKeptBytesMax);
+}
+
 Status ParquetStreamWriter::State::append_footer(
     const std::map<std::string, std::string>& metadata) {
   const auto key_values = std::make_shared<arrow::KeyValueMetadata>();
@@ -175,7 +181,7 @@ Status ParquetStreamWriter::open(const std::filesystem::path& path,
     state.written = {};
     state.row_group_count = 0;
     state.forget_pages();
-    state.buffer.clear();
+    state.give_back_buffers();  // of a file that was not finished
     return from_arrow(state.buffer.append(kParquetMagic.data(), kParquetMagic.size()), where);
   });
 }
@@ -200,8 +206,7 @@ Result<WrittenFile> ParquetStreamWriter::finish(
       return internal_error("{}: a row group is not ended", state.path.string());
     TW_TRY(state.append_footer(metadata));
     state.footer.reset();
-    state.encoder.give_back(kKeptBytesMax);
-    state.buffer.give_back(kKeptBytesMax);
+    state.give_back_buffers();
     TW_TRY(sync_file(state.file, state.path));
     TW_TRY(state.file.close(state.path));
     state.written.xxh3 = XXH3_64bits_digest(&state.hash);
