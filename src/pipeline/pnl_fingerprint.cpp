@@ -7,9 +7,10 @@
 #include <utility>
 
 // Every column of every account is hashed, so the widest vectors that the machine has are worth it.
-#if defined(__x86_64__)
+#if defined(TAPEWORKS_XXH_DISPATCH)
 #include <xxh_x86dispatch.h>
 #else
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 #endif
 
