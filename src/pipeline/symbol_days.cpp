@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <utility>
+
+#include "base/hot_loop.h"
 
 namespace tapeworks {
 namespace {
@@ -10,6 +14,17 @@ namespace {
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 // 180 years of days; a table of that size still fits a second-level cache.
 constexpr int64_t kTableDaysMax = int64_t{1} << 16;
+
+/// The first and the last of days that are not ordered; there must be one.
+TW_HOT_LOOP std::pair<Day, Day> range_of(std::span<const Day> days) {
+  int32_t first = days[0].days_since_epoch;
+  int32_t last = first;
+  for (const Day day : days) {
+    first = std::min(first, day.days_since_epoch);
+    last = std::max(last, day.days_since_epoch);
+  }
+  return {Day{first}, Day{last}};
+}
 
 Status check_dates(const DailySummary& summary) {
   const auto null_date = std::find(summary.date.begin(), summary.date.end(), kNullDay);
@@ -113,12 +128,8 @@ double last_close(const PriceSeries& closes, Day day, bool inclusive) {
 
 TradeDates::TradeDates(const DailySummary& summary, Day last) {
   if (summary.date.empty()) return;
-  first_ = summary.date[0];
-  Day newest = first_;
-  for (const Day day : summary.date) {
-    first_ = std::min(first_, day);
-    newest = std::max(newest, day);
-  }
+  const auto [first, newest] = range_of(summary.date);
+  first_ = first;
   last = std::min(last, newest);
   if (last < first_) return;
   const int64_t span = int64_t{last.days_since_epoch} - first_.days_since_epoch + 1;
