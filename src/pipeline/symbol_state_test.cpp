@@ -85,8 +85,8 @@ class RandomSymbol {
     // Small counts, so that positions often close and flip; zero rows as well.
     day.buy_shares = static_cast<int32_t>(random_.below(3) * (1 + random_.below(50)));
     day.sell_shares = static_cast<int32_t>(random_.below(3) * (1 + random_.below(50)));
-    day.buy_amount = static_cast<float>(day.buy_shares * price());
-    day.sell_amount = static_cast<float>(day.sell_shares * price());
+    day.buy_amount = static_cast<double>(static_cast<float>(day.buy_shares * price()));
+    day.sell_amount = static_cast<double>(static_cast<float>(day.sell_shares * price()));
     return day;
   }
 
