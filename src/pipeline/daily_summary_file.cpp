@@ -121,12 +121,32 @@ arrow::Result<std::shared_ptr<arrow::Table>> make_table(const DailySummary& summ
        view_of<arrow::Int32Type>(summary.sell_shares), buy_amount, sell_amount});
 }
 
+}  // namespace
+
+Result<std::shared_ptr<arrow::Table>> daily_summary_table(const DailySummary& summary,
+                                                          AmountWidth amounts,
+                                                          arrow::MemoryPool* pool) {
+  return from_arrow(make_table(summary, amounts, pool), kWhere);
+}
+
+AmountWidth amounts_of(const Table& table) {
+  const auto found = table.options.find("amounts");
+  const bool wide = found != table.options.end() && found->second == "float64";
+  return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
+}
+
+std::string symbol_of_file(const std::filesystem::path& path) {
+  // Not stem(): ".parquet", a symbol without text, has no extension in its eyes.
+  const std::string file_name = path.filename().string();
+  return file_name.substr(0, file_name.size() - std::string_view(".parquet").size());
+}
+
 /// Reads the columns of a file back, row group by row group, page by page into the arrays of the
 /// summary.
-class SummaryReader {
+class DailySummaryReader::File {
  public:
-  SummaryReader(DailySummary& summary, const ParquetInput& file)
-      : summary_(summary), file_(file), where_(file.path().string()) {}
+  File(const ParquetInput& file, DailySummary& summary, Columns& columns)
+      : summary_(summary), file_(file), where_(file.path().string()), room_(columns) {}
 
   Status read() {
     for (size_t i = 0; i < kColumns.size(); ++i) {
@@ -179,6 +199,8 @@ class SummaryReader {
   }
 
   void make_room() {
+    summary_.brokers.clear();
+    summary_.has_null_broker = false;
     const auto rows = static_cast<size_t>(file_.row_count());
     summary_.broker_index.resize(rows);
     summary_.date.resize(rows);
@@ -191,7 +213,7 @@ class SummaryReader {
   Status read_row_group(int row_group) {
     TW_ASSIGN(const auto input, RowGroupInput::open(file_, row_group, columns_));
     const auto rows = static_cast<size_t>(input->row_count());
-    nulls_.resize(rows);
+    room_.nulls.resize(rows);
     TW_TRY(read_brokers(*input, part_of(summary_.broker_index, rows)));
     TW_TRY(read_dates(*input, part_of(summary_.date, rows)));
     TW_TRY(
@@ -211,14 +233,14 @@ class SummaryReader {
 
   Status read_brokers(RowGroupInput& input, std::span<uint32_t> indices) {
     TW_ASSIGN(const auto reader, CodedColumnReader::open(input, columns_[kBroker]));
-    codes_.resize(indices.size());
-    TW_TRY(reader->read(codes_));
+    room_.codes.resize(indices.size());
+    TW_TRY(reader->read(room_.codes));
     // A broker's rows stand together, so that most codes are those of the row before.
     int32_t code = 0;
     bool has_code = false;
     for (size_t row = 0; row < indices.size(); ++row) {
-      if (!has_code || codes_[row] != code) {
-        code = codes_[row];
+      if (!has_code || room_.codes[row] != code) {
+        code = room_.codes[row];
         has_code = true;
         TW_TRY(add_broker(code < 0 ? std::nullopt
                                    : std::optional(reader->values()[static_cast<size_t>(code)])));
@@ -246,11 +268,11 @@ class SummaryReader {
   Status read_dates(RowGroupInput& input, std::span<Day> days) {
     TW_ASSIGN(const auto reader,
               NumberColumnReader<parquet::Int32Type>::open(input, columns_[kDate]));
-    numbers_.resize(days.size());
-    TW_ASSIGN(const bool any_null, reader->read(numbers_, nulls_));
-    std::ranges::transform(numbers_, days.begin(), [](int32_t number) { return Day{number}; });
+    room_.numbers.resize(days.size());
+    TW_ASSIGN(const bool any_null, reader->read(room_.numbers, room_.nulls));
+    std::ranges::transform(room_.numbers, days.begin(), [](int32_t number) { return Day{number}; });
     for (size_t row = 0; any_null && row < days.size(); ++row) {
-      if (nulls_[row] != 0) days[row] = kNullDay;
+      if (room_.nulls[row] != 0) days[row] = kNullDay;
     }
     return reader->expect_end();
   }
@@ -259,7 +281,7 @@ class SummaryReader {
   Status read_numbers(RowGroupInput& input, Column column,
                       std::span<typename DType::c_type> values) {
     TW_ASSIGN(const auto reader, NumberColumnReader<DType>::open(input, columns_[column]));
-    TW_ASSIGN(const bool any_null, reader->read(values, nulls_));
+    TW_ASSIGN(const bool any_null, reader->read(values, room_.nulls));
     if (any_null) return corrupt("{}: column '{}' has nulls", where_, kColumns[column]);
     return reader->expect_end();
   }
@@ -268,9 +290,9 @@ class SummaryReader {
     if (descriptor(column).physical_type() == parquet::Type::DOUBLE) {
       return read_numbers<parquet::DoubleType>(input, column, values);
     }
-    narrow_.resize(values.size());
-    TW_TRY(read_numbers<parquet::FloatType>(input, column, narrow_));
-    std::ranges::copy(narrow_, values.begin());
+    room_.narrow.resize(values.size());
+    TW_TRY(read_numbers<parquet::FloatType>(input, column, room_.narrow));
+    std::ranges::copy(room_.narrow, values.begin());
     return {};
   }
 
@@ -289,40 +311,21 @@ class SummaryReader {
   std::string where_;
   std::array<int, kColumns.size()> columns_{};
   size_t next_row_ = 0;  // where the row group begins
-  // Of one row group.
-  std::vector<uint8_t> nulls_;
-  std::vector<int32_t> codes_;
-  std::vector<int32_t> numbers_;
-  std::vector<float> narrow_;
+  Columns& room_;
 };
 
-}  // namespace
-
-Result<std::shared_ptr<arrow::Table>> daily_summary_table(const DailySummary& summary,
-                                                          AmountWidth amounts,
-                                                          arrow::MemoryPool* pool) {
-  return from_arrow(make_table(summary, amounts, pool), kWhere);
-}
-
-AmountWidth amounts_of(const Table& table) {
-  const auto found = table.options.find("amounts");
-  const bool wide = found != table.options.end() && found->second == "float64";
-  return wide ? AmountWidth::kFloat64 : AmountWidth::kFloat32;
-}
-
-std::string symbol_of_file(const std::filesystem::path& path) {
-  // Not stem(): ".parquet", a symbol without text, has no extension in its eyes.
-  const std::string file_name = path.filename().string();
-  return file_name.substr(0, file_name.size() - std::string_view(".parquet").size());
+Result<const DailySummary*> DailySummaryReader::read(const std::filesystem::path& path) {
+  TW_ASSIGN(const ParquetInput file, ParquetInput::open(path, pool_));
+  summary_.symbol = symbol_of_file(path);
+  TW_TRY(catch_parquet(path.string(), [&] { return File(file, summary_, columns_).read(); }));
+  return &summary_;
 }
 
 Result<DailySummary> read_daily_summary(const std::filesystem::path& path,
                                         arrow::MemoryPool* pool) {
-  TW_ASSIGN(const ParquetInput file, ParquetInput::open(path, pool));
-  DailySummary summary;
-  summary.symbol = symbol_of_file(path);
-  TW_TRY(catch_parquet(path.string(), [&] { return SummaryReader(summary, file).read(); }));
-  return summary;
+  DailySummaryReader reader(pool);
+  TW_TRY(reader.read(path));
+  return std::move(reader.summary_);
 }
 
 }  // namespace tapeworks

@@ -368,9 +368,10 @@ Status make_pnl(const PnlRunOptions& pnl, const PnlInput& sources, const WorkPla
     add_run_rows(summary.row_count());
     dates.add(summary);
   };
-  const auto compute = [&](size_t index, size_t) -> Status {
+  std::vector<DailySummaryReader> readers(place.thread_count, DailySummaryReader(budget.pool()));
+  const auto compute = [&](size_t index, size_t worker) -> Status {
     progress.add(1);
-    return results.put_file(index, files.paths[index], on_read);
+    return results.put_file(index, files.paths[index], readers[worker], on_read);
   };
   TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
   TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
@@ -476,8 +477,10 @@ class AllIncrement {
       const auto place = std::ranges::lower_bound(symbols, symbol);
       const auto index = static_cast<size_t>(place - symbols.begin());
       if (summary == nullptr) {
-        return results.put_file(
-            index, generation_.base_path() / symbol_file_path("daily_summary", symbol), on_read);
+        DailySummaryReader reader(budget_.pool());
+        return results.put_file(index,
+                                generation_.base_path() / symbol_file_path("daily_summary", symbol),
+                                reader, on_read);
       }
       on_read(*summary);
       return results.put(index, *summary);

@@ -55,6 +55,7 @@ Status PnlWriter::put(size_t symbol_index, const DailySummary& summary) {
 }
 
 Status PnlWriter::put_file(size_t symbol_index, const std::filesystem::path& file,
+                           DailySummaryReader& reader,
                            const std::function<void(const DailySummary&)>& on_read) {
   const std::string symbol = symbol_of_file(file);
   const StageTimer timer(Stage::kPnl);
@@ -63,11 +64,11 @@ Status PnlWriter::put_file(size_t symbol_index, const std::filesystem::path& fil
   if (is_kept) return {};
   const auto read = [&] {
     const StageTimer decode_timer(Stage::kDecode);
-    return read_daily_summary(file, writer_.pool());
+    return reader.read(file);
   };
-  TW_ASSIGN(const DailySummary summary, read());
-  on_read(summary);
-  return summary.symbol.empty() ? Status{} : compute(symbol_index, summary, sources);
+  TW_ASSIGN(const DailySummary* const summary, read());
+  on_read(*summary);
+  return symbol.empty() ? Status{} : compute(symbol_index, *summary, sources);
 }
 
 PnlWriter::Sources PnlWriter::sources_of(const std::string& symbol) {

@@ -12,6 +12,7 @@
 #include "pipeline/broker_mergers.h"
 #include "pipeline/close_prices.h"
 #include "pipeline/daily_summary.h"
+#include "pipeline/daily_summary_file.h"
 #include "pipeline/pnl_set.h"
 #include "pipeline/symbol_pnl.h"
 #include "pipeline/table_writer.h"
@@ -40,6 +41,7 @@ class PnlWriter {
 
   /// Reads the summary of a symbol from its file only when it is needed, and shows it to `on_read`.
   Status put_file(size_t symbol_index, const std::filesystem::path& file,
+                  DailySummaryReader& reader,
                   const std::function<void(const DailySummary&)>& on_read);
 
   /// Writes the tables over all symbols and describes all tables in the manifest.
