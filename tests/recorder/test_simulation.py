@@ -20,8 +20,8 @@ def test_what_is_missing_lies_in_a_gap_and_a_replay_has_the_same_bytes(tmp_path,
     assert crashes > 0
 
 
-# Rows were missing outside of gaps, or the judge took them for missing.
-SEEDS_THAT_SHOWED_SOMETHING = [201, 510, 913, 917, 1009, 1170, 1452, 1488]
+# Rows were missing outside of gaps or there too often, or the judge took them for it.
+SEEDS_THAT_SHOWED_SOMETHING = [201, 510, 913, 917, 1009, 1170, 1452, 1488, 4248, 4483]
 
 
 def test_seeds_that_showed_something_once(tmp_path):

@@ -28,6 +28,17 @@ def hash_of(prefix: str, times_are_stamps: bool) -> str:
     return f"hash({', '.join(values)})"
 
 
+def make_allowed(db: duckdb.DuckDBPyConnection) -> None:
+    """Of the rows `mine` that a venue was sent: how often a snapshot may be recorded, as recording.allowed_copies() says."""
+    db.execute("""CREATE OR REPLACE TEMP TABLE allowed AS
+        WITH copies AS (SELECT connection, row_hash, count(*) AS copies FROM mine GROUP BY ALL),
+             begins AS (SELECT connection, arg_min(row_hash, sent_time) AS row_hash FROM mine GROUP BY connection, stream, symbol),
+             behind_begins AS (SELECT row_hash, other.copies + own.copies - 1 AS copies
+                               FROM begins JOIN copies AS own USING (connection, row_hash) JOIN copies AS other USING (row_hash)
+                               WHERE other.connection <> own.connection)
+        SELECT row_hash, max(copies) AS copies FROM (SELECT row_hash, copies FROM copies UNION ALL FROM behind_begins) GROUP BY row_hash""")
+
+
 class LoadJudge:
     def __init__(self, folder: Path, out: Path, ledger: Path):
         self.out = out
@@ -58,12 +69,7 @@ class LoadJudge:
 
     def judge_venue(self, venue: str, counts: Counter) -> None:
         self.db.execute("CREATE OR REPLACE TEMP TABLE mine AS SELECT * FROM sent WHERE venue = ? AND kind IN ('event', 'repeat')", [venue])
-        # The copies behind the one that a connection begins with: recording.copies_behind_a_begin().
-        self.db.execute("""CREATE OR REPLACE TEMP TABLE allowed AS
-            WITH begins AS (SELECT connection, arg_min(row_hash, sent_time) AS row_hash FROM mine GROUP BY connection, stream, symbol),
-                 copies AS (SELECT connection, row_hash, count(*) AS copies FROM mine GROUP BY ALL)
-            SELECT row_hash, max(copies) + if(count(*) > 1, coalesce(max(copies - 1) FILTER (begins.row_hash IS NOT NULL), 0), 0) AS copies
-            FROM copies LEFT JOIN begins USING (connection, row_hash) GROUP BY row_hash""")
+        make_allowed(self.db)
         self.db.execute("""CREATE OR REPLACE TEMP TABLE found AS
             SELECT row_hash, any_value(stream) AS stream, any_value(symbol) AS symbol, min(lsn) AS lsn, min(receive_ns) AS receive_ns, count(*) AS copies
             FROM recorded WHERE exchange = ? AND market = ? AND transport = ? GROUP BY row_hash""", list(VENUES[venue]))

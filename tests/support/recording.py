@@ -258,19 +258,21 @@ def before_the_start(out: Path, ledger: Path):
     return lambda entry: entry.sent_ns < min(begin_ns, first_ns + 1_000_000_000)
 
 
-def copies_behind_a_begin(mine: list[Sent]) -> Counter:
-    """By row: how many copies of a snapshot a connection brought behind the one that it began with, if another connection was sent it, too.
-    The recorder takes what a socket begins with for the last of the repeats that the other one has brought; those behind it are new."""
-    begins, copies, connections = {}, Counter(), defaultdict(set)
+def allowed_copies(mine: list[Sent]) -> Counter:
+    """How often a snapshot may be recorded: as often as one connection was sent it. What a socket begins with stands for the last of the
+    repeats that another one has brought, because it may be; so where that one brought some and the socket more behind its first, these
+    are all of them less one. (Of three sockets that begin one after the other with the same push there may be more: not looked for.)"""
+    copies, begins = defaultdict(Counter), {}
     for entry in mine:
-        begin = begins.setdefault((entry.connection, *entry.row[:2]), entry.row)
-        copies[entry.connection, entry.row] += begin == entry.row
-        connections[entry.row].add(entry.connection)
-    behind = Counter()
-    for (_, row), count in copies.items():
-        if len(connections[row]) > 1:
-            behind[row] = max(behind[row], count - 1)
-    return behind
+        if entry.row[0] == "l5":
+            copies[entry.row][entry.connection] += 1
+            begins.setdefault((entry.connection, entry.row[1]), entry.row)
+    allowed = Counter({row: max(counts.values()) for row, counts in copies.items()})
+    for (connection, _), row in begins.items():
+        for other, count in copies[row].items():
+            if other != connection:
+                allowed[row] = max(allowed[row], count + copies[row][connection] - 1)
+    return allowed
 
 
 def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS, may_be_missing=lambda entry: False,
@@ -288,18 +290,14 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
     counts = Counter(rows=rows.height, sent=len(sent))
     for venue in VENUES:
         mine = [entry for entry in sent if entry.venue == venue]
-        # Two connections of the venue may get the same message while one replaces the other.
-        by_connection = Counter((entry.connection, entry.row) for entry in mine)
-        sent_counts = Counter()
-        for (_, row), count in by_connection.items():
-            sent_counts[row] = max(sent_counts[row], count)
-        behind_begins = copies_behind_a_begin(mine)
-        invented = [row for row in recorded[venue] if row not in sent_counts]
+        sent_rows = {entry.row for entry in mine}
+        allowed = allowed_copies(mine)
+        invented = [row for row in recorded[venue] if row not in sent_rows]
         assert not invented, f"{venue}: {len(invented)} rows were never sent, e.g. {invented[0]}"
         for row, count in recorded[venue].items():
             # Snapshots are kept as often as they were sent, everything else once.
-            allowed = sent_counts[row] + behind_begins[row] if row[0] == "l5" else 1
-            assert count <= allowed, f"{venue}: {count} times instead of {allowed}: {row}"
+            most = allowed[row] if row[0] == "l5" else 1
+            assert count <= most, f"{venue}: {count} times instead of {most}: {row}"
         switches = switch_times(out, venue) if legs == 2 else []
         number = (connections or {}).get(venue)
         gaps = {sampled: gap_times(out, venue, number, sampled) + switches for sampled in (True, False)}

@@ -1,0 +1,28 @@
+"""What the judges of recordings let be recorded more than once."""
+
+import duckdb
+import pytest
+from load_judge import make_allowed
+from recording import Sent, allowed_copies
+
+# What was sent, in order: connection and snapshot; and how often the snapshot `s` may be recorded.
+SENT_AND_ALLOWED = [
+    ("once on each of two sockets", [(1, "a"), (1, "s"), (2, "s")], 1),
+    ("twice on each, and the second one begins with it", [(1, "a"), (1, "s"), (1, "s"), (2, "s"), (2, "s")], 3),
+    ("the second one alone brings it twice", [(1, "a"), (1, "s"), (2, "s"), (2, "s")], 2),
+    ("the first one alone brings it twice", [(1, "a"), (1, "s"), (1, "s"), (2, "s")], 2),
+    ("twice on each, and neither begins with it", [(1, "a"), (1, "s"), (1, "s"), (2, "a"), (2, "s"), (2, "s")], 2),
+    ("twice on the only socket", [(1, "s"), (1, "s")], 2),
+]
+
+
+@pytest.mark.parametrize("sent, allowed", [case[1:] for case in SENT_AND_ALLOWED], ids=[case[0] for case in SENT_AND_ALLOWED])
+def test_repeated_snapshots_around_the_begin_of_a_socket(sent, allowed):
+    rows = [Sent("venue", connection, "event", time, ("l5", "BTCUSDT", name)) for time, (connection, name) in enumerate(sent)]
+    assert allowed_copies(rows)["l5", "BTCUSDT", "s"] == allowed
+
+    database = duckdb.connect()
+    database.execute("CREATE TABLE mine (connection UBIGINT, stream VARCHAR, symbol VARCHAR, sent_time BIGINT, row_hash VARCHAR)")
+    database.executemany("INSERT INTO mine VALUES (?, 'l5', 'BTCUSDT', ?, ?)", [(row.connection, row.sent_ns, row.row[2]) for row in rows])
+    make_allowed(database)
+    assert database.execute("SELECT copies FROM allowed WHERE row_hash = 's'").fetchone() == (allowed,)
