@@ -441,10 +441,10 @@ arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::typ
     const auto begin = static_cast<size_t>(value_position(array, row));
     const auto count = static_cast<size_t>(rows->length() - rows->null_count());
     ARROW_RETURN_NOT_OK(encode_page(begin, count));
-    ARROW_RETURN_NOT_OK(compress_page(compression));
-    ARROW_RETURN_NOT_OK(put_page(
-        PageHeader::of_data_page(page_.size(), compressed_.size(), rows->length(), encoding),
-        chunk));
+    ARROW_ASSIGN_OR_RAISE(const auto packed, packed_page(compression));
+    ARROW_RETURN_NOT_OK(
+        put_page(PageHeader::of_data_page(page_.size(), packed.size(), rows->length(), encoding),
+                 packed, chunk));
     ++chunk.info.data_page_count;
   }
   return arrow::Status::OK();
@@ -474,17 +474,19 @@ arrow::Status ChunkEncoder::write_levels(const arrow::Array& array, const Chunk&
 }
 
 PageCompression ChunkEncoder::compression_of(Encoding::type encoding) const {
+  if (options_.packing == PagePacking::kFast) return PageCompression::kNone;
   if (encoding != Encoding::BYTE_STREAM_SPLIT || options_.split == SplitContent::kRepeating) {
     return PageCompression::kLevel1;
   }
   return PageCompression::kNoise;
 }
 
-arrow::Status ChunkEncoder::compress_page(PageCompression compression) {
+arrow::Result<std::span<const uint8_t>> ChunkEncoder::packed_page(PageCompression compression) {
   // Sizes in a page header have 32 bits.
   if (page_.size() > std::numeric_limits<int32_t>::max()) {
     return arrow::Status::CapacityError("a page of ", page_.size(), " bytes is too large");
   }
+  if (compression == PageCompression::kNone) return std::span(page_.data(), page_.size());
   compressed_.clear();
   const size_t bound = ZSTD_compressBound(page_.size());
   ARROW_ASSIGN_OR_RAISE(uint8_t* const out, compressed_.room(bound));
@@ -498,13 +500,14 @@ arrow::Status ChunkEncoder::compress_page(PageCompression compression) {
   const size_t byte_count = ZSTD_compress2(zstd_.get(), out, bound, page_.data(), page_.size());
   ARROW_RETURN_NOT_OK(check_zstd(byte_count));
   compressed_.set_size(byte_count);
-  return arrow::Status::OK();
+  return std::span(compressed_.data(), compressed_.size());
 }
 
-arrow::Status ChunkEncoder::put_page(const PageHeader& header, Chunk& chunk) {
+arrow::Status ChunkEncoder::put_page(const PageHeader& header, std::span<const uint8_t> packed,
+                                     Chunk& chunk) {
   ARROW_RETURN_NOT_OK(chunk.out.append(header.data(), header.size()));
-  ARROW_RETURN_NOT_OK(chunk.out.append(compressed_.data(), compressed_.size()));
-  chunk.info.byte_count += static_cast<int64_t>(header.size() + compressed_.size());
+  ARROW_RETURN_NOT_OK(chunk.out.append(packed.data(), packed.size()));
+  chunk.info.byte_count += static_cast<int64_t>(header.size() + packed.size());
   chunk.info.uncompressed_bytes += static_cast<int64_t>(header.size() + page_.size());
   return arrow::Status::OK();
 }
@@ -544,18 +547,25 @@ arrow::Status ChunkEncoder::delta_values(std::span<const Value> values) {
 
 template <typename Value>
 arrow::Status ChunkEncoder::encode_values(std::span<const Value> values, Encoding::type encoding) {
+  if (encoding == Encoding::PLAIN) return page_.append(values.data(), values.size_bytes());
   if (encoding == Encoding::BYTE_STREAM_SPLIT) return split_values(values);
-  return delta_values(values);
+  // Callers ask for it with types that have it only.
+  if constexpr (std::is_integral_v<Value>) return delta_values(values);
+  return arrow::Status::Invalid("floating point numbers have no deltas");
 }
 
-template <typename ArrowArray>
-arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chunk) {
-  const auto type = array.type_id();
+Encoding::type ChunkEncoder::number_encoding_of(arrow::Type::type type) const {
+  if (options_.packing == PagePacking::kFast) return Encoding::PLAIN;
   const bool by_delta = type == arrow::Type::DATE32 || type == arrow::Type::UINT32 ||
                         type == arrow::Type::INT64 || type == arrow::Type::UINT64 ||
                         type == arrow::Type::TIMESTAMP ||
                         (type == arrow::Type::INT32 && options_.int32 == Int32Encoding::kDelta);
-  const auto encoding = by_delta ? Encoding::DELTA_BINARY_PACKED : Encoding::BYTE_STREAM_SPLIT;
+  return by_delta ? Encoding::DELTA_BINARY_PACKED : Encoding::BYTE_STREAM_SPLIT;
+}
+
+template <typename ArrowArray>
+arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chunk) {
+  const auto encoding = number_encoding_of(array.type_id());
   const auto* const raw = static_cast<const ArrowArray&>(array).raw_values();
   ARROW_ASSIGN_OR_RAISE(const auto values, dense_values(array, raw));
   set_range(values, chunk.info.statistics);
@@ -567,8 +577,6 @@ arrow::Status ChunkEncoder::write_numbers(const arrow::Array& array, Chunk& chun
     } else if constexpr (std::is_same_v<ArrowArray, arrow::UInt64Array>) {
       return encode_values(std::span(reinterpret_cast<const int64_t*>(part.data()), part.size()),
                            encoding);
-    } else if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(part[0])>>) {
-      return split_values(part);
     } else {
       return encode_values(part, encoding);
     }
@@ -628,9 +636,9 @@ arrow::Status ChunkEncoder::write_dictionary(std::span<const std::string_view> v
                                              Chunk& chunk) {
   page_.clear();
   for (const std::string_view value : values) ARROW_RETURN_NOT_OK(append_plain(value, page_));
-  ARROW_RETURN_NOT_OK(compress_page(PageCompression::kLevel1));
-  ARROW_RETURN_NOT_OK(
-      put_page(PageHeader::of_dictionary(page_.size(), compressed_.size(), values.size()), chunk));
+  ARROW_ASSIGN_OR_RAISE(const auto packed, packed_page(compression_of(Encoding::RLE_DICTIONARY)));
+  ARROW_RETURN_NOT_OK(put_page(
+      PageHeader::of_dictionary(page_.size(), packed.size(), values.size()), packed, chunk));
   chunk.info.dictionary_bytes = chunk.info.byte_count;
   return arrow::Status::OK();
 }

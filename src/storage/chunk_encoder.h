@@ -12,6 +12,7 @@
 #include <zstd.h>
 
 #include "storage/growing_buffer.h"
+#include "storage/page_packing.h"
 #include "storage/value_interner.h"
 
 namespace tapeworks {
@@ -19,8 +20,8 @@ namespace tapeworks {
 /// Of our pages (docs/decisions/0005).
 constexpr int kPageZstdLevel = 1;
 
-/// How zstd compresses a page.
-enum class PageCompression : uint8_t { kLevel1, kNoise };
+/// How zstd compresses a page, if at all.
+enum class PageCompression : uint8_t { kNone, kLevel1, kNoise };
 
 /// A column chunk as it lies in the file, but for its position.
 struct ChunkInfo {
@@ -56,8 +57,8 @@ class PagedChunk {
 
 /// Encodes column chunks, one after the other, with buffers and contexts that it keeps: zstd; texts
 /// with a dictionary page (those of many distinct bytes without), dates and integer keys
-/// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT (int32 by choice), flags PLAIN. Threads:
-/// one at a time.
+/// DELTA_BINARY_PACKED, other numbers BYTE_STREAM_SPLIT (int32 by choice), flags PLAIN; with
+/// PagePacking::kFast all numbers PLAIN and no zstd. Threads: one at a time.
 class ChunkEncoder {
  public:
   /// How int32 is stored. Shares do better by kSplit, which DuckDB reads from 2.0 on.
@@ -71,6 +72,7 @@ class ChunkEncoder {
   struct Options {
     Int32Encoding int32 = Int32Encoding::kSplit;
     SplitContent split = SplitContent::kNoise;
+    PagePacking packing = PagePacking::kSmall;
   };
 
   /// `pool` must outlive the encoder.
@@ -115,8 +117,10 @@ class ChunkEncoder {
                             Chunk& chunk, EncodeValues&& encode_values);
   arrow::Status write_levels(const arrow::Array& array, const Chunk& chunk);
   PageCompression compression_of(parquet::Encoding::type encoding) const;
-  arrow::Status compress_page(PageCompression compression);
-  arrow::Status put_page(const PageHeader& header, Chunk& chunk);
+  parquet::Encoding::type number_encoding_of(arrow::Type::type type) const;
+  /// What is in page_, as the file has it: a view of page_ or of compressed_.
+  arrow::Result<std::span<const uint8_t>> packed_page(PageCompression compression);
+  arrow::Status put_page(const PageHeader& header, std::span<const uint8_t> packed, Chunk& chunk);
   template <typename Value>
   arrow::Result<std::span<const Value>> dense_values(const arrow::Array& array,
                                                      const Value* values);

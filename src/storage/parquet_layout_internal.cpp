@@ -18,13 +18,17 @@ using parquet::Encoding;
 
 namespace {
 
-std::shared_ptr<parquet::WriterProperties> writer_properties(arrow::MemoryPool* pool) {
+std::shared_ptr<parquet::WriterProperties> writer_properties(PagePacking packing,
+                                                             arrow::MemoryPool* pool) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(pool)
       ->version(parquet::ParquetVersion::PARQUET_2_6)
-      ->data_page_version(parquet::ParquetDataPageVersion::V1)
-      ->compression(arrow::Compression::ZSTD)
-      ->compression_level(kPageZstdLevel);
+      ->data_page_version(parquet::ParquetDataPageVersion::V1);
+  if (packing == PagePacking::kFast) {
+    builder.compression(arrow::Compression::UNCOMPRESSED);
+  } else {
+    builder.compression(arrow::Compression::ZSTD)->compression_level(kPageZstdLevel);
+  }
   return builder.build();
 }
 
@@ -44,11 +48,12 @@ std::shared_ptr<arrow::Schema> without_dictionaries(const arrow::Schema& schema)
 }  // namespace
 
 arrow::Result<PreparedSchema> prepare_schema(const std::shared_ptr<arrow::Schema>& schema,
-                                             bool store_dictionary_types, arrow::MemoryPool* pool) {
+                                             bool store_dictionary_types, PagePacking packing,
+                                             arrow::MemoryPool* pool) {
   PreparedSchema prepared;
   prepared.arrow_schema = schema;
   prepared.store_dictionary_types = store_dictionary_types;
-  prepared.properties = writer_properties(pool);
+  prepared.properties = writer_properties(packing, pool);
   ARROW_RETURN_NOT_OK(parquet::arrow::ToParquetSchema(schema.get(), *prepared.properties,
                                                       &prepared.parquet_schema));
   const auto stored = store_dictionary_types ? schema : without_dictionaries(*schema);

@@ -44,7 +44,8 @@ struct PreparedSchema {
 };
 
 arrow::Result<PreparedSchema> prepare_schema(const std::shared_ptr<arrow::Schema>& schema,
-                                             bool store_dictionary_types, arrow::MemoryPool* pool);
+                                             bool store_dictionary_types, PagePacking packing,
+                                             arrow::MemoryPool* pool);
 
 /// The column as one array.
 arrow::Result<std::shared_ptr<arrow::Array>> whole_column(const arrow::Table& rows, int column,

@@ -27,10 +27,12 @@ constexpr size_t kKeptBytesMax = size_t{1} << 20;
 }  // namespace
 
 struct ParquetStreamWriter::State {
-  explicit State(arrow::MemoryPool* memory_pool)
+  State(arrow::MemoryPool* memory_pool, PagePacking page_packing)
       : pool(memory_pool),
+        packing(page_packing),
         encoder(memory_pool, {.int32 = ChunkEncoder::Int32Encoding::kDelta,
-                              .split = ChunkEncoder::SplitContent::kRepeating}),
+                              .split = ChunkEncoder::SplitContent::kRepeating,
+                              .packing = page_packing}),
         buffer(memory_pool) {}
 
   Status write_buffer();
@@ -45,6 +47,7 @@ struct ParquetStreamWriter::State {
   arrow::Result<const PreparedSchema*> prepared(const std::shared_ptr<arrow::Schema>& schema);
 
   arrow::MemoryPool* pool;
+  PagePacking packing;
   ChunkEncoder encoder;
   GrowingBuffer buffer;  // what is to be written next
   std::vector<std::unique_ptr<PreparedSchema>> schemas;
@@ -69,7 +72,7 @@ arrow::Result<const PreparedSchema*> ParquetStreamWriter::State::prepared(
   // Callers that do not share their schema must not fill the memory with it.
   constexpr size_t kSchemasMax = 16;
   if (schemas.size() == kSchemasMax) schemas.erase(schemas.begin());
-  ARROW_ASSIGN_OR_RAISE(PreparedSchema made, prepare_schema(wanted, false, pool));
+  ARROW_ASSIGN_OR_RAISE(PreparedSchema made, prepare_schema(wanted, false, packing, pool));
   schemas.push_back(std::make_unique<PreparedSchema>(std::move(made)));
   return schemas.back().get();
 }
@@ -162,8 +165,8 @@ Status ParquetStreamWriter::State::append_footer(
   return write_buffer();
 }
 
-ParquetStreamWriter::ParquetStreamWriter(arrow::MemoryPool* pool)
-    : state_(std::make_unique<State>(pool)) {}
+ParquetStreamWriter::ParquetStreamWriter(arrow::MemoryPool* pool, PagePacking packing)
+    : state_(std::make_unique<State>(pool, packing)) {}
 
 ParquetStreamWriter::~ParquetStreamWriter() = default;
 

@@ -9,6 +9,7 @@
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
+#include "storage/page_packing.h"
 
 namespace tapeworks {
 
@@ -20,8 +21,8 @@ struct WrittenFile {
 };
 
 /// Writes Parquet files of any length, one after the other, a row group at a time, in the encodings
-/// of ParquetEncoder, but int32 DELTA_BINARY_PACKED. The bytes are a function of rows, row groups
-/// and metadata.
+/// of ParquetEncoder, but int32 DELTA_BINARY_PACKED, or all numbers PLAIN and nothing compressed
+/// (PagePacking). The bytes are a function of rows, row groups, packing and metadata.
 ///
 /// Memory: one encoded column chunk, or where rows come in pages an encoded row group, and buffers
 ///   of a page, of which up to 1 MiB each is kept for the next file.
@@ -32,7 +33,7 @@ struct WrittenFile {
 class ParquetStreamWriter {
  public:
   /// Dictionary columns are stored as what they mean. `pool` must outlive the writer.
-  explicit ParquetStreamWriter(arrow::MemoryPool* pool);
+  explicit ParquetStreamWriter(arrow::MemoryPool* pool, PagePacking packing = PagePacking::kSmall);
   ~ParquetStreamWriter();
   ParquetStreamWriter(const ParquetStreamWriter&) = delete;
   ParquetStreamWriter& operator=(const ParquetStreamWriter&) = delete;

@@ -104,6 +104,40 @@ std::shared_ptr<parquet::FileMetaData> finish_and_read(ParquetStreamWriter& writ
   return parquet::ParquetFileReader::OpenFile(path.string())->metadata();
 }
 
+TEST_F(ParquetStreamWriterTest, AFastFileHasPlainNumbersAndNothingCompressed) {
+  auto schema = test_schema();
+  auto expected = make_rows(schema, 0, 2'000);
+  schema = schema->AddField(3, arrow::field("price", arrow::float64())).ValueOrDie();
+  arrow::DoubleBuilder prices;
+  for (int64_t row = 0; row < 2'000; ++row) {
+    ASSERT_TRUE(
+        (row % 5 == 0 ? prices.AppendNull() : prices.Append(0.01 * static_cast<double>(row))).ok());
+  }
+  expected =
+      expected
+          ->AddColumn(3, schema->field(3), std::make_shared<arrow::ChunkedArray>(*prices.Finish()))
+          .ValueOrDie();
+  ParquetStreamWriter writer(arrow::default_memory_pool(), PagePacking::kFast);
+  const auto path = scratch_.path() / "fast";
+  ASSERT_TRUE(writer.open(path, schema));
+  for (const int64_t first : {0, 1'000}) {
+    ASSERT_TRUE(writer.append_page(*expected->Slice(first, 1'000)));
+  }
+  const auto footer = finish_and_read(writer, path, *expected);
+  const auto row_group = footer->RowGroup(0);
+  for (int column = 0; column < expected->num_columns(); ++column) {
+    const auto chunk = row_group->ColumnChunk(column);
+    EXPECT_EQ(chunk->compression(), arrow::Compression::UNCOMPRESSED) << column;
+    EXPECT_EQ(chunk->total_compressed_size(), chunk->total_uncompressed_size()) << column;
+    const bool is_text = column == 2;
+    for (const auto& pages : chunk->encoding_stats()) {
+      if (pages.page_type != parquet::PageType::DATA_PAGE) continue;
+      EXPECT_EQ(pages.encoding,
+                is_text ? parquet::Encoding::RLE_DICTIONARY : parquet::Encoding::PLAIN);
+    }
+  }
+}
+
 TEST_F(ParquetStreamWriterTest, RowsOfPagesComeBackWithOneDictionaryAndTheRangeOfAll) {
   const auto schema = test_schema();
   ParquetStreamWriter writer(arrow::default_memory_pool());

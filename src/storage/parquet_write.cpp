@@ -126,7 +126,8 @@ arrow::Result<const PreparedSchema*> ParquetEncoder::State::prepared(
   // Tables that do not share their schema must not fill the memory with them.
   constexpr size_t kSchemasMax = 16;
   if (schemas.size() == kSchemasMax) schemas.erase(schemas.begin());
-  ARROW_ASSIGN_OR_RAISE(PreparedSchema made, prepare_schema(schema, store_dictionary_types, pool));
+  ARROW_ASSIGN_OR_RAISE(PreparedSchema made,
+                        prepare_schema(schema, store_dictionary_types, PagePacking::kSmall, pool));
   schemas.push_back(std::make_unique<PreparedSchema>(std::move(made)));
   return schemas.back().get();
 }

@@ -58,7 +58,7 @@ class TailFiles final : public RowTarget {
  private:
   struct File {
     File(TableKind table, ChunkPool& chunks, arrow::MemoryPool* pool)
-        : rows(table, chunks), writer(pool) {}
+        : rows(table, chunks), writer(pool, PagePacking::kFast) {}
     RowBuffer rows;
     ParquetStreamWriter writer;
   };

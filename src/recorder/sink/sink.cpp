@@ -43,7 +43,7 @@ Sink::Sink(SinkOptions options, std::filesystem::path parts_dir, LogLock lock,
       retention_(options_.output_dir),
       state_(std::move(state)),
       maker_(state_, *this, options_.max_time_skew_ns),
-      part_writer_(pool),
+      part_writer_(pool, PagePacking::kFast),
       merge_writer_(pool),
       next_close_ns_(kNever) {}
 
