@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <map>
 #include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -100,6 +102,32 @@ std::optional<ManifestEntry> entry_of(const Json& json) {
   return entry;
 }
 
+/// Gives each entry of a list to `take`, as it is there and what it says. False without such a
+/// file.
+template <typename Take>
+Result<bool> read_entries(const fs::path& path, Take&& take) {
+  TW_ASSIGN(const Json json, read_json(path));
+  if (json.is_null()) return false;
+  const auto files = json.find("files");
+  if (files == json.end() || !files->is_array()) {
+    return corrupt("{}: it lists no files; make the recording again with tapeworks replay",
+                   path.string());
+  }
+  size_t number = 0;
+  for (const Json& file : *files) {
+    ++number;
+    auto entry = entry_of(file);
+    if (!entry) {
+      return corrupt(
+          "{}: entry {} is not as a manifest has it; make the recording again with "
+          "tapeworks replay",
+          path.string(), number);
+    }
+    take(file, std::move(*entry));
+  }
+  return true;
+}
+
 std::string text_of(const Json& json) { return json.dump(1) + "\n"; }
 
 }  // namespace
@@ -143,32 +171,56 @@ Result<std::optional<ManifestTop>> read_manifest_top(const fs::path& output_dir)
 Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(const fs::path& output_dir,
                                                                      const std::string& list_name) {
   const fs::path path = output_dir / kManifestFolder / (list_name + ".json");
-  TW_ASSIGN(const Json json, read_json(path));
-  if (json.is_null()) return std::nullopt;
-  const auto files = json.find("files");
-  if (files == json.end() || !files->is_array()) {
-    return corrupt("{}: it lists no files; make the recording again with tapeworks replay",
-                   path.string());
-  }
   std::vector<ManifestEntry> entries;
-  for (const Json& file : *files) {
-    auto entry = entry_of(file);
-    if (!entry) {
-      return corrupt(
-          "{}: entry {} is not as a manifest has it; make the recording again with "
-          "tapeworks replay",
-          path.string(), entries.size() + 1);
-    }
-    entries.push_back(std::move(*entry));
-  }
+  TW_ASSIGN(const bool exists, read_entries(path, [&](const Json&, ManifestEntry entry) {
+              entries.push_back(std::move(entry));
+            }));
+  if (!exists) return std::nullopt;
   return entries;
 }
 
-/// A list, parsed: an hour of thousands of symbols is not to be read again for each of its files.
+/// A list as it is on disk: an hour of thousands of symbols is neither to be read again for each of
+/// its files, nor to be made text again.
 struct RecordingManifest::List {
   fs::path path;
-  Json json;
+  std::map<std::string, std::string> entries = {};  // the text of each, by its path
+  bool is_new = false;                              // there was no such file
+  bool is_named = false;                            // in the manifest
+
+  static Result<std::unique_ptr<List>> read(const fs::path& path);
+  void put(const Json& entry);
+  std::string text() const;
 };
+
+Result<std::unique_ptr<RecordingManifest::List>> RecordingManifest::List::read(
+    const fs::path& path) {
+  auto list = std::make_unique<List>(path);
+  TW_ASSIGN(const bool exists,
+            read_entries(path, [&](const Json& json, ManifestEntry) { list->put(json); }));
+  list->is_new = !exists;
+  return list;
+}
+
+void RecordingManifest::List::put(const Json& entry) {
+  // What is inside the list's array stands two further to the right.
+  std::string text = "  ";
+  for (const char c : entry.dump(1)) {
+    text += c;
+    if (c == '\n') text += "  ";
+  }
+  entries[entry["path"].get<std::string>()] = std::move(text);
+}
+
+/// As text_of() has it.
+std::string RecordingManifest::List::text() const {
+  std::string text = "{\n \"files\": [";
+  std::string_view separator = "\n";
+  for (const auto& [path_text, entry] : entries) {
+    text.append(separator).append(entry);
+    separator = ",\n";
+  }
+  return text + "\n ]\n}\n";
+}
 
 RecordingManifest::RecordingManifest(fs::path output_dir, Layout layout)
     : output_dir_(std::move(output_dir)), layout_(layout) {}
@@ -214,26 +266,17 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
   // What is not written in the end is not known either.
   std::unique_ptr<List> list = std::move(latest_);
   if (!list || list->path != path) {
-    TW_ASSIGN(Json json, read_json(path));
-    list = std::make_unique<List>(path, std::move(json));
+    TW_ASSIGN(list, List::read(path));
   }
-  const bool is_new = list->json.is_null();
-  if (is_new) list->json = {{"files", Json::array()}};
-  Json& files = list->json["files"];
-  Json entry = to_json(certificate, file);
-  const auto known = find_path(files, entry["path"]);
-  if (known != files.end()) {
-    *known = std::move(entry);
-  } else {
-    const auto place = std::ranges::lower_bound(
-        files, entry["path"], {}, [](const Json& other) -> const Json& { return other["path"]; });
-    files.insert(place, std::move(entry));
-  }
-  if (is_new) TW_TRY(make_folders(path.parent_path()));
-  TW_TRY(replace_text_file(path, scratch, text_of(list->json)));
+  list->put(to_json(certificate, file));
+  if (list->is_new) TW_TRY(make_folders(path.parent_path()));
+  TW_TRY(replace_text_file(path, scratch, list->text()));
+  list->is_new = false;
+  // A crash may have come between the two files, so this looks also where the list is not new.
+  if (!list->is_named) TW_TRY(add_list(list_name, scratch));
+  list->is_named = true;
   latest_ = std::move(list);
-  // A crash may have come between the two files, so this looks each time.
-  return add_list(list_name, scratch);
+  return {};
 }
 
 Status RecordingManifest::remove_list(const std::string& list_name, const fs::path& scratch) {

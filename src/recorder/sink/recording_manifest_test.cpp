@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "storage/posix_file.h"
 #include "storage/scratch_folder.h"
 
 namespace tapeworks::recorder {
@@ -57,6 +60,29 @@ TEST_F(RecordingManifestTest, WhatWasRemovedDoesNotComeBack) {
   ASSERT_TRUE(manifest_.remove_list("2026-11-21/07", scratch_.path() / "unfinished"));
   add(manifest_, certificate("D", "07"));
   EXPECT_EQ(files_of("2026-11-21/07"), (Files{{"binance_spot/D/2026-11-21/07.parquet", 1}}));
+}
+
+TEST_F(RecordingManifestTest, AListHasTheTextOfItsWholeValue) {
+  for (const char* const symbol : {"B", "quote\"and\\", "new\nline", "\u4e2d\u6587"}) {
+    add(manifest_, certificate(symbol, "07"));
+    RecordingManifest next(scratch_.path(), Layout::kSymbol);
+    add(next, certificate("A", "07"));
+    const auto path = scratch_.path() / kManifestFolder / "2026-11-21/07.json";
+    const std::string text = read_text_file(path).value();
+    EXPECT_EQ(text, nlohmann::ordered_json::parse(text).dump(1) + "\n");
+  }
+  EXPECT_EQ(files_of("2026-11-21/07").size(), 5U);
+}
+
+TEST_F(RecordingManifestTest, AListWithADamagedEntryIsRefused) {
+  add(manifest_, certificate("A", "07"));
+  const auto path = scratch_.path() / kManifestFolder / "2026-11-21/07.json";
+  const auto unfinished = scratch_.path() / "unfinished";
+  ASSERT_TRUE(replace_text_file(path, unfinished, R"({"files": [{"rows": 1}]})"));
+  RecordingManifest next(scratch_.path(), Layout::kSymbol);
+  const Status added = next.add(certificate("B", "07"), {}, unfinished);
+  ASSERT_FALSE(added);
+  EXPECT_TRUE(added.error().message.contains("entry 1")) << added.error().message;
 }
 
 TEST_F(RecordingManifestTest, AnotherOneGoesOnWithWhatIsThere) {
