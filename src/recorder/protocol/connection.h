@@ -10,9 +10,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "base/text_hash.h"
 #include "recorder/protocol/decode.h"
 #include "recorder/protocol/rate_window.h"
 #include "recorder/protocol/stream_activity.h"
@@ -187,7 +187,7 @@ class Connection {
   std::array<std::map<std::string, size_t, std::less<>>, kStreams.size()> key_of_symbol_;
   std::vector<KeyState> keys_;
   DecodedFrame decoded_;
-  std::unordered_map<std::string, Familiar> familiar_;
+  TextMap<Familiar> familiar_;
   std::string identity_;  // of the message at hand; empty when it has none
 
   RateWindow messages_;

@@ -149,11 +149,12 @@ ConnectionState* LogState::connection(uint32_t number) {
 LogState::StreamState* LogState::stream(Venue venue, Stream stream, std::string_view symbol) {
   make_stream_key(venue, stream, symbol, key_);
   const auto found = streams_.find(key_);
-  if (found != streams_.end()) return &found->second;
+  if (found != streams_.end()) return found->second.get();
   if (streams_.size() == kStreamsMax) return nullptr;
   const size_t window_rows = drops_repeats(stream) ? window_rows_ : 0;
   const SequenceTracker tracker(sequence_class_of(venue, stream), window_rows);
-  return &streams_.emplace(key_, StreamState{tracker, 0, {}, {}, {}, 0, 0, 0}).first->second;
+  auto made = std::make_unique<StreamState>(StreamState{tracker, 0, {}, {}, {}, 0, 0, 0});
+  return streams_.emplace(key_, std::move(made)).first->second.get();
 }
 
 LogState::StreamName LogState::name_of_key(std::string_view key) {
@@ -173,8 +174,8 @@ void LogState::save_legs(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
-    out.put(stream.tracker.forgotten_to());
-    stream.legs.save(out);
+    out.put(stream->tracker.forgotten_to());
+    stream->legs.save(out);
   }
 }
 
@@ -196,8 +197,8 @@ void LogState::load_legs(ByteReader& in) {
     const auto forgotten_to = in.take<int64_t>();
     LegMerge legs = LegMerge::load(in);
     if (stream == streams_.end()) continue;
-    stream->second.tracker.set_forgotten_to(forgotten_to);
-    stream->second.legs = std::move(legs);
+    stream->second->tracker.set_forgotten_to(forgotten_to);
+    stream->second->legs = std::move(legs);
   }
 }
 
@@ -210,7 +211,7 @@ void LogState::save_sampled(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
-    stream.sampled.save(out);
+    stream->sampled.save(out);
   }
 }
 
@@ -226,7 +227,7 @@ void LogState::load_sampled(ByteReader& in) {
   for (size_t i = 0; i < stream_count; ++i) {
     const auto stream = streams_.find(in.take_text());
     const SampledLegs sampled = SampledLegs::load(in);
-    if (stream != streams_.end()) stream->second.sampled = sampled;
+    if (stream != streams_.end()) stream->second->sampled = sampled;
   }
 }
 
@@ -234,7 +235,7 @@ void LogState::save_floors(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
-    stream.sampled.save_floors(out);
+    stream->sampled.save_floors(out);
   }
 }
 
@@ -243,7 +244,7 @@ void LogState::load_floors(ByteReader& in) {
   for (size_t i = 0; i < stream_count; ++i) {
     const auto stream = streams_.find(in.take_text());
     SampledLegs unknown;
-    (stream == streams_.end() ? unknown : stream->second.sampled).load_floors(in);
+    (stream == streams_.end() ? unknown : stream->second->sampled).load_floors(in);
   }
 }
 
@@ -275,9 +276,9 @@ void LogState::save_holes(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
-    out.put(stream.last_row_ns);
-    out.put(stream.gap_lsn);
-    stream.holes.save(out);
+    out.put(stream->last_row_ns);
+    out.put(stream->gap_lsn);
+    stream->holes.save(out);
   }
 }
 
@@ -298,10 +299,10 @@ void LogState::load_holes(ByteReader& in) {
     const auto gap_lsn = in.take<uint64_t>();
     TradeHoles holes = TradeHoles::load(in);
     if (stream == streams_.end()) continue;
-    stream->second.last_row_ns = last_row_ns;
-    stream->second.last_event_ns = last_row_ns;  // as far as an earlier version knew
-    stream->second.gap_lsn = gap_lsn;
-    stream->second.holes = std::move(holes);
+    stream->second->last_row_ns = last_row_ns;
+    stream->second->last_event_ns = last_row_ns;  // as far as an earlier version knew
+    stream->second->gap_lsn = gap_lsn;
+    stream->second->holes = std::move(holes);
   }
 }
 
@@ -314,8 +315,8 @@ void LogState::save_hole_bounds(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
-    out.put(stream.last_event_ns);
-    stream.holes.save_bounds(out);
+    out.put(stream->last_event_ns);
+    stream->holes.save_bounds(out);
   }
 }
 
@@ -330,9 +331,9 @@ void LogState::load_hole_bounds(ByteReader& in) {
   for (size_t i = 0; i < stream_count; ++i) {
     const auto stream = streams_.find(in.take_text());
     const auto last_event_ns = in.take<int64_t>();
-    if (stream != streams_.end()) stream->second.last_event_ns = last_event_ns;
+    if (stream != streams_.end()) stream->second->last_event_ns = last_event_ns;
     TradeHoles unknown;
-    (stream == streams_.end() ? unknown : stream->second.holes).load_bounds(in);
+    (stream == streams_.end() ? unknown : stream->second->holes).load_bounds(in);
   }
 }
 
@@ -348,8 +349,8 @@ void LogState::save_answers(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
-    out.put(stream.tracker.first());
-    stream.legs.save_begins(out);
+    out.put(stream->tracker.first());
+    stream->legs.save_begins(out);
   }
 }
 
@@ -370,8 +371,8 @@ void LogState::load_answers(ByteReader& in) {
     const auto stream = streams_.find(in.take_text());
     const auto first = in.take<int64_t>();
     LegMerge unknown;
-    (stream == streams_.end() ? unknown : stream->second.legs).load_begins(in);
-    if (stream != streams_.end()) stream->second.tracker.set_first(first);
+    (stream == streams_.end() ? unknown : stream->second->legs).load_begins(in);
+    if (stream != streams_.end()) stream->second->tracker.set_first(first);
   }
 }
 
@@ -381,8 +382,8 @@ std::vector<TradeGap> LogState::open_trade_gaps(const std::set<Venue>& venues,
   if (venues.empty()) return gaps;
   for (const auto& [key, stream] : streams_) {
     const StreamName name = name_of_key(key);
-    if (stream.holes.holes().empty() || !venues.contains(name.venue)) continue;
-    for (const TradeHole& hole : stream.holes.holes()) {
+    if (stream->holes.holes().empty() || !venues.contains(name.venue)) continue;
+    for (const TradeHole& hole : stream->holes.holes()) {
       if (!TradeHoles::is_open(hole, log_time_ns)) continue;
       gaps.push_back({name.venue, std::string(name.symbol), hole.from, hole.to, hole.search_from_ns,
                       hole.to_ns, hole.next});
@@ -420,8 +421,8 @@ void LogState::save(ByteWriter& out) const {
   out.put(static_cast<uint32_t>(streams_.size()));
   for (const auto& [key, stream] : streams_) {
     out.put(key);
-    out.put(stream.session_lsn);
-    save_tracker(stream.tracker, out);
+    out.put(stream->session_lsn);
+    save_tracker(stream->tracker, out);
   }
   out.put(static_cast<uint32_t>(gaps_.size()));
   for (const KnownGap& gap : gaps_) save_gap(gap, out);
@@ -438,7 +439,7 @@ size_t LogState::saved_bytes_about() const {
     bytes += 3 * connection.symbols.size() * kSymbolBytes;
   }
   for (const auto& [key, stream] : streams_) {
-    bytes += stream.tracker.pair_count() * kPairBytes + stream.holes.holes().size() * kHoleBytes;
+    bytes += stream->tracker.pair_count() * kPairBytes + stream->holes.holes().size() * kHoleBytes;
   }
   return bytes;
 }

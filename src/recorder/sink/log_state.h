@@ -4,15 +4,16 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/byte_codec.h"
 #include "base/result.h"
+#include "base/text_hash.h"
 #include "recorder/protocol/log_event.h"
 #include "recorder/protocol/sequence.h"
 #include "recorder/protocol/stream_symbols.h"
@@ -128,7 +129,8 @@ class LogState {
     int64_t last_event_ns = 0;
     uint64_t gap_lsn = 0;  ///< the last gap of its connection that is in front of a row of it
   };
-  std::unordered_map<std::string, StreamState>& streams() { return streams_; }
+  using Streams = TextMap<std::unique_ptr<StreamState>>;
+  Streams& streams() { return streams_; }
   /// What a key of streams() stands for.
   struct StreamName {
     Venue venue;
@@ -182,8 +184,8 @@ class LogState {
  private:
   size_t window_rows_;
   std::map<uint32_t, ConnectionState> connections_;
-  std::unordered_map<std::string, StreamState> streams_;  ///< by stream_key()
-  std::string key_;                                       ///< used again
+  Streams streams_;  ///< by venue and stream, a byte each, and symbol
+  std::string key_;  ///< used again
   std::deque<KnownGap> gaps_;
 };
 

@@ -10,12 +10,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
+#include "base/text_hash.h"
 #include "recorder/sink/checkpoint.h"
 #include "recorder/sink/file_merge.h"
 #include "recorder/sink/log_state.h"
@@ -211,7 +211,7 @@ class Sink final : private RowTarget {
     Partition* partition = nullptr;
   };
   /// Of the rows table: the partition that a symbol's last row went to. Emptied when one goes.
-  std::unordered_map<std::string, FoundPartition> recent_;
+  TextMap<FoundPartition> recent_;
   std::string recent_key_;        ///< used again
   std::vector<Partition*> full_;  ///< got so many rows in this record that a part is due
   uint64_t current_lsn_ = 0;
