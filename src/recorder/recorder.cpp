@@ -82,8 +82,8 @@ SinkOptions sink_options_of(const RecordOptions& options) {
   sink.output_dir = output.dir;
   sink.log_dir = options.config.wal.dir;
   sink.layout = layout_of(output.layout);
-  // An eighth of the budget; the rest is the log's buffer, merges, and what a stream is known by.
-  sink.buffer_bytes = options.memory_limit_bytes / 8;
+  // A sixth of the budget; the rest is the log's buffer, merges, and what a stream is known by.
+  sink.buffer_bytes = options.memory_limit_bytes / 6;
   sink.part_rows = output.part_rows;
   sink.part_age_ns = nanoseconds(output.part_age);
   sink.idle_close_ns = nanoseconds(output.idle_close);

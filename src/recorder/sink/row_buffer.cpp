@@ -74,19 +74,25 @@ arrow::Result<std::shared_ptr<arrow::Table>> build_table(TableKind table,
         arrow::MakeBuilder(memory, schema->field(static_cast<int>(i))->type(), &builders[i]));
     ARROW_RETURN_NOT_OK(builders[i]->Reserve(static_cast<int64_t>(row_count)));
   }
+  // Most columns are null in most rows: nulls are appended in runs, before the next value.
+  const auto fill_up = [&](size_t column, int64_t row) {
+    const int64_t nulls = row - builders[column]->length();
+    return nulls == 0 ? arrow::Status::OK() : builders[column]->AppendNulls(nulls);
+  };
+  int64_t row_index = 0;
   for (const ChunkPool::Chunk& chunk : chunks) {
-    for (PackedReader row(chunk); !row.at_end();) {
-      const auto present = row.take<uint64_t>();
-      for (size_t i = 0; i < columns.size(); ++i) {
-        const bool has_value = (present >> i & 1) != 0;
-        ARROW_RETURN_NOT_OK(has_value ? append_value(columns[i].type, row, *builders[i])
-                                      : builders[i]->AppendNull());
+    for (PackedReader row(chunk); !row.at_end(); ++row_index) {
+      for (auto present = row.take<uint64_t>(); present != 0; present &= present - 1) {
+        const auto column = static_cast<size_t>(std::countr_zero(present));
+        ARROW_RETURN_NOT_OK(fill_up(column, row_index));
+        ARROW_RETURN_NOT_OK(append_value(columns[column].type, row, *builders[column]));
       }
     }
   }
   arrow::ArrayVector arrays;
-  for (const auto& builder : builders) {
-    ARROW_ASSIGN_OR_RAISE(auto array, builder->Finish());
+  for (size_t column = 0; column < builders.size(); ++column) {
+    ARROW_RETURN_NOT_OK(fill_up(column, row_index));
+    ARROW_ASSIGN_OR_RAISE(auto array, builders[column]->Finish());
     arrays.push_back(std::move(array));
   }
   return arrow::Table::Make(schema, arrays, static_cast<int64_t>(row_count));

@@ -180,6 +180,7 @@ class Sink final : private RowTarget {
 
   // sink_publish.cpp: from parts to files.
   Status begin_merge();
+  void end_merge();
   Status publish(const FileMerge::Outcome& outcome);
   Result<std::optional<Certificate>> published(const std::string& partition);
   Status note_published(const Certificate& certificate);

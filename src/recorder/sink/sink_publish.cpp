@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "base/free_memory.h"
 #include "recorder/sink/sink.h"
 #include "storage/posix_file.h"
 
@@ -37,13 +38,20 @@ Result<bool> Sink::work() {
     TW_ASSIGN(const FileMerge::Outcome outcome, merge_->finish());
     TW_TRY(publish(outcome));
     merge_.reset();
-    merges_.pop_front();
+    end_merge();
     return true;
   }
   if (merges_.empty()) return false;
   TW_TRY(begin_merge());
-  if (!merge_) merges_.pop_front();
+  if (!merge_) end_merge();
   return true;
+}
+
+/// What an hour's merges needed is not kept for the next hour's, whose blocks have other sizes: the
+/// process would grow by the pieces that lie between.
+void Sink::end_merge() {
+  merges_.pop_front();
+  if (merges_.empty()) return_free_memory();
 }
 
 /// Leaves merge_ empty when there is nothing to do for the first job.
