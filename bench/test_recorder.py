@@ -2,6 +2,7 @@
 
 import json
 import math
+import ssl
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tapebench.places import BenchError  # noqa: E402
 from tapebench.recorder import arrow_writers, latency, metrics, pour, profile, throughput, versus_cryptofeed  # noqa: E402
 from tapebench.recorder.clock import change_times, clock_script  # noqa: E402
 from tapebench.recorder.disk import fdatasync_seconds, percentiles  # noqa: E402
+from tapebench.recorder.exchanges import make_certificate  # noqa: E402
 from tapebench.recorder.load import Load, growth_after_first_quarter, require_sensible, summary_of  # noqa: E402
 from tapebench.recorder.poured import STREAMS  # noqa: E402
 from tapebench.recorder.recording import Sample  # noqa: E402
@@ -109,7 +111,13 @@ def test_a_promise_that_is_not_kept_is_missed(differences, missed):
 @pytest.mark.parametrize("rows, per_second, holds", [(1000, 150_000, [True, True]), (999, 150_000, [True, False]), (1000, 140_000, [False, True])])
 def test_throughput_counts_only_what_became_rows(rows, per_second, holds):
     run = {"rows": rows, "sent": {"messages": 1000}, "summary": {"received_per_second": per_second, "dropped": 0}}
-    assert [claim.holds for claim in throughput.claims_of({"recordings": [run]})] == holds
+    assert [claim.holds for claim in throughput.claims_of({"parameters": {"rate": 150_000, "tls": False}, "recordings": [run]})] == holds
+
+
+@pytest.mark.parametrize("cost_us, holds", [(12.0, [True, True, True]), (12.1, [True, False, True])])
+def test_throughput_over_tls_is_also_judged_by_its_cost(cost_us, holds):
+    run = {"rows": 9, "sent": {"messages": 9}, "summary": {"received_per_second": 100_000, "dropped": 0, "cpu_us_per_message": cost_us}}
+    assert [claim.holds for claim in throughput.claims_of({"parameters": {"rate": 100_000, "tls": True}, "recordings": [run]})] == holds
 
 
 def test_latency_is_judged_by_exact_shares():
@@ -186,11 +194,14 @@ def messages_of(stream: bytes) -> list[dict]:
     return found
 
 
-def test_a_client_of_the_sender_is_answered_in_the_words_of_the_exchange(tmp_path):
-    command = [sys.executable, "-m", "tapebench.recorder.pour", 1, 2000, 0.5]
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_client_of_the_sender_is_answered_in_the_words_of_the_exchange(tmp_path, over_tls):
+    files = make_certificate(tmp_path) if over_tls else ()
+    trust = ssl.create_default_context(cafile=files[0]) if over_tls else None
+    command = [sys.executable, "-m", "tapebench.recorder.pour", 1, 2000, 0.5, *files]
     with Watched(command, tmp_path / "log", folder=Path(__file__).resolve().parent, stdin=-1, stdout=-1) as sender:
         address = sender.process.stdout.readline().decode().split()[1]
-        with connect(f"ws://{address}/stream", compression=None) as client:
+        with connect(f"ws{'s' if over_tls else ''}://{address}/stream", compression=None, ssl=trust) as client:
             client.send(json.dumps({"method": "SUBSCRIBE", "params": [f"c0000usdt@{stream}" for stream in STREAMS], "id": 7}))
             assert json.loads(client.recv(timeout=10)) == {"result": None, "id": 7}
             assert sender.process.stdout.readline() == b"SUBSCRIBED\n"

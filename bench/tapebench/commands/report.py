@@ -17,7 +17,7 @@ from tapebench.results import load
 from tapebench.units import show_bytes
 
 TABLES = {"etl": etl, "growth": growth, "formats": formats, "pnl": pnl, "tpch": tpch, "increment": increment, "recorder-profile": profile,
-          "recorder-latency": latency, "recorder-throughput": throughput,
+          "recorder-latency": latency, "recorder-throughput": throughput, "recorder-throughput-tls": throughput,
           "recorder-cryptofeed": versus_cryptofeed}
 
 

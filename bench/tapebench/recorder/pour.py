@@ -1,12 +1,12 @@
 """An exchange that costs almost nothing: answers Binance's spot subscriptions and then pours frames that were built before. A child.
 
-    python -m tapebench.recorder.pour SYMBOLS RATE SECONDS        RATE 0: as fast as they are taken
+    python -m tapebench.recorder.pour SYMBOLS RATE SECONDS [CERTIFICATE KEY]        RATE 0: as fast as they are taken
 
 Prints LISTENING ADDRESS, then SUBSCRIBED when all streams are asked for; a line on standard input begins the pouring. At its end a
 JSON line says what was sent: {"messages", "bytes", "seconds", "cpu_seconds"}. Ends with its standard input.
 
 Every frame is another one: before a block of frames is sent again, numbers, quantities and times are written over in place, all at
-once. Numbers rise by one on each stream, so a recorder finds neither repeats nor holes.
+once. Numbers rise by one on each stream, so a recorder finds neither repeats nor holes. With a certificate and its key over TLS.
 """
 
 import base64
@@ -14,11 +14,13 @@ import hashlib
 import json
 import select
 import socket
+import ssl
 import sys
 import time
 
 import numpy as np
 
+from tapebench.recorder.pour_channel import Channel, PlainChannel, TlsChannel, server_context
 from tapebench.recorder.poured import STREAMS
 
 PASSES = 40  # frames of each stream in a block
@@ -103,25 +105,27 @@ class Block:
 class Connection:
     """One client: its streams, and after begin() its block."""
 
-    def __init__(self, client: socket.socket) -> None:
-        self.socket, self.waiting, self.streams = client, b"", []
+    def __init__(self, channel: Channel) -> None:
+        self.channel, self.waiting, self.streams = channel, b"", []
         self.block: Block | None = None
         self.sent_of_block = 0
 
     def read_more(self) -> bool:
-        more = self.socket.recv(65536)
-        self.waiting += more
-        return bool(more)
+        try:
+            self.waiting += self.channel.receive()
+        except EOFError:
+            return False
+        return True
 
     def answer_frames(self) -> None:
         while (message := self._next_frame()) is not None:
             kind, content = message
             if kind in (0x8, 0x9):  # a close is answered with one, a ping with a pong
-                self.socket.sendall(bytes([0x88 if kind == 0x8 else 0x8A, len(content)]) + content)
+                self.channel.send(bytes([0x88 if kind == 0x8 else 0x8A, len(content)]) + content)
             elif kind == 0x1:
                 request = json.loads(content)
                 self.streams += [tuple(name.split("@", 1)) for name in request.get("params", [])]
-                self.socket.sendall(frame(json.dumps({"result": None, "id": request.get("id")}).encode()))
+                self.channel.send(frame(json.dumps({"result": None, "id": request.get("id")}).encode()))
 
     def _next_frame(self) -> tuple[int, bytes] | None:
         """A whole masked frame of the client, taken out of what was read."""
@@ -150,48 +154,50 @@ class Connection:
             self.sent_of_block = 0
         last = min(self.sent_of_block + count, len(block))
         begin, end = (int(block.ends[place - 1]) if place else 0 for place in (self.sent_of_block, last))
-        self.socket.sendall(memoryview(block.bytes)[begin:end])
+        self.channel.send_frames(memoryview(block.bytes)[begin:end], block.ends[self.sent_of_block:last] - begin)
         count, self.sent_of_block = last - self.sent_of_block, last
         return count, end - begin
 
 
-def greet(client: socket.socket) -> Connection | None:
+def greet(channel: Channel) -> Connection | None:
     """Answers the first request: None when it was none of a WebSocket."""
     request = b""
     while b"\r\n\r\n" not in request:
-        more = client.recv(65536)
-        if not more:
+        try:
+            request += channel.receive()
+        except EOFError:
             return None
-        request += more
     head, _, rest = request.partition(b"\r\n\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head.decode().split("\r\n")[1:])}
     key = headers.get("sec-websocket-key")
     if key is None:  # the list of instruments: there is none
-        client.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        client.close()
+        channel.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        channel.socket.close()
         return None
     accept = base64.b64encode(hashlib.sha1((key + _ACCEPT_KEY).encode()).digest()).decode()
-    client.sendall(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode())
-    connection = Connection(client)
+    channel.send(f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+    connection = Connection(channel)
     connection.waiting = rest
     return connection
 
 
 class Server:
-    def __init__(self, stream_count: int) -> None:
+    def __init__(self, stream_count: int, tls: ssl.SSLContext | None) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
+        self.tls = tls
         self.connections: list[Connection] = []
         self.stream_count = stream_count
         print("LISTENING", f"127.0.0.1:{self.listener.getsockname()[1]}", flush=True)
 
     def serve(self, timeout: float) -> bool:
         """Answers what came; true when standard input has something, or ended."""
-        ready, _, _ = select.select([self.listener, sys.stdin, *(connection.socket for connection in self.connections)], [], [], timeout)
+        ready, _, _ = select.select([self.listener, sys.stdin, *(connection.channel.socket for connection in self.connections)], [], [], timeout)
         if self.listener in ready:
-            if connection := greet(self.listener.accept()[0]):
+            client = self.listener.accept()[0]
+            if connection := greet(TlsChannel(client, self.tls) if self.tls else PlainChannel(client)):
                 self.connections.append(connection)
         for connection in list(self.connections):
-            if connection.socket in ready and not connection.read_more():
+            if connection.channel.socket in ready and not connection.read_more():
                 self.connections.remove(connection)
             connection.answer_frames()
         return sys.stdin in ready
@@ -223,7 +229,7 @@ class Server:
 
 def main() -> None:
     symbols, rate, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    server = Server(symbols * len(STREAMS))
+    server = Server(symbols * len(STREAMS), server_context(*sys.argv[4:6]) if len(sys.argv) > 4 else None)
     server.wait_subscribed()
     print(json.dumps(server.pour(rate, seconds)), flush=True)
     while not server.serve(1):
