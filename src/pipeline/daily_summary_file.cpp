@@ -145,8 +145,8 @@ std::string symbol_of_file(const std::filesystem::path& path) {
 /// summary.
 class DailySummaryReader::File {
  public:
-  File(const ParquetInput& file, DailySummary& summary, Columns& columns)
-      : summary_(summary), file_(file), where_(file.path().string()), room_(columns) {}
+  File(const ParquetInput& file, DailySummary& summary, ScratchValues& scratch)
+      : summary_(summary), file_(file), where_(file.path().string()), scratch_(scratch) {}
 
   Status read() {
     for (size_t i = 0; i < kColumns.size(); ++i) {
@@ -213,7 +213,7 @@ class DailySummaryReader::File {
   Status read_row_group(int row_group) {
     TW_ASSIGN(const auto input, RowGroupInput::open(file_, row_group, columns_));
     const auto rows = static_cast<size_t>(input->row_count());
-    room_.nulls.resize(rows);
+    scratch_.nulls.resize(rows);
     TW_TRY(read_brokers(*input, part_of(summary_.broker_index, rows)));
     TW_TRY(read_dates(*input, part_of(summary_.date, rows)));
     TW_TRY(
@@ -233,14 +233,14 @@ class DailySummaryReader::File {
 
   Status read_brokers(RowGroupInput& input, std::span<uint32_t> indices) {
     TW_ASSIGN(const auto reader, CodedColumnReader::open(input, columns_[kBroker]));
-    room_.codes.resize(indices.size());
-    TW_TRY(reader->read(room_.codes));
+    scratch_.codes.resize(indices.size());
+    TW_TRY(reader->read(scratch_.codes));
     // A broker's rows stand together, so that most codes are those of the row before.
     int32_t code = 0;
     bool has_code = false;
     for (size_t row = 0; row < indices.size(); ++row) {
-      if (!has_code || room_.codes[row] != code) {
-        code = room_.codes[row];
+      if (!has_code || scratch_.codes[row] != code) {
+        code = scratch_.codes[row];
         has_code = true;
         TW_TRY(add_broker(code < 0 ? std::nullopt
                                    : std::optional(reader->values()[static_cast<size_t>(code)])));
@@ -268,11 +268,12 @@ class DailySummaryReader::File {
   Status read_dates(RowGroupInput& input, std::span<Day> days) {
     TW_ASSIGN(const auto reader,
               NumberColumnReader<parquet::Int32Type>::open(input, columns_[kDate]));
-    room_.numbers.resize(days.size());
-    TW_ASSIGN(const bool any_null, reader->read(room_.numbers, room_.nulls));
-    std::ranges::transform(room_.numbers, days.begin(), [](int32_t number) { return Day{number}; });
+    scratch_.numbers.resize(days.size());
+    TW_ASSIGN(const bool any_null, reader->read(scratch_.numbers, scratch_.nulls));
+    std::ranges::transform(scratch_.numbers, days.begin(),
+                           [](int32_t number) { return Day{number}; });
     for (size_t row = 0; any_null && row < days.size(); ++row) {
-      if (room_.nulls[row] != 0) days[row] = kNullDay;
+      if (scratch_.nulls[row] != 0) days[row] = kNullDay;
     }
     return reader->expect_end();
   }
@@ -281,7 +282,7 @@ class DailySummaryReader::File {
   Status read_numbers(RowGroupInput& input, Column column,
                       std::span<typename DType::c_type> values) {
     TW_ASSIGN(const auto reader, NumberColumnReader<DType>::open(input, columns_[column]));
-    TW_ASSIGN(const bool any_null, reader->read(values, room_.nulls));
+    TW_ASSIGN(const bool any_null, reader->read(values, scratch_.nulls));
     if (any_null) return corrupt("{}: column '{}' has nulls", where_, kColumns[column]);
     return reader->expect_end();
   }
@@ -290,9 +291,9 @@ class DailySummaryReader::File {
     if (descriptor(column).physical_type() == parquet::Type::DOUBLE) {
       return read_numbers<parquet::DoubleType>(input, column, values);
     }
-    room_.narrow.resize(values.size());
-    TW_TRY(read_numbers<parquet::FloatType>(input, column, room_.narrow));
-    std::ranges::copy(room_.narrow, values.begin());
+    scratch_.narrow.resize(values.size());
+    TW_TRY(read_numbers<parquet::FloatType>(input, column, scratch_.narrow));
+    std::ranges::copy(scratch_.narrow, values.begin());
     return {};
   }
 
@@ -311,13 +312,13 @@ class DailySummaryReader::File {
   std::string where_;
   std::array<int, kColumns.size()> columns_{};
   size_t next_row_ = 0;  // where the row group begins
-  Columns& room_;
+  ScratchValues& scratch_;
 };
 
 Result<const DailySummary*> DailySummaryReader::read(const std::filesystem::path& path) {
   TW_ASSIGN(const ParquetInput file, ParquetInput::open(path, pool_));
   summary_.symbol = symbol_of_file(path);
-  TW_TRY(catch_parquet(path.string(), [&] { return File(file, summary_, columns_).read(); }));
+  TW_TRY(catch_parquet(path.string(), [&] { return File(file, summary_, scratch_).read(); }));
   return &summary_;
 }
 

@@ -48,7 +48,7 @@ class DailySummaryReader {
                                                  arrow::MemoryPool* pool);
 
   /// The values of a row group's column before they have the types of the summary.
-  struct Columns {
+  struct ScratchValues {
     std::vector<uint8_t> nulls;
     std::vector<int32_t> codes;
     std::vector<int32_t> numbers;
@@ -58,7 +58,7 @@ class DailySummaryReader {
 
   arrow::MemoryPool* pool_;
   DailySummary summary_;
-  Columns columns_;
+  ScratchValues scratch_;
 };
 
 }  // namespace tapeworks

@@ -29,18 +29,6 @@ class DailySummaryFileTest : public testing::Test {
   ScratchFolder folder_ = value_of(ScratchFolder::make({}));
 };
 
-void expect_same(const DailySummary& found, const DailySummary& expected) {
-  EXPECT_EQ(found.symbol, expected.symbol);
-  EXPECT_EQ(found.brokers, expected.brokers);
-  EXPECT_EQ(found.has_null_broker, expected.has_null_broker);
-  EXPECT_EQ(found.broker_index, expected.broker_index);
-  EXPECT_EQ(found.date, expected.date);
-  EXPECT_EQ(found.buy_shares, expected.buy_shares);
-  EXPECT_EQ(found.sell_shares, expected.sell_shares);
-  EXPECT_EQ(found.buy_amount, expected.buy_amount);
-  EXPECT_EQ(found.sell_amount, expected.sell_amount);
-}
-
 TEST_F(DailySummaryFileTest, AReaderKeepsNothingOfTheFileBefore) {
   const Day early = day("2023-01-03");
   const Day late = day("2023-01-04");

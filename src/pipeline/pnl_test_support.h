@@ -15,6 +15,7 @@
 #include <arrow/array.h>
 #include <arrow/memory_pool.h>
 #include <arrow/table.h>
+#include <gtest/gtest.h>
 
 #include "pipeline/close_prices.h"
 #include "pipeline/daily_summary.h"
@@ -209,6 +210,19 @@ inline std::map<std::string, PriceSeries> golden_closes(const std::string& name)
     }
   }
   return all;
+}
+
+/// All columns, names included.
+inline void expect_same(const DailySummary& found, const DailySummary& expected) {
+  EXPECT_EQ(found.symbol, expected.symbol);
+  EXPECT_EQ(found.brokers, expected.brokers);
+  EXPECT_EQ(found.has_null_broker, expected.has_null_broker);
+  EXPECT_EQ(found.broker_index, expected.broker_index);
+  EXPECT_EQ(found.date, expected.date);
+  EXPECT_EQ(found.buy_shares, expected.buy_shares);
+  EXPECT_EQ(found.sell_shares, expected.sell_shares);
+  EXPECT_EQ(found.buy_amount, expected.buy_amount);
+  EXPECT_EQ(found.sell_amount, expected.sell_amount);
 }
 
 }  // namespace tapeworks::test

@@ -11,6 +11,7 @@ namespace tapeworks {
 namespace {
 
 using test::day;
+using test::expect_same;
 using test::SummaryBuilder;
 using test::value_of;
 
@@ -25,18 +26,6 @@ BrokerMergers mergers_of(std::vector<BrokerMerger> list) {
 std::optional<DailySummary> merged(const SummaryBuilder& builder, std::vector<BrokerMerger> list,
                                    AmountWidth amounts = AmountWidth::kFloat32) {
   return value_of(merge_summary(builder.build(), mergers_of(std::move(list)), amounts));
-}
-
-void expect_same(const DailySummary& summary, const DailySummary& expected) {
-  EXPECT_EQ(summary.symbol, expected.symbol);
-  EXPECT_EQ(summary.brokers, expected.brokers);
-  EXPECT_EQ(summary.has_null_broker, expected.has_null_broker);
-  EXPECT_EQ(summary.broker_index, expected.broker_index);
-  EXPECT_EQ(summary.date, expected.date);
-  EXPECT_EQ(summary.buy_shares, expected.buy_shares);
-  EXPECT_EQ(summary.sell_shares, expected.sell_shares);
-  EXPECT_EQ(summary.buy_amount, expected.buy_amount);
-  EXPECT_EQ(summary.sell_amount, expected.sell_amount);
 }
 
 TEST(SummaryMerge, AddsUpRowsOfOneDay) {
