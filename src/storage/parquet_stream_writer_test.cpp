@@ -104,37 +104,63 @@ std::shared_ptr<parquet::FileMetaData> finish_and_read(ParquetStreamWriter& writ
   return parquet::ParquetFileReader::OpenFile(path.string())->metadata();
 }
 
-TEST_F(ParquetStreamWriterTest, AFastFileHasPlainNumbersAndNothingCompressed) {
-  auto schema = test_schema();
-  auto expected = make_rows(schema, 0, 2'000);
-  schema = schema->AddField(3, arrow::field("price", arrow::float64())).ValueOrDie();
-  arrow::DoubleBuilder prices;
-  for (int64_t row = 0; row < 2'000; ++row) {
-    ASSERT_TRUE(
-        (row % 5 == 0 ? prices.AppendNull() : prices.Append(0.01 * static_cast<double>(row))).ok());
-  }
-  expected =
-      expected
-          ->AddColumn(3, schema->field(3), std::make_shared<arrow::ChunkedArray>(*prices.Finish()))
-          .ValueOrDie();
-  ParquetStreamWriter writer(arrow::default_memory_pool(), PagePacking::kFast);
-  const auto path = scratch_.path() / "fast";
-  ASSERT_TRUE(writer.open(path, schema));
-  for (const int64_t first : {0, 1'000}) {
-    ASSERT_TRUE(writer.append_page(*expected->Slice(first, 1'000)));
-  }
-  const auto footer = finish_and_read(writer, path, *expected);
-  const auto row_group = footer->RowGroup(0);
-  for (int column = 0; column < expected->num_columns(); ++column) {
-    const auto chunk = row_group->ColumnChunk(column);
-    EXPECT_EQ(chunk->compression(), arrow::Compression::UNCOMPRESSED) << column;
-    EXPECT_EQ(chunk->total_compressed_size(), chunk->total_uncompressed_size()) << column;
-    const bool is_text = column == 2;
-    for (const auto& pages : chunk->encoding_stats()) {
-      if (pages.page_type != parquet::PageType::DATA_PAGE) continue;
-      EXPECT_EQ(pages.encoding,
-                is_text ? parquet::Encoding::RLE_DICTIONARY : parquet::Encoding::PLAIN);
+/// A column of each type that a recording's tables have; every fifth value is null.
+std::shared_ptr<arrow::Table> rows_of_many_types(int64_t count) {
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  const auto add = [&](const char* name, auto&& builder, auto value_of) {
+    for (int64_t row = 0; row < count; ++row) {
+      EXPECT_TRUE((row % 5 == 0 ? builder.AppendNull() : builder.Append(value_of(row))).ok());
     }
+    fields.push_back(arrow::field(name, builder.type()));
+    columns.push_back(std::make_shared<arrow::ChunkedArray>(builder.Finish().ValueOrDie()));
+  };
+  add("int32", arrow::Int32Builder(), [](int64_t row) { return static_cast<int32_t>(-row); });
+  add("uint32", arrow::UInt32Builder(),
+      [](int64_t row) { return ~uint32_t{0} - static_cast<uint32_t>(row); });
+  add("int64", arrow::Int64Builder(), [](int64_t row) { return row << 40; });
+  add("uint64", arrow::UInt64Builder(),
+      [](int64_t row) { return ~uint64_t{0} - static_cast<uint64_t>(row); });
+  add("double", arrow::DoubleBuilder(),
+      [](int64_t row) { return 0.01 * static_cast<double>(row); });
+  add("binary", arrow::BinaryBuilder(),
+      [](int64_t row) { return std::string(static_cast<size_t>(row % 7), '\0'); });
+  add("long text", arrow::StringBuilder(),
+      [](int64_t row) { return std::string(2'000, 'x') + std::to_string(row); });
+  return arrow::Table::Make(arrow::schema(fields), columns, count);
+}
+
+TEST_F(ParquetStreamWriterTest, AFastFileHasPlainNumbersAndNothingCompressed) {
+  const auto expected = rows_of_many_types(2'000);
+  ParquetStreamWriter writer(arrow::default_memory_pool(), PagePacking::kFast);
+  for (const char* const name : {"whole", "paged"}) {
+    const auto path = scratch_.path() / name;
+    ASSERT_TRUE(writer.open(path, expected->schema()));
+    if (std::string_view(name) == "whole") {
+      ASSERT_TRUE(writer.append_row_group(*expected->Slice(0, 1'500)));
+      ASSERT_TRUE(writer.append_page(*expected->Slice(1'500)));
+    } else {
+      for (const int64_t first : {0, 1'000}) {
+        ASSERT_TRUE(writer.append_page(*expected->Slice(first, 1'000)));
+      }
+    }
+    const auto footer = finish_and_read(writer, path, *expected);
+    const auto row_group = footer->RowGroup(0);
+    for (int column = 0; column < expected->num_columns(); ++column) {
+      const auto chunk = row_group->ColumnChunk(column);
+      EXPECT_EQ(chunk->compression(), arrow::Compression::UNCOMPRESSED) << column;
+      EXPECT_EQ(chunk->total_compressed_size(), chunk->total_uncompressed_size()) << column;
+      const bool is_number = column < 5;
+      if (!is_number) continue;
+      for (const auto& pages : chunk->encoding_stats()) {
+        EXPECT_EQ(pages.encoding, parquet::Encoding::PLAIN) << column;
+      }
+    }
+    const auto doubles = std::static_pointer_cast<parquet::DoubleStatistics>(
+        row_group->ColumnChunk(4)->statistics());
+    ASSERT_NE(doubles, nullptr);
+    EXPECT_EQ(doubles->min(), 0.01);
+    EXPECT_EQ(doubles->null_count(), row_group->num_rows() / 5);
   }
 }
 

@@ -194,8 +194,11 @@ class Server:
         ready, _, _ = select.select([self.listener, sys.stdin, *(connection.channel.socket for connection in self.connections)], [], [], timeout)
         if self.listener in ready:
             client = self.listener.accept()[0]
-            if connection := greet(TlsChannel(client, self.tls) if self.tls else PlainChannel(client)):
-                self.connections.append(connection)
+            try:
+                if connection := greet(TlsChannel(client, self.tls) if self.tls else PlainChannel(client)):
+                    self.connections.append(connection)
+            except (EOFError, ssl.SSLError):
+                client.close()  # it did not end its handshake
         for connection in list(self.connections):
             if connection.channel.socket in ready and not connection.read_more():
                 self.connections.remove(connection)

@@ -3,7 +3,6 @@
 import itertools
 import socket
 import ssl
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -60,7 +59,6 @@ class TlsChannel:
                 self._flush()
                 self._incoming.write(_received(client))
         self._flush()
-
         self._early = self._decrypted()  # what came in one piece with the end of the handshake
 
     def receive(self) -> bytes:
@@ -77,7 +75,9 @@ class TlsChannel:
                 found += more
         except ssl.SSLWantReadError:
             return found
-        raise EOFError
+        if not found:
+            raise EOFError
+        return found
 
     def send(self, content: bytes) -> None:
         self._tls.write(content)
@@ -93,7 +93,7 @@ class TlsChannel:
         self.socket.sendall(self._outgoing.read())
 
 
-def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+def server_context(certificate: str, key: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/text_hash.h"
+#include "base/text_map.h"
 #include "recorder/protocol/decode.h"
 #include "recorder/protocol/rate_window.h"
 #include "recorder/protocol/stream_activity.h"

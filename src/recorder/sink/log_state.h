@@ -13,7 +13,7 @@
 
 #include "base/byte_codec.h"
 #include "base/result.h"
-#include "base/text_hash.h"
+#include "base/text_map.h"
 #include "recorder/protocol/log_event.h"
 #include "recorder/protocol/sequence.h"
 #include "recorder/protocol/stream_symbols.h"
@@ -129,6 +129,7 @@ class LogState {
     int64_t last_event_ns = 0;
     uint64_t gap_lsn = 0;  ///< the last gap of its connection that is in front of a row of it
   };
+  /// A stream's state stays where it is when others are added: callers keep pointers to it.
   using Streams = TextMap<std::unique_ptr<StreamState>>;
   Streams& streams() { return streams_; }
   /// What a key of streams() stands for.
@@ -138,7 +139,7 @@ class LogState {
     std::string_view symbol;
   };
   static StreamName name_of_key(std::string_view key);
-  /// Null when there are too many.
+  /// Null when there are too many. Stays where it is while this LogState is there.
   StreamState* stream(Venue venue, Stream stream, std::string_view symbol);
 
   /// Gaps of trades that may still be filled, the oldest first; of each of these venues at most

@@ -110,8 +110,9 @@ Result<bool> read_entries(const fs::path& path, Take&& take) {
   if (json.is_null()) return false;
   const auto files = json.find("files");
   if (files == json.end() || !files->is_array()) {
-    return corrupt("{}: it lists no files; make the recording again with tapeworks replay",
-                   path.string());
+    return corrupt(
+        "{}: it lists no files; move it away and make the recording again with tapeworks replay",
+        path.string());
   }
   size_t number = 0;
   for (const Json& file : *files) {
@@ -119,8 +120,8 @@ Result<bool> read_entries(const fs::path& path, Take&& take) {
     auto entry = entry_of(file);
     if (!entry) {
       return corrupt(
-          "{}: entry {} is not as a manifest has it; make the recording again with "
-          "tapeworks replay",
+          "{}: entry {} is not as a manifest has it; move the file away and make the recording "
+          "again with tapeworks replay",
           path.string(), number);
     }
     take(file, std::move(*entry));
@@ -211,7 +212,7 @@ void RecordingManifest::List::put(const Json& entry) {
   entries[entry["path"].get<std::string>()] = std::move(text);
 }
 
-/// As text_of() has it.
+/// As text_of() has a list with an entry.
 std::string RecordingManifest::List::text() const {
   std::string text = "{\n \"files\": [";
   std::string_view separator = "\n";

@@ -77,13 +77,19 @@ arrow::Result<std::shared_ptr<arrow::Table>> build_table(TableKind table,
   // Most columns are null in most rows: nulls are appended in runs, before the next value.
   const auto fill_up = [&](size_t column, int64_t row) {
     const int64_t nulls = row - builders[column]->length();
-    return nulls == 0 ? arrow::Status::OK() : builders[column]->AppendNulls(nulls);
+    if (nulls == 0) return arrow::Status::OK();
+    // An encoder would write neither the nulls nor that they are there.
+    if (!columns[column].nullable) {
+      return arrow::Status::Invalid("no value for the column ", columns[column].name);
+    }
+    return builders[column]->AppendNulls(nulls);
   };
   int64_t row_index = 0;
   for (const ChunkPool::Chunk& chunk : chunks) {
     for (PackedReader row(chunk); !row.at_end(); ++row_index) {
       for (auto present = row.take<uint64_t>(); present != 0; present &= present - 1) {
         const auto column = static_cast<size_t>(std::countr_zero(present));
+        if (column >= columns.size()) return arrow::Status::Invalid("more values than columns");
         ARROW_RETURN_NOT_OK(fill_up(column, row_index));
         ARROW_RETURN_NOT_OK(append_value(columns[column].type, row, *builders[column]));
       }

@@ -1,5 +1,7 @@
 #include "recorder/sink/row_buffer.h"
 
+#include <optional>
+
 #include <arrow/array.h>
 #include <arrow/memory_pool.h>
 #include <arrow/table.h>
@@ -11,7 +13,7 @@
 namespace tapeworks::recorder {
 namespace {
 
-/// A row of `_quarantine/`, which has most types; the reason may be null here.
+/// A row of `_quarantine/`, which has most types.
 std::span<const std::byte> encode(RowEncoder& encoder, uint64_t lsn, std::string_view reason,
                                   std::string_view payload) {
   encoder.begin();
@@ -21,13 +23,70 @@ std::span<const std::byte> encode(RowEncoder& encoder, uint64_t lsn, std::string
   encoder.put(int64_t{4'000'000'000});
   encoder.put(int32_t{0});
   encoder.put(std::string_view("json"));
-  encoder.put_or_null(reason);
+  encoder.put(reason);
   encoder.put(int32_t{1});
   encoder.put(payload);
   return encoder.finish();
 }
 
-TEST(RowBuffer, GivesBackWhatWasPutInNullsIncluded) {
+/// A row of `_events/`, of which many columns may be null.
+std::span<const std::byte> encode_event(RowEncoder& encoder, uint64_t lsn, std::string_view event,
+                                        std::string_view cause, std::optional<int64_t> count) {
+  encoder.begin();
+  encoder.put(lsn);
+  encoder.put(int32_t{-1});
+  encoder.put(int64_t{4'000'000'000});
+  encoder.put_or_null(event);
+  encoder.put(int64_t{7});
+  encoder.put(int32_t{0});
+  encoder.put_or_null("");  // symbol
+  encoder.put_or_null("");  // stream
+  encoder.put_or_null(cause);
+  encoder.put(count);
+  encoder.put_or_null("");  // detail
+  return encoder.finish();
+}
+
+TEST(RowBuffer, NullsAreWhereTheyWereAtEachEndAndOverManyChunks) {
+  constexpr int64_t kRows = 1000;
+  const auto has_cause = [](int64_t row) { return row == 5 || row == 6 || row / 50 == 8; };
+  const auto has_count = [](int64_t row) { return row % 97 == 0 || row == kRows - 1; };
+  ChunkPool chunks;
+  RowBuffer buffer(TableKind::kEvents, chunks);
+  RowEncoder encoder;
+  for (int64_t row = 0; row < kRows; ++row) {
+    const auto count = has_count(row) ? std::optional(-row) : std::nullopt;
+    const auto lsn = static_cast<uint64_t>(row + 1);
+    buffer.append(encode_event(encoder, lsn, "notice", has_cause(row) ? "why" : "", count), lsn, 0);
+  }
+  EXPECT_EQ(encoder.column_count(), columns_of(TableKind::kEvents).size());
+  EXPECT_GT(buffer.byte_count(), 4 * ChunkPool::kChunkBytes);
+  const auto table = buffer.to_table(arrow::default_memory_pool()).value();
+  ASSERT_EQ(table->num_rows(), kRows);
+  ASSERT_TRUE(table->ValidateFull().ok());
+  const auto& causes = static_cast<const arrow::StringArray&>(*table->column(8)->chunk(0));
+  const auto& counts = static_cast<const arrow::Int64Array&>(*table->column(9)->chunk(0));
+  for (int64_t row = 0; row < kRows; ++row) {
+    ASSERT_EQ(causes.IsValid(row), has_cause(row)) << row;
+    ASSERT_EQ(counts.IsValid(row), has_count(row)) << row;
+    EXPECT_EQ(has_cause(row) ? causes.GetView(row) : "why", "why");
+    EXPECT_EQ(has_count(row) ? counts.Value(row) : -row, -row);
+  }
+  EXPECT_EQ(table->column(10)->null_count(), kRows);
+}
+
+TEST(RowBuffer, RefusesARowWithoutAValueThatMustBeThere) {
+  ChunkPool chunks;
+  RowBuffer buffer(TableKind::kEvents, chunks);
+  RowEncoder encoder;
+  buffer.append(encode_event(encoder, 1, "notice", "", std::nullopt), 1, 0);
+  buffer.append(encode_event(encoder, 2, "", "", std::nullopt), 2, 0);
+  const auto table = buffer.to_table(arrow::default_memory_pool());
+  ASSERT_FALSE(table);
+  EXPECT_TRUE(table.error().message.contains("event")) << table.error().message;
+}
+
+TEST(RowBuffer, GivesBackWhatWasPutIn) {
   ChunkPool chunks;
   RowBuffer buffer(TableKind::kQuarantine, chunks);
   RowEncoder encoder;
@@ -52,7 +111,7 @@ TEST(RowBuffer, GivesBackWhatWasPutInNullsIncluded) {
   const auto& reasons = static_cast<const arrow::StringArray&>(*table->column(6)->chunk(0));
   const auto& payloads = static_cast<const arrow::BinaryArray&>(*table->column(8)->chunk(0));
   EXPECT_EQ(payloads.GetView(0), large);
-  EXPECT_TRUE(reasons.IsNull(1));
+  EXPECT_EQ(reasons.GetView(1), "");
   EXPECT_EQ(payloads.GetView(1), "");
   EXPECT_EQ(lsns.Value(492), 499U);
   EXPECT_EQ(static_cast<const arrow::TimestampArray&>(*table->column(2)->chunk(0)).Value(492),

@@ -373,12 +373,12 @@ Status RowMaker::write_filled_gap(const LogRecord& record, const LogState::Strea
 /// Nobody will fill them any more. In the order of their streams, because replay must give the
 /// same.
 Status RowMaker::write_awaited_holes(const LogRecord& record) {
-  std::vector<std::string_view> keys;
+  std::vector<std::string> keys;
   for (const auto& [key, stream] : state_.streams()) {
     if (stream->legs.has_holes()) keys.push_back(key);
   }
   std::ranges::sort(keys);
-  for (const std::string_view key : keys) {
+  for (const std::string& key : keys) {
     LogState::StreamState& stream = *state_.streams().find(key)->second;
     for (const auto& hole : stream.legs.take_all()) {
       TW_TRY(write_hole(record, 0, LogState::name_of_key(key), hole, stream.last_row_ns));

@@ -3,8 +3,8 @@
 
 #include <fcntl.h>
 
-#include "base/free_memory.h"
 #include "recorder/sink/sink.h"
+#include "storage/heap_memory.h"
 #include "storage/posix_file.h"
 
 namespace tapeworks::recorder {
@@ -51,7 +51,7 @@ Result<bool> Sink::work() {
 /// process would grow by the pieces that lie between.
 void Sink::end_merge() {
   merges_.pop_front();
-  if (merges_.empty()) return_free_memory();
+  if (merges_.empty()) return_free_heap();
 }
 
 /// Leaves merge_ empty when there is nothing to do for the first job.

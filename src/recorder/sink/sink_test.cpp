@@ -1,3 +1,6 @@
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+
 #include <nlohmann/json.hpp>
 
 #include "recorder/sink/sink_fixture_test_support.h"
@@ -35,6 +38,27 @@ TEST_F(SinkTest, AnHourIsPublishedWhenARecordComesAfterItsGrace) {
       nlohmann::json::parse(read_text_file(options_.output_dir / "_manifest.json").value());
   EXPECT_EQ(top["layout"], "symbol");
   EXPECT_EQ(top["lists"][0], "2023-11-14/22");
+}
+
+/// How the first column of the first row group is compressed.
+arrow::Compression::type compression_of(const std::filesystem::path& path) {
+  const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();
+  return footer->RowGroup(0)->ColumnChunk(0)->compression();
+}
+
+TEST_F(SinkTest, PartsAreNotCompressedAndPublishedFilesAre) {
+  trade(1);
+  next_hour();
+  run();
+  size_t part_count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.output_dir / ".parts")) {
+    if (entry.path().extension() != ".part") continue;
+    ++part_count;
+    EXPECT_EQ(compression_of(entry.path()), arrow::Compression::UNCOMPRESSED) << entry.path();
+  }
+  EXPECT_GT(part_count, 0U);  // they linger
+  EXPECT_EQ(compression_of(options_.output_dir / "binance_spot/AAA/2023-11-14/22.parquet"),
+            arrow::Compression::ZSTD);
 }
 
 TEST_F(SinkTest, ACleanStopPublishesTheOpenHourAndItsEndReplacesIt) {
