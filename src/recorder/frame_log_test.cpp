@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "recorder/stalling_disk_test_support.h"
+#include "storage/heap_memory.h"
 #include "storage/log_reader.h"
+#include "storage/memory_budget.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -84,6 +86,39 @@ TEST_F(FrameLogTest, AFullLogRefusesFramesAndLosesNoEvent) {
   ASSERT_EQ(kinds.size(), taken + 2);
   EXPECT_EQ(kinds[taken], LogKind::kDisconnect);
   EXPECT_EQ(kinds[taken + 1], LogKind::kFrame);
+}
+
+/// The third of the causes in docs/memory.md: while a disk stands still, messages wait in the log's
+/// buffer, and when they are written their memory may stay with the process.
+TEST_F(FrameLogTest, ABacklogIsGivenBackWhenTheDiskWritesAgain) {
+  constexpr uint64_t kLimitBytes = 32 * kMiB;
+  LogWriterOptions options;
+  options.buffer_limit_bytes = kLimitBytes;
+  options.operations = &disk_;
+  LogWriter writer = LogWriter::open(folder_ / "large", options).value();
+  FrameLog log(writer);
+  [[maybe_unused]] const uint64_t heap_before = used_heap_bytes();
+  [[maybe_unused]] const uint64_t resident_before = resident_bytes();
+  disk_.stall(true);
+  const std::string payload(1000, 'x');
+  while (log.try_append({{Venue::kGateSpot, 1}, 7, false, payload, {time_, time_}}).value()) {
+  }
+  EXPECT_GT(writer.buffered_bytes(), kLimitBytes * 3 / 4);
+  EXPECT_LE(writer.buffered_bytes(), kLimitBytes);
+#ifndef TAPEWORKS_SANITIZED
+  EXPECT_GT(used_heap_bytes(), heap_before + kLimitBytes * 3 / 4);
+#endif
+  disk_.stall(false);
+  ASSERT_TRUE(writer.flush());
+  for (int i = 0; i < 5000 && writer.buffered_bytes() > kLimitBytes / 8; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_LE(writer.buffered_bytes(), kLimitBytes / 8);
+#ifndef TAPEWORKS_SANITIZED
+  EXPECT_LT(used_heap_bytes(), heap_before + kLimitBytes / 4);
+  return_free_heap();
+  EXPECT_LT(resident_bytes(), resident_before + kLimitBytes / 4);
+#endif
 }
 
 TEST_F(FrameLogTest, AnEventThatItsOwnerKeepsIsRefusedByAFullLogAndPassesNoOther) {

@@ -24,6 +24,7 @@
 #include "recorder/recorder_monitor.h"
 #include "recorder/recorder_status.h"
 #include "recorder/sink_thread.h"
+#include "storage/heap_memory.h"
 #include "storage/memory_budget.h"
 #include "storage/posix_file.h"
 
@@ -33,6 +34,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kSecondSignalExitCode = 130;
+/// Of the budget, for rows that are in no part yet; the rest is the log's buffer, merges, and what
+/// is known of streams.
+constexpr uint64_t kBufferShare = 6;
 constexpr auto kHeartbeatInterval = 1s;
 /// How long servers get to answer a close.
 constexpr auto kClosingMax = 2s;
@@ -82,8 +86,7 @@ SinkOptions sink_options_of(const RecordOptions& options) {
   sink.output_dir = output.dir;
   sink.log_dir = options.config.wal.dir;
   sink.layout = layout_of(output.layout);
-  // A sixth of the budget; the rest is the log's buffer, merges, and what a stream is known by.
-  sink.buffer_bytes = options.memory_limit_bytes / 6;
+  sink.buffer_bytes = options.memory_limit_bytes / kBufferShare;
   sink.part_rows = output.part_rows;
   sink.part_age_ns = nanoseconds(output.part_age);
   sink.idle_close_ns = nanoseconds(output.idle_close);
@@ -435,6 +438,7 @@ RecorderStatus Recorder::status() const {
   }
   status.resident_bytes = resident_bytes();
   status.virtual_bytes = virtual_bytes();
+  status.heap_bytes = used_heap_bytes();
   status.is_durable = options_.config.wal.sync != WalSyncMode::kNone;
   return status;
 }

@@ -192,6 +192,10 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
             "Parts written early because memory was short.", sink.evictions);
   write_one(text, "tapeworks_buffered_bytes", kGauge, "Rows in memory that are in no part yet.",
             sink.buffered_bytes);
+  write_one(text, "tapeworks_column_bytes", kGauge,
+            "Columns and pages of the part or file that is being made.", sink.column_bytes);
+  write_one(text, "tapeworks_state_bytes", kGauge,
+            "About what is remembered of streams and connections.", sink.state_bytes);
   write_one(text, "tapeworks_row_group_rows", kGauge, "Rows of a row group in published files.",
             reading.row_group_rows);
 }
@@ -216,6 +220,10 @@ void write_machine(MetricsText& text, const RecorderStatus& status, const Metric
             uint64_t{reading.is_healthy ? 1U : 0U});
   write_one(text, "tapeworks_memory_limit_bytes", kGauge, "The limit given by --memory.",
             reading.memory_limit_bytes);
+  write_one(text, "tapeworks_heap_bytes", kGauge,
+            "What the program has from the allocator; what is resident beyond is code, stacks and "
+            "freed memory that the allocator keeps.",
+            status.heap_bytes);
   text.family("tapeworks_disk_free_bytes", kGauge, "Room on the device of a folder.");
   text.sample(reading.log_free_bytes, {{"folder", "log"}});
   text.sample(reading.output_free_bytes, {{"folder", "output"}});

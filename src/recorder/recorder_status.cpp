@@ -60,6 +60,7 @@ std::string render_json(const RecorderStatus& status) {
   line["checkpoint_lsn"] = sink.checkpoint_lsn;
   line["resident_bytes"] = status.resident_bytes;
   line["virtual_bytes"] = status.virtual_bytes;
+  line["heap_bytes"] = status.heap_bytes;
   line["durable"] = status.is_durable;
   return line.dump();
 }

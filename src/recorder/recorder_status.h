@@ -54,6 +54,7 @@ struct RecorderStatus {
   uint64_t durable_lsn = 0;
   uint64_t resident_bytes = 0;
   uint64_t virtual_bytes = 0;
+  uint64_t heap_bytes = 0;     ///< used_heap_bytes()
   bool is_durable = true;      ///< not with wal.sync = "none"
   uint64_t published_lsn = 0;  ///< every record up to here is in published files
   LogKeeperCounts segments;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <arrow/memory_pool.h>
+
 #include <nlohmann/json.hpp>
 
 #include "recorder/sink/state_files.h"
@@ -129,6 +131,7 @@ Status Sink::advance_time(int64_t time_ns, uint64_t lsn) {
   if (state_.log_time_ns >= next_close_ns_) TW_TRY(close_due(lsn));
   if (state_.log_time_ns < next_flush_check_ns_) return {};
   next_flush_check_ns_ = state_.log_time_ns + kSecondNs;
+  counts_.state_bytes = state_.saved_bytes_about();
   TW_TRY(flush_old());
   if (snapshot_ && durable_rows_lsn() >= snapshot_->lsn) {
     TW_TRY(write_checkpoint(*snapshot_));
@@ -461,6 +464,7 @@ SinkStatus Sink::status() const {
   status.consumed_lsn = state_.lsn;
   status.checkpoint_lsn = checkpoint_lsn_;
   status.buffered_bytes = chunks_.used_bytes();
+  status.column_bytes = static_cast<uint64_t>(pool_->bytes_allocated());
   status.open_partitions = partitions_.size();
   status.parts = parts_.part_count();
   status.waiting_merges = merges_.size();

@@ -15,7 +15,7 @@
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
-#include "base/text_hash.h"
+#include "base/text_map.h"
 #include "recorder/sink/checkpoint.h"
 #include "recorder/sink/file_merge.h"
 #include "recorder/sink/log_state.h"
@@ -36,6 +36,8 @@ struct SinkStatus {
   uint64_t consumed_lsn = 0;
   uint64_t checkpoint_lsn = 0;  ///< durable: everything up to here is in parts or files
   uint64_t buffered_bytes = 0;
+  uint64_t column_bytes = 0;  ///< of the memory pool: the part or the file that is being made
+  uint64_t state_bytes = 0;   ///< about what LogState remembers; looked at once a second
   uint64_t open_partitions = 0;
   uint64_t parts = 0;
   uint64_t waiting_merges = 0;

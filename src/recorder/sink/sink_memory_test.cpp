@@ -65,6 +65,51 @@ TEST(SinkMemory, HoursOfManySymbolsReachAPlateauWithinTheBudget) {
   EXPECT_EQ(sink->counts().rows, uint64_t{kSymbols} * 3 * kHours * kRoundsPerHour);
 }
 
+/// The first of the causes in docs/memory.md: symbols that hardly speak fill the buffer slowly, and
+/// memory rises for as long as that takes.
+TEST(SinkMemory, QuietSymbolsFillTheBufferAndThenItStays) {
+  constexpr int kQuietSymbols = 60;
+  constexpr int kRounds = 240;
+  const ScratchFolder scratch = make_scratch();
+  SinkOptions options;
+  options.output_dir = scratch.path() / "out";
+  options.buffer_bytes = 1 * kMiB;
+  options.part_age_ns = kHourNs;
+  options.idle_close_ns = kHourNs;
+  const auto sink = open_sink(options);
+  ASSERT_NE(sink, nullptr);
+  LogRecord record;
+  record.kind = static_cast<uint8_t>(LogKind::kFrame);
+  record.source = encode_source(source_of(Venue::kBinanceSpot));
+  record.connection = 1;
+  record.wall_time_ns = SyntheticLog::kBeginNs;
+  std::vector<SinkStatus> rounds;
+  for (int round = 0; round < kRounds; ++round) {
+    record.wall_time_ns += 2 * kSecondNs;
+    for (int number = 0; number < kQuietSymbols; ++number) {
+      const std::string frame = binance_depth(fmt::format("S{}USDT", number), round);
+      ++record.lsn;
+      record.payload = std::as_bytes(std::span(frame));
+      ASSERT_TRUE(sink->consume(record));
+    }
+    rounds.push_back(sink->status());
+  }
+  const auto full =
+      std::ranges::find_if(rounds, [](const SinkStatus& status) { return status.evictions > 0; });
+  ASSERT_NE(full, rounds.end());
+  // It rises, a chunk of each symbol after the other, until the first part is made for want of
+  // room.
+  EXPECT_LT(rounds.front().buffered_bytes, options.buffer_bytes / 2);
+  EXPECT_TRUE(std::ranges::is_sorted(rounds.begin(), full, {}, &SinkStatus::buffered_bytes));
+  EXPECT_GT(full - rounds.begin(), kRounds / 10);
+  EXPECT_GT(rounds.end() - full, kRounds / 2);
+  for (auto round = full; round != rounds.end(); ++round) {
+    EXPECT_LE(round->buffered_bytes, options.buffer_bytes);
+    EXPECT_GT(round->buffered_bytes, options.buffer_bytes * 3 / 4);
+    EXPECT_EQ(round->state_bytes, full->state_bytes);
+  }
+}
+
 /// Half of the symbols get a hundred times the rows of the other half.
 TEST(SinkMemory, QuietPartitionsDoNotKeepTheBufferFromBusyOnes) {
   constexpr int kPairs = 50;

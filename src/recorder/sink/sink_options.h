@@ -22,7 +22,7 @@ struct SinkOptions {
   Layout layout = Layout::kSymbol;
 
   /// Rows that are in no part yet. When they are more, large and old ones become parts.
-  uint64_t buffer_bytes = 24 * kMiB;
+  uint64_t buffer_bytes = 32 * kMiB;
   size_t part_rows = 8192;                   ///< a partition with so many rows becomes a part
   int64_t part_age_ns = 600 * kSecondNs;     ///< and one whose oldest row has waited so long
   int64_t idle_close_ns = 600 * kSecondNs;   ///< and one that got no row for so long
