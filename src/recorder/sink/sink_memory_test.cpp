@@ -65,47 +65,66 @@ TEST(SinkMemory, HoursOfManySymbolsReachAPlateauWithinTheBudget) {
   EXPECT_EQ(sink->counts().rows, uint64_t{kSymbols} * 3 * kHours * kRoundsPerHour);
 }
 
+/// A sink with little room for rows, whose parts are made for want of it alone.
+class SmallSink {
+ public:
+  static constexpr uint64_t kSmallBufferBytes = 1 * kMiB;
+
+  SmallSink() {
+    SinkOptions options;
+    options.output_dir = scratch_.path() / "out";
+    options.buffer_bytes = kSmallBufferBytes;
+    options.part_age_ns = kHourNs;
+    options.idle_close_ns = kHourNs;
+    sink_ = open_sink(options);
+    record_.kind = static_cast<uint8_t>(LogKind::kFrame);
+    record_.source = encode_source(source_of(Venue::kBinanceSpot));
+    record_.connection = 1;
+    record_.wall_time_ns = SyntheticLog::kBeginNs;
+  }
+
+  void feed(const std::string& symbol, int64_t update, int64_t later_ns) {
+    const std::string frame = binance_depth(symbol, update);
+    ++record_.lsn;
+    record_.wall_time_ns += later_ns;
+    record_.payload = std::as_bytes(std::span(frame));
+    const Status consumed = sink_->consume(record_);
+    ASSERT_TRUE(consumed) << consumed.error().message;
+  }
+  SinkStatus status() const { return sink_->status(); }
+
+ private:
+  ScratchFolder scratch_ = make_scratch();
+  std::unique_ptr<Sink> sink_;
+  LogRecord record_;
+};
+
 /// The first of the causes in docs/memory.md: symbols that hardly speak fill the buffer slowly, and
 /// memory rises for as long as that takes.
 TEST(SinkMemory, QuietSymbolsFillTheBufferAndThenItStays) {
   constexpr int kQuietSymbols = 60;
   constexpr int kRounds = 240;
-  const ScratchFolder scratch = make_scratch();
-  SinkOptions options;
-  options.output_dir = scratch.path() / "out";
-  options.buffer_bytes = 1 * kMiB;
-  options.part_age_ns = kHourNs;
-  options.idle_close_ns = kHourNs;
-  const auto sink = open_sink(options);
-  ASSERT_NE(sink, nullptr);
-  LogRecord record;
-  record.kind = static_cast<uint8_t>(LogKind::kFrame);
-  record.source = encode_source(source_of(Venue::kBinanceSpot));
-  record.connection = 1;
-  record.wall_time_ns = SyntheticLog::kBeginNs;
+  SmallSink sink;
   std::vector<SinkStatus> rounds;
   for (int round = 0; round < kRounds; ++round) {
-    record.wall_time_ns += 2 * kSecondNs;
     for (int number = 0; number < kQuietSymbols; ++number) {
-      const std::string frame = binance_depth(fmt::format("S{}USDT", number), round);
-      ++record.lsn;
-      record.payload = std::as_bytes(std::span(frame));
-      ASSERT_TRUE(sink->consume(record));
+      sink.feed(fmt::format("S{}USDT", number), round, number == 0 ? 2 * kSecondNs : 0);
     }
-    rounds.push_back(sink->status());
+    rounds.push_back(sink.status());
   }
   const auto full =
       std::ranges::find_if(rounds, [](const SinkStatus& status) { return status.evictions > 0; });
   ASSERT_NE(full, rounds.end());
   // It rises, a chunk of each symbol after the other, until the first part is made for want of
   // room.
-  EXPECT_LT(rounds.front().buffered_bytes, options.buffer_bytes / 2);
+  constexpr uint64_t kLimitBytes = SmallSink::kSmallBufferBytes;
+  EXPECT_LT(rounds.front().buffered_bytes, kLimitBytes / 2);
   EXPECT_TRUE(std::ranges::is_sorted(rounds.begin(), full, {}, &SinkStatus::buffered_bytes));
   EXPECT_GT(full - rounds.begin(), kRounds / 10);
   EXPECT_GT(rounds.end() - full, kRounds / 2);
   for (auto round = full; round != rounds.end(); ++round) {
-    EXPECT_LE(round->buffered_bytes, options.buffer_bytes);
-    EXPECT_GT(round->buffered_bytes, options.buffer_bytes * 3 / 4);
+    EXPECT_LE(round->buffered_bytes, kLimitBytes);
+    EXPECT_GT(round->buffered_bytes, kLimitBytes * 3 / 4);
     EXPECT_EQ(round->state_bytes, full->state_bytes);
   }
 }
@@ -115,26 +134,10 @@ TEST(SinkMemory, QuietPartitionsDoNotKeepTheBufferFromBusyOnes) {
   constexpr int kPairs = 50;
   constexpr int kBusyRows = 100;
   constexpr int kRounds = 60;
-  const ScratchFolder scratch = make_scratch();
-  SinkOptions options;
-  options.output_dir = scratch.path() / "out";
-  options.buffer_bytes = 1 * kMiB;
-  options.part_age_ns = kHourNs;
-  options.idle_close_ns = kHourNs;
-  const auto sink = open_sink(options);
-  ASSERT_NE(sink, nullptr);
-  LogRecord record;
-  record.kind = static_cast<uint8_t>(LogKind::kFrame);
-  record.source = encode_source(source_of(Venue::kBinanceSpot));
-  record.connection = 1;
-  record.wall_time_ns = SyntheticLog::kBeginNs;
+  SmallSink sink;
   int64_t update = 0;
   const auto feed_one = [&](const std::string& symbol) {
-    const std::string frame = binance_depth(symbol, ++update);
-    ++record.lsn;
-    record.wall_time_ns += kSecondNs / 100;
-    record.payload = std::as_bytes(std::span(frame));
-    ASSERT_TRUE(sink->consume(record));
+    sink.feed(symbol, ++update, kSecondNs / 100);
   };
   for (int round = 0; round < kRounds; ++round) {
     for (int row = 0; row < kBusyRows; ++row) {
@@ -144,7 +147,7 @@ TEST(SinkMemory, QuietPartitionsDoNotKeepTheBufferFromBusyOnes) {
   }
   // By bytes alone, where the quiet ones come to hold half of it, it is 62.
   const double rows_a_part =
-      static_cast<double>(update) / static_cast<double>(sink->status().evictions);
+      static_cast<double>(update) / static_cast<double>(sink.status().evictions);
   EXPECT_GT(rows_a_part, 80);
 }
 
