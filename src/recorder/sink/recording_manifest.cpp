@@ -185,7 +185,6 @@ Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(const fs::p
 struct RecordingManifest::List {
   fs::path path;
   std::map<std::string, std::string> entries = {};  // the text of each, by its path
-  bool is_new = false;                              // there was no such file
   bool is_named = false;                            // in the manifest
 
   static Result<std::unique_ptr<List>> read(const fs::path& path);
@@ -196,9 +195,7 @@ struct RecordingManifest::List {
 Result<std::unique_ptr<RecordingManifest::List>> RecordingManifest::List::read(
     const fs::path& path) {
   auto list = std::make_unique<List>(path);
-  TW_ASSIGN(const bool exists,
-            read_entries(path, [&](const Json& json, ManifestEntry) { list->put(json); }));
-  list->is_new = !exists;
+  TW_TRY(read_entries(path, [&](const Json& json, ManifestEntry) { list->put(json); }));
   return list;
 }
 
@@ -212,7 +209,7 @@ void RecordingManifest::List::put(const Json& entry) {
   entries[entry["path"].get<std::string>()] = std::move(text);
 }
 
-/// As text_of() has a list with an entry.
+/// As text_of() has it.
 std::string RecordingManifest::List::text() const {
   std::string text = "{\n \"files\": [";
   std::string_view separator = "\n";
@@ -220,7 +217,7 @@ std::string RecordingManifest::List::text() const {
     text.append(separator).append(entry);
     separator = ",\n";
   }
-  return text + "\n ]\n}\n";
+  return text + (entries.empty() ? "]\n}\n" : "\n ]\n}\n");
 }
 
 RecordingManifest::RecordingManifest(fs::path output_dir, Layout layout)
@@ -269,10 +266,9 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
   if (!list || list->path != path) {
     TW_ASSIGN(list, List::read(path));
   }
+  if (list->entries.empty()) TW_TRY(make_folders(path.parent_path()));
   list->put(to_json(certificate, file));
-  if (list->is_new) TW_TRY(make_folders(path.parent_path()));
   TW_TRY(replace_text_file(path, scratch, list->text()));
-  list->is_new = false;
   // A crash may have come between the two files, so this looks also where the list is not new.
   if (!list->is_named) TW_TRY(add_list(list_name, scratch));
   list->is_named = true;
@@ -300,13 +296,10 @@ Status RecordingManifest::remove_files(const std::string& list_name,
                                        const fs::path& scratch) {
   latest_.reset();
   const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
-  TW_ASSIGN(Json list, read_json(path));
-  if (list.is_null()) return {};
-  for (const ManifestEntry& file : files) {
-    const auto known = find_path(list["files"], file.path);
-    if (known != list["files"].end()) list["files"].erase(known);
-  }
-  return replace_text_file(path, scratch, text_of(list));
+  TW_ASSIGN(const auto list, List::read(path));
+  if (list->entries.empty()) return {};
+  for (const ManifestEntry& file : files) list->entries.erase(file.path);
+  return replace_text_file(path, scratch, list->text());
 }
 
 Result<bool> RecordingManifest::knows(const Certificate& certificate) const {
