@@ -65,96 +65,9 @@ TEST(SinkMemory, HoursOfManySymbolsReachAPlateauWithinTheBudget) {
   EXPECT_EQ(sink->counts().rows, uint64_t{kSymbols} * 3 * kHours * kRoundsPerHour);
 }
 
-/// A sink with little room for rows, whose parts are made for want of it alone.
-class SmallSink {
- public:
-  static constexpr uint64_t kSmallBufferBytes = 1 * kMiB;
-
-  SmallSink() {
-    SinkOptions options;
-    options.output_dir = scratch_.path() / "out";
-    options.buffer_bytes = kSmallBufferBytes;
-    options.part_age_ns = kHourNs;
-    options.idle_close_ns = kHourNs;
-    sink_ = open_sink(options);
-    record_.kind = static_cast<uint8_t>(LogKind::kFrame);
-    record_.source = encode_source(source_of(Venue::kBinanceSpot));
-    record_.connection = 1;
-    record_.wall_time_ns = SyntheticLog::kBeginNs;
-  }
-
-  void feed(const std::string& symbol, int64_t update, int64_t later_ns) {
-    const std::string frame = binance_depth(symbol, update);
-    ++record_.lsn;
-    record_.wall_time_ns += later_ns;
-    record_.payload = std::as_bytes(std::span(frame));
-    const Status consumed = sink_->consume(record_);
-    ASSERT_TRUE(consumed) << consumed.error().message;
-  }
-  SinkStatus status() const { return sink_->status(); }
-
- private:
-  ScratchFolder scratch_ = make_scratch();
-  std::unique_ptr<Sink> sink_;
-  LogRecord record_;
-};
-
-/// The first of the causes in docs/memory.md: symbols that hardly speak fill the buffer slowly, and
-/// memory rises for as long as that takes.
-TEST(SinkMemory, QuietSymbolsFillTheBufferAndThenItStays) {
-  constexpr int kQuietSymbols = 60;
-  constexpr int kRounds = 240;
-  SmallSink sink;
-  std::vector<SinkStatus> rounds;
-  for (int round = 0; round < kRounds; ++round) {
-    for (int number = 0; number < kQuietSymbols; ++number) {
-      sink.feed(fmt::format("S{}USDT", number), round, number == 0 ? 2 * kSecondNs : 0);
-    }
-    rounds.push_back(sink.status());
-  }
-  const auto full =
-      std::ranges::find_if(rounds, [](const SinkStatus& status) { return status.evictions > 0; });
-  ASSERT_NE(full, rounds.end());
-  // It rises, a chunk of each symbol after the other, until the first part is made for want of
-  // room.
-  constexpr uint64_t kLimitBytes = SmallSink::kSmallBufferBytes;
-  EXPECT_LT(rounds.front().buffered_bytes, kLimitBytes / 2);
-  EXPECT_TRUE(std::ranges::is_sorted(rounds.begin(), full, {}, &SinkStatus::buffered_bytes));
-  EXPECT_GT(full - rounds.begin(), kRounds / 10);
-  EXPECT_GT(rounds.end() - full, kRounds / 2);
-  for (auto round = full; round != rounds.end(); ++round) {
-    EXPECT_LE(round->buffered_bytes, kLimitBytes);
-    EXPECT_GT(round->buffered_bytes, kLimitBytes * 3 / 4);
-    EXPECT_EQ(round->state_bytes, full->state_bytes);
-  }
-}
-
-/// Half of the symbols get a hundred times the rows of the other half.
-TEST(SinkMemory, QuietPartitionsDoNotKeepTheBufferFromBusyOnes) {
-  constexpr int kPairs = 50;
-  constexpr int kBusyRows = 100;
-  constexpr int kRounds = 60;
-  SmallSink sink;
-  int64_t update = 0;
-  const auto feed_one = [&](const std::string& symbol) {
-    sink.feed(symbol, ++update, kSecondNs / 100);
-  };
-  for (int round = 0; round < kRounds; ++round) {
-    for (int row = 0; row < kBusyRows; ++row) {
-      for (int pair = 0; pair < kPairs; ++pair) feed_one(fmt::format("BUSY{}USDT", pair));
-    }
-    for (int pair = 0; pair < kPairs; ++pair) feed_one(fmt::format("QUIET{}USDT", pair));
-  }
-  // By bytes alone, where the quiet ones come to hold half of it, it is 62.
-  const double rows_a_part =
-      static_cast<double>(update) / static_cast<double>(sink.status().evictions);
-  EXPECT_GT(rows_a_part, 80);
-}
-
 struct SinkUnderTest {
-  explicit SinkUnderTest(const std::filesystem::path& output_dir) {
-    SinkOptions options;
-    options.output_dir = output_dir;
+  explicit SinkUnderTest(SinkOptions options) {
+    options.output_dir = scratch.path() / "out";
     auto opened = Sink::open(options, &pool);
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
     if (opened) sink = std::move(*opened);
@@ -170,6 +83,10 @@ struct SinkUnderTest {
     const Status consumed = sink->consume(record);
     ASSERT_TRUE(consumed) << consumed.error().message;
   }
+  void consume_depth(const std::string& symbol, int64_t update, int64_t later_ns) {
+    record.wall_time_ns += later_ns;
+    consume(LogKind::kFrame, binance_depth(symbol, update));
+  }
   void make_files() {
     for (bool did_work = true; did_work;) {
       const auto worked = sink->work();
@@ -178,17 +95,80 @@ struct SinkUnderTest {
     }
   }
 
+  ScratchFolder scratch = make_scratch();
   arrow::ProxyMemoryPool pool{arrow::system_memory_pool()};
   std::unique_ptr<Sink> sink;
   LogRecord record;
 };
 
+/// Little room for rows: parts are made for want of it alone.
+SinkOptions options_of_a_small_buffer() {
+  SinkOptions options;
+  options.buffer_bytes = 1 * kMiB;
+  options.part_age_ns = kHourNs;
+  options.idle_close_ns = kHourNs;
+  return options;
+}
+
+/// The first of the causes in docs/memory.md: symbols that hardly speak fill the buffer slowly, and
+/// memory rises for as long as that takes.
+TEST(SinkMemory, QuietSymbolsFillTheBufferAndThenItStays) {
+  constexpr int kQuietSymbols = 60;
+  constexpr int kRounds = 240;
+  const SinkOptions options = options_of_a_small_buffer();
+  SinkUnderTest test(options);
+  ASSERT_NE(test.sink, nullptr);
+  std::vector<SinkStatus> rounds;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int number = 0; number < kQuietSymbols; ++number) {
+      test.consume_depth(fmt::format("S{}USDT", number), round, number == 0 ? 2 * kSecondNs : 0);
+    }
+    rounds.push_back(test.sink->status());
+  }
+  const auto full =
+      std::ranges::find_if(rounds, [](const SinkStatus& status) { return status.evictions > 0; });
+  ASSERT_NE(full, rounds.end());
+  // It rises, a chunk of each symbol after the other, until the first part is made for want of
+  // room.
+  EXPECT_LT(rounds.front().buffered_bytes, options.buffer_bytes / 2);
+  EXPECT_TRUE(std::ranges::is_sorted(rounds.begin(), full, {}, &SinkStatus::buffered_bytes));
+  EXPECT_GT(full - rounds.begin(), kRounds / 10);
+  EXPECT_GT(rounds.end() - full, kRounds / 2);
+  for (auto round = full; round != rounds.end(); ++round) {
+    EXPECT_LE(round->buffered_bytes, options.buffer_bytes);
+    EXPECT_GT(round->buffered_bytes, options.buffer_bytes * 3 / 4);
+    EXPECT_EQ(round->state_bytes, full->state_bytes);
+  }
+}
+
+/// Half of the symbols get a hundred times the rows of the other half.
+TEST(SinkMemory, QuietPartitionsDoNotKeepTheBufferFromBusyOnes) {
+  constexpr int kPairs = 50;
+  constexpr int kBusyRows = 100;
+  constexpr int kRounds = 60;
+  SinkUnderTest test(options_of_a_small_buffer());
+  ASSERT_NE(test.sink, nullptr);
+  int64_t update = 0;
+  const auto feed_one = [&](const std::string& symbol) {
+    test.consume_depth(symbol, ++update, kSecondNs / 100);
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    for (int row = 0; row < kBusyRows; ++row) {
+      for (int pair = 0; pair < kPairs; ++pair) feed_one(fmt::format("BUSY{}USDT", pair));
+    }
+    for (int pair = 0; pair < kPairs; ++pair) feed_one(fmt::format("QUIET{}USDT", pair));
+  }
+  // By bytes alone, where the quiet ones come to hold half of it, it is 62.
+  const double rows_a_part =
+      static_cast<double>(update) / static_cast<double>(test.sink->status().evictions);
+  EXPECT_GT(rows_a_part, 80);
+}
+
 /// What Arrow holds at the most while files of full row groups are made, and made again because
 /// their hour got more rows.
 TEST(SinkMemory, AMergeNeedsNoRowGroupOfColumns) {
   constexpr int kFrames = 2 * 65'536 + 1000;
-  const ScratchFolder scratch = make_scratch();
-  SinkUnderTest test(scratch.path() / "out");
+  SinkUnderTest test({});
   ASSERT_NE(test.sink, nullptr);
   for (int frame = 0; frame < kFrames; ++frame) {
     test.consume(LogKind::kFrame, binance_depth("BUSYUSDT", frame));
@@ -200,7 +180,7 @@ TEST(SinkMemory, AMergeNeedsNoRowGroupOfColumns) {
   test.record.wall_time_ns += kHourNs;
   test.consume(LogKind::kHeartbeat, "");
   test.make_files();
-  EXPECT_EQ(published_keys(scratch.path() / "out").size(), size_t{kFrames} + 1);
+  EXPECT_EQ(published_keys(test.scratch.path() / "out").size(), size_t{kFrames} + 1);
   // As columns these rows would take 25 MiB a row group.
   EXPECT_LT(test.pool.max_memory(), static_cast<int64_t>(12 * kMiB));
 }
@@ -208,8 +188,7 @@ TEST(SinkMemory, AMergeNeedsNoRowGroupOfColumns) {
 /// Frames that nobody understands are kept whole, and a frame may have 16 MiB.
 TEST(SinkMemory, LargeRowsAreNotHeldByThousands) {
   constexpr int kFrames = 60;
-  const ScratchFolder scratch = make_scratch();
-  SinkUnderTest test(scratch.path() / "out");
+  SinkUnderTest test({});
   ASSERT_NE(test.sink, nullptr);
   std::mt19937 random(1);
   std::string frame(1 * kMiB, 'x');
@@ -226,7 +205,8 @@ TEST(SinkMemory, LargeRowsAreNotHeldByThousands) {
   // However the rows came: pages of four, row groups of four pages.
   int file_count = 0;
   std::vector<int64_t> row_group_rows;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch.path() / "out")) {
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(test.scratch.path() / "out")) {
     if (entry.path().parent_path().filename() != "_quarantine") continue;
     const auto info = read_parquet_info(entry.path(), arrow::default_memory_pool());
     ASSERT_TRUE(info) << info.error().message;
