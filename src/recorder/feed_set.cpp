@@ -57,14 +57,15 @@ void add_counts(const FeedContext& context, VenueStatus& venue) {
 
 }  // namespace
 
-Status check_memory(uint64_t memory_limit_bytes, const std::vector<FeedConfig>& feeds) {
+Status check_memory(const RecorderMemory& memory, const std::vector<FeedConfig>& feeds) {
   uint64_t symbol_count = 0;
   for (const FeedConfig& feed : feeds) symbol_count += feed.symbols.size();
-  const uint64_t floor = recorder_memory_floor_bytes(symbol_count);
-  if (memory_limit_bytes >= floor) return {};
-  return invalid_argument("--memory {} is too little for {} symbols; at least {} is needed",
-                          format_byte_size(memory_limit_bytes), symbol_count,
-                          format_byte_size(floor));
+  const uint64_t floor = recorder_memory_floor_bytes(symbol_count, memory.log_buffer_bytes);
+  if (memory.limit_bytes >= floor) return {};
+  return invalid_argument(
+      "--memory {} is too little for {} symbol{} and a wal.buffer of {}; at least {} is needed",
+      format_byte_size(memory.limit_bytes), symbol_count, symbol_count == 1 ? "" : "s",
+      format_byte_size(memory.log_buffer_bytes), format_byte_size(floor));
 }
 
 std::vector<std::string> FeedSet::Member::symbols() const {
@@ -183,7 +184,7 @@ void FeedSet::on_symbols(size_t number, const std::vector<std::string>& symbols)
   for (const Member& each : members_) {
     all.push_back(with_symbols(each.config, &each == &member ? symbols : each.symbols()));
   }
-  const Status enough = check_memory(host_.memory_limit_bytes, all);
+  const Status enough = check_memory(host_.memory, all);
   // At the start there is nothing yet that could go on.
   if (!enough && !member.feed && !has_reloaded_) return host_.fail(enough.error());
   if (!enough) {
@@ -258,7 +259,7 @@ Status FeedSet::reload(const std::vector<FeedConfig>& configs) {
     }
     planned.push_back(with_symbols(configs[i], std::move(symbols)));
   }
-  TW_TRY(check_memory(host_.memory_limit_bytes, planned));
+  TW_TRY(check_memory(host_.memory, planned));
 
   has_reloaded_ = true;
   instruments_->stop();

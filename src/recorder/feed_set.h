@@ -18,8 +18,14 @@
 
 namespace tapeworks::recorder {
 
+/// What the memory of a recorder is for, beside its feeds.
+struct RecorderMemory {
+  uint64_t limit_bytes = 0;       ///< --memory
+  uint64_t log_buffer_bytes = 0;  ///< wal.buffer
+};
+
 /// kInvalidArgument, with the figure needed, when so much memory is too little for the feeds.
-Status check_memory(uint64_t memory_limit_bytes, const std::vector<FeedConfig>& feeds);
+Status check_memory(const RecorderMemory& memory, const std::vector<FeedConfig>& feeds);
 
 /// The feeds of a recording, and what the exchanges' lists say of their symbols. Feeds can be
 /// exchanged while they run.
@@ -30,7 +36,7 @@ class FeedSet {
   struct Host {
     net::EventLoop& loop;
     FrameLog& log;
-    uint64_t memory_limit_bytes = 0;
+    RecorderMemory memory;
     std::function<uint64_t()> consumed_lsn;  ///< what the sink has taken
     std::function<void(const Error& error)> fail;
     std::function<void(std::string why)> stop_by_policy;

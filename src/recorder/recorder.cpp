@@ -37,6 +37,8 @@ constexpr int kSecondSignalExitCode = 130;
 /// Of the budget, for rows that are in no part yet; the rest is the log's buffer, merges, and what
 /// is known of streams.
 constexpr uint64_t kBufferShare = 6;
+/// Code, stacks, and the buffers of connections (docs/memory.md).
+constexpr uint64_t kFixedBytes = 44 * kMiB;
 constexpr auto kHeartbeatInterval = 1s;
 /// How long servers get to answer a close.
 constexpr auto kClosingMax = 2s;
@@ -80,6 +82,11 @@ int64_t nanoseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
 }
 
+RecorderMemory memory_of(const RecordOptions& options) {
+  return {.limit_bytes = options.memory_limit_bytes,
+          .log_buffer_bytes = options.config.wal.buffer.bytes};
+}
+
 SinkOptions sink_options_of(const RecordOptions& options) {
   const OutputConfig& output = options.config.output;
   SinkOptions sink;
@@ -87,6 +94,8 @@ SinkOptions sink_options_of(const RecordOptions& options) {
   sink.log_dir = options.config.wal.dir;
   sink.layout = layout_of(output.layout);
   sink.buffer_bytes = options.memory_limit_bytes / kBufferShare;
+  // check_memory() has seen to it that there is more.
+  sink.memory_bytes = options.memory_limit_bytes - options.config.wal.buffer.bytes - kFixedBytes;
   sink.part_rows = output.part_rows;
   sink.part_age_ns = nanoseconds(output.part_age);
   sink.idle_close_ns = nanoseconds(output.idle_close);
@@ -197,7 +206,7 @@ class Recorder {
         log_keeper_(log_keeper_options_of(options.config),
                     [this] { return sink_.releasable_lsn(); }),
         config_(options.config),
-        feeds_({loop_, log_, options.memory_limit_bytes, [this] { return sink_.consumed_lsn(); },
+        feeds_({loop_, log_, memory_of(options), [this] { return sink_.consumed_lsn(); },
                 [this](const Error& error) { fail(error); },
                 [this](std::string why) { stop_by_policy(std::move(why)); },
                 [](std::string_view line) { warn_line(line); }},
@@ -504,7 +513,7 @@ Result<int> Recorder::end() {
 }  // namespace
 
 Result<int> record(const RecordOptions& options) {
-  TW_TRY(check_memory(options.memory_limit_bytes, options.config.feeds));
+  TW_TRY(check_memory(memory_of(options), options.config.feeds));
   TW_TRY(check_supported(options.config, options.api_key));
   // Until somebody listens to it. It ends a process that does not.
   std::signal(SIGHUP, SIG_IGN);

@@ -196,10 +196,10 @@ Status check_reload(const RecorderConfig& old_config, const RecorderConfig& new_
   return {};
 }
 
-uint64_t recorder_memory_floor_bytes(uint64_t symbol_count) {
+uint64_t recorder_memory_floor_bytes(uint64_t symbol_count, uint64_t log_buffer_bytes) {
   constexpr uint64_t kSymbolsIncluded = 450;
   const uint64_t more = symbol_count > kSymbolsIncluded ? symbol_count - kSymbolsIncluded : 0;
-  return 96 * kMiB + more * 16 * kKiB;
+  return 64 * kMiB + std::max(log_buffer_bytes, 32 * kMiB) + more * 16 * kKiB;
 }
 
 }  // namespace tapeworks::recorder

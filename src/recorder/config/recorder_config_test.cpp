@@ -317,9 +317,11 @@ TEST(RecorderConfig, EveryKeyIsInTheManual) {
 }
 
 TEST(RecorderConfig, TheMemoryFloorGrowsWithTheSymbols) {
-  EXPECT_EQ(recorder_memory_floor_bytes(0), 96 * kMiB);
-  EXPECT_EQ(recorder_memory_floor_bytes(450), 96 * kMiB);
-  EXPECT_EQ(recorder_memory_floor_bytes(460), 96 * kMiB + 160 * kKiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(0, 32 * kMiB), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(450, 32 * kMiB), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(460, 32 * kMiB), 96 * kMiB + 160 * kKiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(450, 1 * kMiB), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(450, 132 * kMiB), 196 * kMiB);
 }
 
 std::string reload_refusal(const std::string& before, const std::string& after) {

@@ -259,7 +259,7 @@ class Life {
       if (failure_) failure_ = std::unexpected(error);
     };
     feeds_.emplace(
-        FeedSet::Host{loop_, *frames_, kRecorderMemoryDefaultBytes,
+        FeedSet::Host{loop_, *frames_, RecorderMemory{.limit_bytes = kRecorderMemoryDefaultBytes},
                       [this] { return sink_->next_lsn() - 1; }, fail,
                       [fail](const std::string& why) { fail({ErrorKind::kInternal, why}); },
                       [](std::string_view) {}},

@@ -35,6 +35,8 @@ struct PartRange {
 /// Memory: 16 bytes a part and about 100 a partition that has parts. Threads: one.
 class PartFolder {
  public:
+  static constexpr uint64_t kPartBytes = sizeof(PartRange);  ///< of memory, for each part
+
   /// Makes the folder if it is missing, sets aside what is unfinished, and lists the parts.
   static Result<PartFolder> open(const std::filesystem::path& folder, StepProbe probe);
 

@@ -22,6 +22,8 @@ constexpr size_t kRecentMax = 50'000;
 /// Rows of so many bytes become a part however few they are: while it is encoded, and again while
 /// it is joined, there are several copies of it.
 constexpr uint64_t kPartBytesMax = 4 * kMiB;
+/// With less, parts would be of a few rows each, whatever else needs the memory.
+constexpr uint64_t kRowBytesMin = 4 * kMiB;
 
 /// Whether a log's first record is its very first: nothing was there before.
 bool begins_a_log(const LogRecord& record) {
@@ -112,7 +114,7 @@ Status Sink::end_record(uint64_t lsn) {
   state_.lsn = lsn;
   for (Partition* const partition : full_) TW_TRY(flush(*partition));
   full_.clear();
-  while (chunks_.used_bytes() > options_.buffer_bytes) TW_TRY(flush_best());
+  while (chunks_.used_bytes() > row_limit_bytes()) TW_TRY(flush_best());
   if (!orphans_.empty() && lsn > orphans_until_lsn_) TW_TRY(adopt_orphans(lsn));
   if (!options_.replay && !snapshot_ && state_.log_time_ns >= next_snapshot_ns_) {
     next_snapshot_ns_ = state_.log_time_ns + options_.checkpoint_interval_ns;
@@ -380,6 +382,13 @@ Status Sink::flush_old() {
     if (++written == kAgedPartsPerSecond) return {};
   }
   return {};
+}
+
+uint64_t Sink::row_limit_bytes() const {
+  const uint64_t others = static_cast<uint64_t>(pool_->bytes_allocated()) + counts_.state_bytes +
+                          parts_.part_count() * PartFolder::kPartBytes;
+  const uint64_t left = options_.memory_bytes - std::min(options_.memory_bytes, others);
+  return std::min(options_.buffer_bytes, std::max(left, kRowBytesMin));
 }
 
 /// Makes a part of the rows whose memory is the best to give up: with bytes times age as the

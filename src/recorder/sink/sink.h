@@ -59,7 +59,7 @@ struct SinkStatus {
 /// Deterministic: when a file is closed, and so its revisions and bytes, follows from the records
 ///   alone. Parts do not: they follow from memory and restarts.
 /// Memory: options.buffer_bytes of rows, the part being written (as columns, about 4 MiB), one
-///   merge (FileMerge), and LogState.
+///   merge (FileMerge), and LogState; rows make room for the others within options.memory_bytes.
 /// Visibility: nothing above the LSN of the last record given; give only what is durable.
 /// Failure: after an error the sink must be destroyed; open() goes on from what is on disk.
 /// Threads: one.
@@ -169,6 +169,7 @@ class Sink final : private RowTarget {
   Status write_part(const std::string& partition, TableKind table, RowBuffer& rows);
   Status flush_old();
   Status flush_best();
+  uint64_t row_limit_bytes() const;
   std::string gaps_of(const OpenPartition& partition) const;
   int64_t next_close_time(const OpenPartition& partition) const;
 

@@ -185,6 +185,45 @@ TEST(SinkMemory, AMergeNeedsNoRowGroupOfColumns) {
   EXPECT_LT(test.pool.max_memory(), static_cast<int64_t>(12 * kMiB));
 }
 
+/// While large rows are joined, those that wait make room for them, part by part.
+TEST(SinkMemory, RowsMakeRoomForAMerge) {
+  constexpr int kFrames = 40;
+  constexpr uint64_t kRowBytesMin = 4 * kMiB;
+  SinkOptions options;
+  options.buffer_bytes = 12 * kMiB;
+  options.memory_bytes = 13 * kMiB;
+  options.part_rows = 1'000'000;
+  SinkUnderTest test(options);
+  ASSERT_NE(test.sink, nullptr);
+  const std::string frame(1 * kMiB, 'x');
+  for (int i = 0; i < kFrames; ++i) test.consume(LogKind::kFrame, frame);
+  test.record.wall_time_ns += kHourNs;
+  int64_t update = 0;
+  while (test.sink->status().buffered_bytes < options.buffer_bytes - kMiB) {
+    test.consume_depth(fmt::format("S{}USDT", update % 20), update, 0);
+    ++update;
+  }
+  ASSERT_GT(test.sink->status().waiting_merges, 0U);
+  uint64_t columns_most = 0;
+  uint64_t rows_least = options.buffer_bytes;
+  for (bool did_work = true; did_work;) {
+    const auto worked = test.sink->work();
+    ASSERT_TRUE(worked) << worked.error().message;
+    did_work = *worked;
+    test.consume_depth(fmt::format("S{}USDT", update % 20), update, 0);
+    ++update;
+    const SinkStatus status = test.sink->status();
+    columns_most = std::max(columns_most, status.column_bytes);
+    rows_least = std::min(rows_least, status.buffered_bytes);
+    const uint64_t others = status.column_bytes + status.state_bytes;
+    const uint64_t left = options.memory_bytes - std::min(options.memory_bytes, others);
+    EXPECT_LE(status.buffered_bytes, std::max(kRowBytesMin, left));
+  }
+  // It was needed: the files of these frames take more than the rows had left.
+  EXPECT_GT(columns_most, options.memory_bytes - options.buffer_bytes);
+  EXPECT_LT(rows_least, options.buffer_bytes / 2);
+}
+
 /// Frames that nobody understands are kept whole, and a frame may have 16 MiB.
 TEST(SinkMemory, LargeRowsAreNotHeldByThousands) {
   constexpr int kFrames = 60;
