@@ -36,7 +36,7 @@ using namespace std::chrono_literals;
 constexpr int kSecondSignalExitCode = 130;
 /// Of the budget, for rows that are in no part yet; the rest is the log's buffer, merges, and what
 /// is known of streams.
-constexpr uint64_t kBufferShare = 6;
+constexpr uint64_t kBufferShare = 4;
 /// Code, stacks, and the buffers of connections (docs/memory.md).
 constexpr uint64_t kFixedBytes = 44 * kMiB;
 constexpr auto kHeartbeatInterval = 1s;
@@ -515,6 +515,7 @@ Result<int> Recorder::end() {
 Result<int> record(const RecordOptions& options) {
   TW_TRY(check_memory(memory_of(options), options.config.feeds));
   TW_TRY(check_supported(options.config, options.api_key));
+  join_free_memory_at_once();
   // Until somebody listens to it. It ends a process that does not.
   std::signal(SIGHUP, SIG_IGN);
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));

@@ -15,6 +15,9 @@ using namespace std::chrono_literals;
 
 /// How long an idle sink waits before it looks whether it should end.
 constexpr auto kIdleWait = 50ms;
+/// The log becomes durable every 10 ms, and each time the sink looks at its end costs as much as
+/// some ten records.
+constexpr auto kBatchInterval = 50ms;
 /// Records between two steps of what else there is to do: merges must not wait for quiet.
 constexpr uint64_t kRecordsPerWork = 256;
 /// What may be forgotten is a question to every open file, and nobody is in a hurry.
@@ -190,6 +193,8 @@ Status SinkThread::run_sink() {
     // What failed for the writer is the network thread's to report.
     if (!writer_.wait_durable(consumed_lsn() + 1, kIdleWait)) {
       std::this_thread::sleep_for(kIdleWait);
+    } else if (end_lsn_ == kNoEnd) {
+      std::this_thread::sleep_until(now + kBatchInterval);
     }
   }
   return {};

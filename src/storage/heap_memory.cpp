@@ -17,6 +17,12 @@ uint64_t used_heap_bytes() {
 #endif
 }
 
+void join_free_memory_at_once() {
+#ifdef __GLIBC__
+  mallopt(M_MXFAST, 0);
+#endif
+}
+
 void return_free_heap() {
 #ifdef __GLIBC__
   malloc_trim(0);

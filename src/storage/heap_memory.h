@@ -10,6 +10,11 @@ namespace tapeworks {
 /// under sanitizers and with other C libraries than glibc.
 uint64_t used_heap_bytes();
 
+/// Frees of small blocks are joined with what is free beside them at once. By default glibc puts
+/// them off, and does all of them with each free of a large block, which who frees many of both
+/// pays dearly. Before other threads are started.
+void join_free_memory_at_once();
+
 /// Gives back to the system what the allocator keeps of freed memory, in the heaps of all threads:
 /// after work that needed much for a while. Any thread may call it; it locks one heap after the
 /// other, for milliseconds, in which their threads wait if they allocate.

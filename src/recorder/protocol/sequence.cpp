@@ -8,6 +8,9 @@
 namespace tapeworks::recorder {
 namespace {
 
+/// Streams that hardly ever speak get no whole window.
+constexpr size_t kSmallWindowRows = 16;
+
 /// Adds values to a fingerprint one by one; each position counts.
 class Fingerprint {
  public:
@@ -85,6 +88,8 @@ bool SequenceTracker::was_seen(int64_t sequence, uint64_t fingerprint) const {
 void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
   if (window_rows_ == 0 || fingerprint == 0) return;
   if (window_.size() < window_rows_) {
+    // By doubling, windows of quiet streams would grow for hours and leave their old memory behind.
+    if (window_.size() == kSmallWindowRows) window_.reserve(window_rows_);
     window_.push_back({sequence, fingerprint});
     return;
   }

@@ -86,9 +86,9 @@ struct OtherCopy {
 
 /// Follows the numbers of one stream of one symbol, in the order of the log.
 ///
-/// Memory: 16 bytes a row of the window, which grows as rows come, and 16 a hole. There are at most
-/// kHolesMax, and rows may split them into kHolePartsMax parts; the oldest is forgotten first.
-/// Threads: one at a time.
+/// Memory: 16 bytes a row of the window, all of them as soon as some rows have come, and 16 a hole.
+/// There are at most kHolesMax, and rows may split them into kHolePartsMax parts; the oldest is
+/// forgotten first. Threads: one at a time.
 class SequenceTracker {
  public:
   static constexpr size_t kHolesMax = 1024;

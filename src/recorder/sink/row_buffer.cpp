@@ -41,20 +41,25 @@ class PackedReader {
   const std::byte* end_;
 };
 
+/// The builder has room for all rows, texts aside.
 arrow::Status append_value(ColumnType type, PackedReader& row, arrow::ArrayBuilder& builder) {
+  const auto append = [&]<typename Builder>(Builder& numbers) {
+    numbers.UnsafeAppend(row.take<typename Builder::value_type>());
+    return arrow::Status::OK();
+  };
   switch (type) {
     case ColumnType::kUint64:
-      return static_cast<arrow::UInt64Builder&>(builder).Append(row.take<uint64_t>());
+      return append(static_cast<arrow::UInt64Builder&>(builder));
     case ColumnType::kInt64:
-      return static_cast<arrow::Int64Builder&>(builder).Append(row.take<int64_t>());
+      return append(static_cast<arrow::Int64Builder&>(builder));
     case ColumnType::kInt32:
-      return static_cast<arrow::Int32Builder&>(builder).Append(row.take<int32_t>());
+      return append(static_cast<arrow::Int32Builder&>(builder));
     case ColumnType::kUint32:
-      return static_cast<arrow::UInt32Builder&>(builder).Append(row.take<uint32_t>());
+      return append(static_cast<arrow::UInt32Builder&>(builder));
     case ColumnType::kTime:
-      return static_cast<arrow::TimestampBuilder&>(builder).Append(row.take<int64_t>());
+      return append(static_cast<arrow::TimestampBuilder&>(builder));
     case ColumnType::kFloat64:
-      return static_cast<arrow::DoubleBuilder&>(builder).Append(row.take<double>());
+      return append(static_cast<arrow::DoubleBuilder&>(builder));
     case ColumnType::kText:
     case ColumnType::kBytes:
       return static_cast<arrow::BinaryBuilder&>(builder).Append(row.take_text());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -225,6 +226,7 @@ class Sink final : private RowTarget {
 
   std::deque<PendingMerge> merges_;  ///< the first one is at work when merge_ is there
   std::optional<FileMerge> merge_;
+  std::chrono::steady_clock::time_point next_heap_return_;
   std::deque<Removal> removals_;
   bool begins_late_ = false;                 ///< the first record given was not the log's first
   std::map<std::string, Certificate> made_;  ///< replay: what this sink published

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include <fcntl.h>
@@ -9,6 +10,12 @@
 
 namespace tapeworks::recorder {
 namespace fs = std::filesystem;
+namespace {
+
+/// Giving memory back takes some milliseconds.
+constexpr auto kHeapReturnInterval = std::chrono::seconds(1);
+
+}  // namespace
 
 fs::path Sink::file_path(const std::string& partition) const {
   return options_.output_dir / (partition + ".parquet");
@@ -51,7 +58,10 @@ Result<bool> Sink::work() {
 /// process would grow by the pieces that lie between.
 void Sink::end_merge() {
   merges_.pop_front();
-  if (merges_.empty()) return_free_heap();
+  const auto now = std::chrono::steady_clock::now();
+  if (!merges_.empty() && now < next_heap_return_) return;
+  next_heap_return_ = now + kHeapReturnInterval;
+  return_free_heap();
 }
 
 /// Leaves merge_ empty when there is nothing to do for the first job.
