@@ -86,7 +86,7 @@ def test_growth_compares_the_first_quarter_with_the_rest():
 
 
 SAMPLE = Sample(at_seconds=0, resident_bytes=50, reported_resident_bytes=50, cpu_seconds=1, messages=100, queue_records=1, queue_bytes=0, dropped=0,
-                open_partitions=0, parts=0, waiting_merges=0, published_files=0, log_bytes=0)
+                open_partitions=0, parts=0, waiting_merges=0, published_files=0, log_bytes=0, buffered_bytes=0, column_bytes=0, state_bytes=0, heap_bytes=0)
 
 
 def profile_results(**differences: object) -> dict[str, object]:

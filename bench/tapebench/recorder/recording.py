@@ -42,6 +42,10 @@ class Sample:
     waiting_merges: int
     published_files: int
     log_bytes: int
+    buffered_bytes: int
+    column_bytes: int
+    state_bytes: int
+    heap_bytes: int
 
 
 def free_port() -> int:
@@ -111,7 +115,11 @@ class Recorder:
             parts=int(reading.sum("tapeworks_parts")),
             waiting_merges=int(reading.sum("tapeworks_waiting_merges")),
             published_files=int(reading.sum("tapeworks_published_files_total")),
-            log_bytes=int(reading.sum("tapeworks_log_bytes")))
+            log_bytes=int(reading.sum("tapeworks_log_bytes")),
+            buffered_bytes=int(reading.sum("tapeworks_buffered_bytes")),
+            column_bytes=int(reading.sum("tapeworks_column_bytes")),
+            state_bytes=int(reading.sum("tapeworks_state_bytes")),
+            heap_bytes=int(reading.sum("tapeworks_heap_bytes")))
 
     def stop(self) -> dict[str, object]:
         """Ends it in order; what its whole life cost, publication of the open hour included."""
