@@ -4,11 +4,12 @@
 #   TAPEWORKS_BINARY=build/dev/tapeworks tests/long/evidence.sh STATE_FOLDER
 #
 # The binary is of a build with tests and a scripted clock (preset dev, or release with both switched on). STATE_FOLDER keeps what
-# adds up over runs of one commit: kills and seeds that have passed. How much is done, by the environment:
+# adds up over runs: kills, seeds and faults that have passed, for as long as the recorder's sources stay as they are. How much is
+# done, by the environment:
 #
-#   KILLS (2000)   kill -9 of the recorder                               an hour and a half
-#   SEEDS (10000)  simulated recordings                                  an hour
-#   STEP (1)       every how many calls a fault is injected              a day; with 10 some hours
+#   KILLS (2000)   kill -9 of the recorder
+#   SEEDS (10000)  simulated recordings
+#   STEP (1)       every how many calls a fault is injected
 #   SECONDS_SLOW (300), SECONDS_LEGS (300)  of slow disks and cut legs   ten minutes each
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,6 +17,8 @@ state=${1:?STATE_FOLDER is missing}
 mkdir -p "$state"
 state=$(cd "$state" && pwd)
 commit=$(git -C "$root" rev-parse --short HEAD)
+# What the recorder is made of; a commit that changes something else leaves the evidence as good as it was.
+sources=$(git -C "$root" ls-tree HEAD src/base src/storage src/recorder | git hash-object --stdin | cut -c1-12)
 if [ -n "$(git -C "$root" status --porcelain)" ]; then
   echo "evidence.sh: the working tree has changes; commit them, so that the report can name what was tried" >&2
   exit 2
@@ -48,19 +51,19 @@ unit() { "$build/src/$1" --gtest_brief=1 --gtest_filter="$2"; }
 
 {
   printf '# What was tried, and what came of it\n\n'
-  printf 'Written by `tests/long/evidence.sh`. Date: %s. Commit: %s.\n' "$(date -u +%Y-%m-%d)" "$commit"
+  printf 'Written by `tests/long/evidence.sh`. Date: %s. Commit: %s. Sources of the recorder: %s.\n' "$(date -u +%Y-%m-%d)" "$commit" "$sources"
 } > "$new"
 run "Power cuts: all that was not synced is lost or kept by chance, at each moment (log)" unit storage/storage_test 'LogCrashTest.*'
 run "Crashes at random steps (files)" unit recorder/sink/sink_test '*SinkCrashTest*'
 run "A failed write or sync is final" unit storage/storage_test 'LogWriterTest.AFailed*'
 run "A full disk: every step of the ladder on a tmpfs" suite test_full_disk.py
 run "A log that stands still: every loss policy" suite test_slow_disk.py
-run "Simulated recordings" long simulate.py "$state/seeds-$commit" --seeds "${SEEDS:-10000}"
-run "Kills of the recorder while messages come" long kill_record.py "${KILLS:-2000}" "$state/kills-$commit.json"
+run "Simulated recordings" long simulate.py "$state/seeds-$sources" --seeds "${SEEDS:-10000}"
+run "Kills of the recorder while messages come" long kill_record.py "${KILLS:-2000}" "$state/kills-$sources.json"
 run "One of two legs is cut at random" long two_legs.py --seconds "${SECONDS_LEGS:-300}"
 run "A day and two hours by the clock of a script" long scripted_day.py
 run "An output that takes hardly anything" long slow_disk.py --seconds "${SECONDS_SLOW:-300}"
-run "EIO, ENOSPC and the end of the process at calls that change files" long inject_faults.py "${STEP:-1}"
+run "EIO, ENOSPC and the end of the process at calls that change files" long inject_faults.py "${STEP:-1}" --done "$state/faults-$sources"
 cp "$new" "$report"
 cat "$report"
 if grep -q FAILED "$report"; then exit 1; fi
