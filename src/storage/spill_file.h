@@ -38,7 +38,7 @@ class SpillBuffer {
 /// A temporary file of byte blocks, each checksummed (XXH3-64), and compressed (zstd, a fast level)
 /// where that pays: a block that shrinks by less than a third stays as it is, and so do the next
 /// kUntriedBlocks without being tried. Dense records shrink by an eighth, which costs three times
-/// the CPU that writing and reading them takes (docs/benchmarks.md).
+/// the CPU that writing and reading them takes (docs/tuning.md).
 ///
 /// The first kCachedBytesMax go through the page cache, what follows past it where the file system
 /// can (O_DIRECT): pages that are touched once and thrown away cost more CPU than they save time.
