@@ -53,14 +53,6 @@ find_library(XXHASH_LIBRARY xxhash REQUIRED)
 add_library(tapeworks_xxhash INTERFACE)
 target_include_directories(tapeworks_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE})
 target_link_libraries(tapeworks_xxhash INTERFACE ${XXHASH_LIBRARY})
-# Not every build of the library has the functions that choose the widest vectors at run time.
-set(CMAKE_REQUIRED_INCLUDES ${XXHASH_INCLUDE})
-set(CMAKE_REQUIRED_LIBRARIES ${XXHASH_LIBRARY})
-check_cxx_source_compiles("
-  #include <xxh_x86dispatch.h>
-  int main() { return static_cast<int>(XXH3_64bits_withSeed(\"\", 0, 1)); }" TAPEWORKS_XXH_DISPATCH)
-unset(CMAKE_REQUIRED_INCLUDES)
-unset(CMAKE_REQUIRED_LIBRARIES)
 
 find_path(ZSTD_INCLUDE zstd.h REQUIRED)
 find_library(ZSTD_LIBRARY zstd REQUIRED)

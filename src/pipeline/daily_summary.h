@@ -37,6 +37,18 @@ struct DailySummary {
     return row + static_cast<size_t>(std::ranges::upper_bound(rest, rest.front()) - rest.begin());
   }
 
+  /// Keeps the memory.
+  void clear_rows() {
+    brokers.clear();
+    has_null_broker = false;
+    broker_index.clear();
+    date.clear();
+    buy_shares.clear();
+    sell_shares.clear();
+    buy_amount.clear();
+    sell_amount.clear();
+  }
+
   void reserve_rows(size_t count) {
     broker_index.reserve(count);
     date.reserve(count);

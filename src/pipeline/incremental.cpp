@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
@@ -206,43 +208,49 @@ class FileComparison {
   InputFacts& facts_;
 };
 
-/// Joins rows of two summaries that have no (broker, date) in common, in their order.
-class RowJoiner {
+/// Appends rows to a summary, in their order.
+class RowAppender {
  public:
-  RowJoiner(const DailySummary& one, const DailySummary& other) {
-    joined_.symbol = one.symbol;
-    joined_.reserve_rows(one.row_count() + other.row_count());
-  }
+  explicit RowAppender(DailySummary& out) : out_(out) {}
 
   /// Rows [begin, end) of `from`, all of the broker `text`.
   void append(const DailySummary& from, size_t begin, size_t end, const std::string& text) {
     if (begin == end) return;
-    if (joined_.brokers.empty() || joined_.brokers.back() != text) joined_.brokers.push_back(text);
+    if (out_.brokers.empty() || out_.brokers.back() != text) out_.brokers.push_back(text);
     const auto copy = [&](const auto& values, auto& out) {
       const auto first = values.begin();
       out.insert(out.end(), first + static_cast<std::ptrdiff_t>(begin),
                  first + static_cast<std::ptrdiff_t>(end));
     };
-    joined_.broker_index.resize(joined_.broker_index.size() + (end - begin),
-                                static_cast<uint32_t>(joined_.brokers.size() - 1));
-    copy(from.date, joined_.date);
-    copy(from.buy_shares, joined_.buy_shares);
-    copy(from.sell_shares, joined_.sell_shares);
-    copy(from.buy_amount, joined_.buy_amount);
-    copy(from.sell_amount, joined_.sell_amount);
+    out_.broker_index.resize(out_.broker_index.size() + (end - begin),
+                             static_cast<uint32_t>(out_.brokers.size() - 1));
+    copy(from.date, out_.date);
+    copy(from.buy_shares, out_.buy_shares);
+    copy(from.sell_shares, out_.sell_shares);
+    copy(from.buy_amount, out_.buy_amount);
+    copy(from.sell_amount, out_.sell_amount);
   }
 
-  DailySummary take() { return std::move(joined_); }
-
  private:
-  DailySummary joined_;
+  DailySummary& out_;
+};
+
+/// A summary some of whose days were replaced. Its memory is used again for the next symbol.
+struct ReplacedDays {
+  DailySummary rows;     ///< all of now
+  DailySummary removed;  ///< those of before on these days
 };
 
 /// `old` without its rows of `days`, and the rows of `fresh`, which are all of these days. Most
 /// days are newer than most rows, so a broker's rows are mostly copied in one piece.
-DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
-                             const std::set<Day>& days) {
-  RowJoiner merged(old, fresh);
+void merge_summaries(const DailySummary& old, const DailySummary& fresh, const std::set<Day>& days,
+                     ReplacedDays& out) {
+  out.rows.clear_rows();
+  out.removed.clear_rows();
+  out.rows.symbol = old.symbol;
+  out.rows.reserve_rows(old.row_count() + fresh.row_count());
+  RowAppender merged(out.rows);
+  RowAppender removed(out.removed);
   size_t row = 0;
   size_t next = 0;
   while (row < old.row_count() || next < fresh.row_count()) {
@@ -267,6 +275,7 @@ DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
       row = kept_end;
       if (row == end) break;
       if (days.contains(old.date[row])) {
+        removed.append(old, row, row + 1, text);
         ++row;
       } else if (next < fresh_end && fresh.date[next] <= old.date[row]) {
         merged.append(fresh, next, next + 1, text);
@@ -276,7 +285,6 @@ DailySummary merge_summaries(const DailySummary& old, const DailySummary& fresh,
     merged.append(fresh, next, fresh_end, text);
     next = fresh_end;
   }
-  return merged.take();
 }
 
 bool same_rows(const DailySummary& a, const DailySummary& b) {
@@ -284,6 +292,43 @@ bool same_rows(const DailySummary& a, const DailySummary& b) {
          a.buy_shares == b.buy_shares && a.sell_shares == b.sell_shares &&
          a.buy_amount == b.buy_amount && a.sell_amount == b.sell_amount;
 }
+
+/// What a thread needs for one symbol after the other: fresh memory for each of thousands costs a
+/// tenth of the time.
+struct ReplacerMemory {
+  ReplacerMemory(MemoryBudget& budget, arrow::MemoryPool* pool) : reserved(budget), reader(pool) {}
+
+  Reservation reserved;
+  DailySummaryReader reader;
+  ReplacedDays replaced;
+};
+
+/// Those that no thread uses at the moment. Threads: any.
+class ReplacerMemories {
+ public:
+  explicit ReplacerMemories(MemoryBudget& budget) : budget_(budget) {}
+
+  std::unique_ptr<ReplacerMemory> take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<ReplacerMemory>(budget_, budget_.pool());
+    auto memory = std::move(free_.back());
+    free_.pop_back();
+    return memory;
+  }
+
+  /// That of an unusually large symbol is not kept, so that the others can have one of their own.
+  void give_back(std::unique_ptr<ReplacerMemory> memory) {
+    constexpr uint64_t kShareKept = 16;
+    if (memory->reserved.bytes() > budget_.capacity_bytes() / kShareKept) return;
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(memory));
+  }
+
+ private:
+  MemoryBudget& budget_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<ReplacerMemory>> free_;  // guarded by mutex_
+};
 
 /// Replaces the days of one symbol after the other. Threads: any, one symbol at a time each.
 class SymbolReplacer {
@@ -293,8 +338,8 @@ class SymbolReplacer {
       : days_(days),
         generation_(generation),
         summaries_(summaries),
-        budget_(budget),
-        listener_(listener) {}
+        listener_(listener),
+        memories_(budget) {}
 
   Status keep_unread(const TableFile& file) {
     TW_TRY(generation_.keep_file(kSummary, file));
@@ -303,33 +348,44 @@ class SymbolReplacer {
 
   Status put(const DailySummary& summary) {
     TW_TRY(summaries_.put(summary));
-    return listener_ ? listener_(summary.symbol, &summary) : Status{};
+    return tell(summary);
   }
 
   Status replace(const TableFile& file, const DailySummary& fresh) {
-    Reservation memory(budget_);
-    const uint64_t bytes = (2 * file.row_count + 2 * fresh.row_count()) * kRowBytes;
-    if (!memory.resize(bytes)) {
-      return over_budget("merging {} needs {}; give more --memory", file.path,
-                         format_byte_size(bytes));
-    }
-    TW_ASSIGN(const DailySummary old,
-              read_daily_summary(generation_.base_path() / file.path, budget_.pool()));
-    const DailySummary merged = merge_summaries(old, fresh, days_);
-    if (same_rows(old, merged)) {
-      TW_TRY(generation_.keep_file(kSummary, file));
-      return listener_ ? listener_(old.symbol, &old) : Status{};
-    }
-    summaries_.take_out(old);
-    return merged.row_count() == 0 ? Status{} : put(merged);
+    auto memory = memories_.take();
+    TW_TRY(replace_in(*memory, file, fresh));
+    memories_.give_back(std::move(memory));
+    return {};
   }
 
  private:
+  Status replace_in(ReplacerMemory& memory, const TableFile& file, const DailySummary& fresh) {
+    const uint64_t bytes = (2 * file.row_count + 2 * fresh.row_count()) * kRowBytes;
+    if (!memory.reserved.resize(std::max(bytes, memory.reserved.bytes()))) {
+      return over_budget("merging {} needs {}; give more --memory", file.path,
+                         format_byte_size(bytes));
+    }
+    TW_ASSIGN(const DailySummary* const old,
+              memory.reader.read(generation_.base_path() / file.path));
+    merge_summaries(*old, fresh, days_, memory.replaced);
+    const DailySummary& merged = memory.replaced.rows;
+    if (same_rows(*old, merged)) {
+      TW_TRY(generation_.keep_file(kSummary, file));
+      return tell(*old);
+    }
+    TW_TRY(summaries_.put_changed(merged, memory.replaced.removed, fresh));
+    return merged.row_count() == 0 ? Status{} : tell(merged);
+  }
+
+  Status tell(const DailySummary& summary) const {
+    return listener_ ? listener_(summary.symbol, &summary) : Status{};
+  }
+
   const std::set<Day>& days_;
   GenerationWriter& generation_;
   SummaryWriter& summaries_;
-  MemoryBudget& budget_;
   const SummaryListener& listener_;
+  ReplacerMemories memories_;
 };
 
 }  // namespace

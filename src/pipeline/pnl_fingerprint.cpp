@@ -2,36 +2,34 @@
 
 #include <algorithm>
 #include <cassert>
-#include <span>
 #include <string_view>
 #include <utility>
 
-// Every column of every account is hashed, so the widest vectors that the machine has are worth it.
-#if defined(TAPEWORKS_XXH_DISPATCH)
-#include <xxh_x86dispatch.h>
-#else
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-#endif
 
 namespace tapeworks {
 namespace {
 
-template <typename Value>
-uint64_t hash_values(std::span<const Value> values, uint64_t seed) {
-  return XXH3_64bits_withSeed(values.data(), values.size_bytes(), seed);
-}
+/// A row of an account as it is hashed.
+struct HashedRow {
+  Day date;
+  int32_t buy_shares = 0;
+  int32_t sell_shares = 0;
+  uint32_t index = 0;  ///< in its account, so that rows cannot change places
+  double buy_amount = 0;
+  double sell_amount = 0;
+};
+static_assert(sizeof(HashedRow) == 32, "without padding, which would be hashed as well");
 
-/// `seed` with the rows [begin, end).
-uint64_t hash_rows(const DailySummary& summary, size_t begin, size_t end, uint64_t seed) {
-  const auto part = [&]<typename Value>(const std::vector<Value>& values) {
-    return std::span(values).subspan(begin, end - begin);
-  };
-  seed = hash_values(part(summary.date), seed);
-  seed = hash_values(part(summary.buy_shares), seed);
-  seed = hash_values(part(summary.sell_shares), seed);
-  seed = hash_values(part(summary.buy_amount), seed);
-  return hash_values(part(summary.sell_amount), seed);
+uint64_t hash_row(const DailySummary& summary, size_t row, size_t index) {
+  const HashedRow hashed{.date = summary.date[row],
+                         .buy_shares = summary.buy_shares[row],
+                         .sell_shares = summary.sell_shares[row],
+                         .index = static_cast<uint32_t>(index),
+                         .buy_amount = summary.buy_amount[row],
+                         .sell_amount = summary.sell_amount[row]};
+  return XXH3_64bits(&hashed, sizeof hashed);
 }
 
 uint64_t hash_text(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
@@ -53,14 +51,16 @@ StateFingerprints::StateFingerprints(const DailySummary& summary, const PriceSer
   rows_up_to_.assign(days_.size(), kPnlRulesVersion);
   for (size_t begin = 0; begin < summary.row_count();) {
     const size_t end = summary.end_of_broker(begin);
-    const auto dates = std::span(summary.date).subspan(begin, end - begin);
-    const uint64_t broker_hash = hash_text(summary.brokers[summary.broker_index[begin]]);
+    const uint64_t broker = hash_text(summary.brokers[summary.broker_index[begin]]);
+    size_t row = begin;
+    uint64_t sum = 0;
     for (size_t i = 0; i < days_.size(); ++i) {
-      const auto after = std::ranges::upper_bound(dates, days_[i]);
-      if (after == dates.begin()) continue;
-      const size_t day_end = begin + static_cast<size_t>(after - dates.begin());
-      const uint64_t rows = hash_rows(summary, begin, day_end, broker_hash);
-      rows_up_to_[i] = XXH3_64bits_withSeed(&rows, sizeof rows, rows_up_to_[i]);
+      for (; row < end && summary.date[row] <= days_[i]; ++row) {
+        sum += hash_row(summary, row, row - begin);
+      }
+      if (row == begin) continue;
+      const uint64_t account[] = {broker, row - begin, sum};
+      rows_up_to_[i] = XXH3_64bits_withSeed(account, sizeof account, rows_up_to_[i]);
     }
     begin = end;
   }

@@ -126,14 +126,7 @@ class PartitionReducer {
 
   void start_summary(uint32_t symbol) {
     summary_.symbol = order_.runs.symbols[symbol];
-    summary_.brokers.clear();
-    summary_.has_null_broker = false;
-    summary_.broker_index.clear();
-    summary_.date.clear();
-    summary_.buy_shares.clear();
-    summary_.sell_shares.clear();
-    summary_.buy_amount.clear();
-    summary_.sell_amount.clear();
+    summary_.clear_rows();
   }
 
   Status sort(size_t partition, const SortPass& pass) {

@@ -77,6 +77,10 @@ Status SummaryWriter::put(const DailySummary& summary) {
   const DayBalance balance = balance_of(summary);
   symbol_days_.fetch_add(balance.days, std::memory_order_relaxed);
   unbalanced_symbol_days_.fetch_add(balance.unbalanced, std::memory_order_relaxed);
+  return write(summary);
+}
+
+Status SummaryWriter::write(const DailySummary& summary) const {
   TW_ASSIGN(const auto table, daily_summary_table(summary, amounts_, writer_.pool()));
   return writer_.add("daily_summary", symbol_file_path("daily_summary", summary.symbol), *table);
 }
@@ -90,10 +94,14 @@ void SummaryWriter::start_from(const Table& base) {
   unbalanced_symbol_days_.store(count_of("unbalanced_symbol_days"));
 }
 
-void SummaryWriter::take_out(const DailySummary& old) {
-  const DayBalance balance = balance_of(old);
-  symbol_days_.fetch_sub(balance.days, std::memory_order_relaxed);
-  unbalanced_symbol_days_.fetch_sub(balance.unbalanced, std::memory_order_relaxed);
+Status SummaryWriter::put_changed(const DailySummary& summary, const DailySummary& removed,
+                                  const DailySummary& added) {
+  const DayBalance before = balance_of(removed);
+  const DayBalance now = balance_of(added);
+  // Unsigned numbers wrap around, so the order in which threads get here does not matter.
+  symbol_days_.fetch_add(now.days - before.days, std::memory_order_relaxed);
+  unbalanced_symbol_days_.fetch_add(now.unbalanced - before.unbalanced, std::memory_order_relaxed);
+  return summary.row_count() == 0 ? Status{} : write(summary);
 }
 
 Status SummaryWriter::finish(const TransactionRuns& runs, const ScanOptions& options) {

@@ -20,9 +20,12 @@ class SummaryWriter {
   Status put(const DailySummary& summary);
 
   /// For a summary that goes on from an old one: its counts are those of `base` before the first
-  /// put(), and take_out() is told of each symbol whose old rows are replaced. Threads: as put().
+  /// put().
   void start_from(const Table& base);
-  void take_out(const DailySummary& old);
+  /// In place of put() for a symbol some of whose days were replaced: of each of these days
+  /// `removed` has all rows of before and `added` all of now. No file when no row is left.
+  Status put_changed(const DailySummary& summary, const DailySummary& removed,
+                     const DailySummary& added);
 
   /// Writes the names of the brokers and describes both tables in the manifest.
   Status finish(const TransactionRuns& runs, const ScanOptions& options);
@@ -31,6 +34,8 @@ class SummaryWriter {
   uint64_t unbalanced_symbol_days() const { return unbalanced_symbol_days_.load(); }
 
  private:
+  Status write(const DailySummary& summary) const;
+
   const TableWriter& writer_;
   AmountWidth amounts_;
   std::atomic<uint64_t> unbalanced_symbol_days_{0};
