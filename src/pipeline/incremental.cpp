@@ -296,7 +296,7 @@ bool same_rows(const DailySummary& a, const DailySummary& b) {
 /// What a thread needs for one symbol after the other: fresh memory for each of thousands costs a
 /// tenth of the time.
 struct ReplacerMemory {
-  ReplacerMemory(MemoryBudget& budget, arrow::MemoryPool* pool) : reserved(budget), reader(pool) {}
+  explicit ReplacerMemory(MemoryBudget& budget) : reserved(budget), reader(budget.pool()) {}
 
   Reservation reserved;
   DailySummaryReader reader;
@@ -310,10 +310,16 @@ class ReplacerMemories {
 
   std::unique_ptr<ReplacerMemory> take() {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<ReplacerMemory>(budget_, budget_.pool());
+    if (free_.empty()) return std::make_unique<ReplacerMemory>(budget_);
     auto memory = std::move(free_.back());
     free_.pop_back();
     return memory;
+  }
+
+  /// For who needs more of the budget.
+  void free_unused() {
+    const std::lock_guard lock(mutex_);
+    free_.clear();
   }
 
   /// That of an unusually large symbol is not kept, so that the others can have one of their own.
@@ -361,7 +367,12 @@ class SymbolReplacer {
  private:
   Status replace_in(ReplacerMemory& memory, const TableFile& file, const DailySummary& fresh) {
     const uint64_t bytes = (2 * file.row_count + 2 * fresh.row_count()) * kRowBytes;
-    if (!memory.reserved.resize(std::max(bytes, memory.reserved.bytes()))) {
+    bool has_room = memory.reserved.resize(std::max(bytes, memory.reserved.bytes()));
+    if (!has_room) {
+      memories_.free_unused();
+      has_room = memory.reserved.resize(std::max(bytes, memory.reserved.bytes()));
+    }
+    if (!has_room) {
       return over_budget("merging {} needs {}; give more --memory", file.path,
                          format_byte_size(bytes));
     }

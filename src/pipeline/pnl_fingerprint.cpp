@@ -16,11 +16,11 @@ struct HashedRow {
   Day date;
   int32_t buy_shares = 0;
   int32_t sell_shares = 0;
-  uint32_t index = 0;  ///< in its account, so that rows cannot change places
+  uint32_t index = 0;  ///< in its account; stands where padding would be
   double buy_amount = 0;
   double sell_amount = 0;
 };
-static_assert(sizeof(HashedRow) == 32, "without padding, which would be hashed as well");
+static_assert(sizeof(Day) == 4 && sizeof(HashedRow) == 32, "padding would be hashed as well");
 
 uint64_t hash_row(const DailySummary& summary, size_t row, size_t index) {
   const HashedRow hashed{.date = summary.date[row],

@@ -10,8 +10,9 @@
 
 namespace tapeworks {
 
-/// Raised when the same rows, closes and options give other states or tables of P&L than before: it
-/// is part of every fingerprint, so nothing that was computed by other rules is gone on from.
+/// Raised when the same rows, closes and options give other states, tables of P&L or fingerprints
+/// than before: it is part of every fingerprint, so nothing that was computed by other rules is
+/// gone on from.
 inline constexpr uint32_t kPnlRulesVersion = 5;
 
 /// XXH3-64 over the closes of a symbol up to a day.
