@@ -17,14 +17,23 @@ state=${1:?STATE_FOLDER is missing}
 mkdir -p "$state"
 state=$(cd "$state" && pwd)
 commit=$(git -C "$root" rev-parse --short HEAD)
-# What the recorder is made of; a commit that changes something else leaves the evidence as good as it was.
-sources=$(git -C "$root" ls-tree HEAD src/base src/storage src/recorder | git hash-object --stdin | cut -c1-12)
+# What the recorder and its judges are made of; a commit that changes something else leaves the evidence as good as it was.
+sources_of() {  # COMMIT
+  git -C "$root" ls-tree "$1" CMakeLists.txt CMakePresets.json cmake src/base src/storage src/recorder src/cli tests/support tests/long |
+    git hash-object --stdin | cut -c1-12
+}
+sources=$(sources_of HEAD)
 if [ -n "$(git -C "$root" status --porcelain)" ]; then
   echo "evidence.sh: the working tree has changes; commit them, so that the report can name what was tried" >&2
   exit 2
 fi
 binary=$(realpath "${TAPEWORKS_BINARY:-$root/build/dev/tapeworks}")
 build=$(dirname "$binary")
+built=$("$binary" --version | sed -n 's/.*(commit \([0-9a-f]*\)[,)].*/\1/p')
+if [ -z "$built" ] || [ "$(sources_of "$built")" != "$sources" ]; then
+  echo "evidence.sh: $binary was not built of what is here; configure and build again" >&2
+  exit 2
+fi
 python=$root/.venv/bin/python
 report=$root/docs/evidence.md
 new=$(mktemp)

@@ -35,7 +35,8 @@ def try_fault(fault: Fault) -> tuple[int | None, str]:
 def read_done(file: Path) -> dict[Fault, int | None]:
     if not file.exists():
         return {}
-    rounds = (json.loads(line) for line in file.read_text().splitlines())
+    # A line that is not whole was being written when the script was ended.
+    rounds = (json.loads(line) for line in file.read_text().splitlines(keepends=True) if line.endswith("\n"))
     return {Fault(call, kind, number): code for call, kind, number, code in rounds}
 
 
@@ -62,7 +63,8 @@ def main() -> int:
         counts = count_calls(Path(folder))
     print("calls of a run without faults:", dict(counts), flush=True)
     faults = [Fault(call, kind, number) for call in CALLS for kind in FAULTS for number in range(1, counts[call] + 1, options.step)]
-    ends = {fault: code for fault, code in read_done(options.done).items() if fault in faults}
+    wanted = set(faults)
+    ends = {fault: code for fault, code in read_done(options.done).items() if fault in wanted}
     left = [fault for fault in faults if fault not in ends]
     print(f"{len(ends)} of {len(faults)} rounds have passed before", flush=True)
     failed = 0

@@ -67,7 +67,9 @@ def main() -> int:
         # In the order of the seeds, so that the state says which one is next.
         for messages in pool.map(run_batch, range(state["seed"], state["seed"] + batches)):
             state = {"kills": state["kills"] + KILLS_A_BATCH, "messages": state["messages"] + messages, "seed": state["seed"] + 1}
-            options.state.write_text(json.dumps(state))
+            unfinished = options.state.with_name(options.state.name + ".unfinished")
+            unfinished.write_text(json.dumps(state))
+            unfinished.replace(options.state)
     print(f"{state['kills']} kills, {state['messages']} messages judged: each is there once, or lies in a recorded gap")
     return 0
 
