@@ -8,9 +8,6 @@
 #include <optional>
 #include <utility>
 
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include "recorder/net/asio_internal.h"
 
 namespace tapeworks::net {
@@ -38,17 +35,6 @@ class ByteStream {
     return state_->tls.emplace(state_->socket, *state_->context);
   }
   Tls* tls() { return state_->tls ? &*state_->tls : nullptr; }
-
-  /// Asks the kernel not to answer each small message that is read with an acknowledgement of its
-  /// own, which would cost as much as reading it. It is a hint that the kernel forgets when the
-  /// peer pauses.
-  void acknowledge_together() {
-#ifdef TCP_QUICKACK
-    const int off = 0;
-    static_cast<void>(
-        ::setsockopt(state_->socket.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off));
-#endif
-  }
 
   /// Ends all waiting at once; the peer sees the connection close.
   void close() {

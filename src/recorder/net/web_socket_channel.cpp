@@ -22,7 +22,6 @@ constexpr size_t kReasonBytesShown = 123;
 constexpr size_t kReasonBytesMax = 123;  // RFC 6455: a control frame has 125 bytes
 /// When both ends have said good-bye, so long one may take to end the connection below.
 constexpr milliseconds kTeardownMax{1'000};
-constexpr uint64_t kMessagesPerReminder = 1'024;
 
 std::string_view view_of(const beast::flat_buffer& buffer) {
   return {static_cast<const char*>(buffer.data().data()), buffer.size()};
@@ -90,7 +89,6 @@ awaitable<CloseReport> WebSocketChannel::run() {
   received_ns_ = read_clocks().monotonic_ns;
   watch_silence();
   error_code failure;
-  uint64_t message_count = 0;
   while (true) {
     co_await wait_while_paused();
     auto [error, bytes] = co_await socket_.async_read(
@@ -101,7 +99,6 @@ awaitable<CloseReport> WebSocketChannel::run() {
       failure = error;
       break;
     }
-    if (message_count++ % kMessagesPerReminder == 0) stream().acknowledge_together();
     // A pause that came while the read was under way holds the message back, with its time.
     co_await wait_while_paused();
     if (events_ != nullptr) {
