@@ -59,13 +59,19 @@ void add_counts(const FeedContext& context, VenueStatus& venue) {
 
 Status check_memory(const RecorderMemory& memory, const std::vector<FeedConfig>& feeds) {
   uint64_t symbol_count = 0;
-  for (const FeedConfig& feed : feeds) symbol_count += feed.symbols.size();
-  const uint64_t floor = recorder_memory_floor_bytes(symbol_count, memory.log_buffer_bytes);
+  uint64_t window_rows = 0;
+  for (const FeedConfig& feed : feeds) {
+    symbol_count += feed.symbols.size();
+    window_rows = std::max(window_rows, feed.dedupe_window);
+  }
+  const uint64_t floor =
+      recorder_memory_floor_bytes(symbol_count, memory.log_buffer_bytes, window_rows);
   if (memory.limit_bytes >= floor) return {};
   return invalid_argument(
-      "--memory {} is too little for {} symbol{} and a wal.buffer of {}; at least {} is needed",
+      "--memory {} is too little for {} symbol{}, a wal.buffer of {} and a dedupe_window of {}; at "
+      "least {} is needed",
       format_byte_size(memory.limit_bytes), symbol_count, symbol_count == 1 ? "" : "s",
-      format_byte_size(memory.log_buffer_bytes), format_byte_size(floor));
+      format_byte_size(memory.log_buffer_bytes), window_rows, format_byte_size(floor));
 }
 
 std::vector<std::string> FeedSet::Member::symbols() const {

@@ -190,7 +190,7 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
             sink.published_files);
   write_one(text, "tapeworks_evictions_total", kCounter,
             "Parts written early because memory was short.", sink.evictions);
-  write_one(text, "tapeworks_buffered_bytes", kGauge, "Rows in memory that are in no part yet.",
+  write_one(text, "tapeworks_buffered_bytes", kGauge, "Memory for rows that are in no part yet.",
             sink.buffered_bytes);
   write_one(text, "tapeworks_column_bytes", kGauge,
             "Columns and pages of the part or file that is being made.", sink.column_bytes);

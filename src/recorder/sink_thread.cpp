@@ -15,8 +15,8 @@ using namespace std::chrono_literals;
 
 /// How long an idle sink waits before it looks whether it should end.
 constexpr auto kIdleWait = 50ms;
-/// The log becomes durable every 10 ms, and each time the sink looks at its end costs as much as
-/// some ten records.
+/// The log becomes durable every wal.sync_interval (10 ms), and each look of the sink at its end
+/// costs as much as some ten records.
 constexpr auto kBatchInterval = 50ms;
 /// Records between two steps of what else there is to do: merges must not wait for quiet.
 constexpr uint64_t kRecordsPerWork = 256;

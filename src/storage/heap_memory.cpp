@@ -17,9 +17,10 @@ uint64_t used_heap_bytes() {
 #endif
 }
 
-void join_free_memory_at_once() {
+void disable_fast_bins() {
 #ifdef __GLIBC__
-  mallopt(M_MXFAST, 0);
+  // Failing, it would cost time and nothing else.
+  static_cast<void>(mallopt(M_MXFAST, 0));
 #endif
 }
 

@@ -10,10 +10,10 @@ namespace tapeworks {
 /// under sanitizers and with other C libraries than glibc.
 uint64_t used_heap_bytes();
 
-/// Frees of small blocks are joined with what is free beside them at once. By default glibc puts
-/// them off, and does all of them with each free of a large block, which who frees many of both
-/// pays dearly. Before other threads are started.
-void join_free_memory_at_once();
+/// Has glibc join a small block that is freed with what is free beside it at once. By default it
+/// collects them in fast bins, and joins all of them with each free of a large block, for which who
+/// frees many of both pays dearly. Before other threads are started; elsewhere it does nothing.
+void disable_fast_bins();
 
 /// Gives back to the system what the allocator keeps of freed memory, in the heaps of all threads:
 /// after work that needed much for a while. Any thread may call it; it locks one heap after the

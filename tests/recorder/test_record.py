@@ -173,8 +173,8 @@ def test_the_second_recorder_on_the_same_folders_says_so(exchanges, tmp_path):
 
 
 @pytest.mark.parametrize("memory, buffer, sentence", [
-    ("64MiB", "32MiB", "--memory 64.00 MiB is too little for 1 symbol and a wal.buffer of 32.00 MiB; at least 96.00 MiB is needed"),
-    ("192MiB", "256MiB", "--memory 192.00 MiB is too little for 1 symbol and a wal.buffer of 256.00 MiB; at least 320.00 MiB is needed")])
+    ("64MiB", "32MiB", "--memory 64.00 MiB is too little for 1 symbol, a wal.buffer of 32.00 MiB and a dedupe_window of 512; at least 96.00 MiB is needed"),
+    ("192MiB", "256MiB", "--memory 192.00 MiB is too little for 1 symbol, a wal.buffer of 256.00 MiB and a dedupe_window of 512; at least 320.00 MiB is needed")])
 def test_too_little_memory_is_refused_with_the_figure(tmp_path, memory, buffer, sentence):
     feeds = '[[feed]]\nexchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\n'
     outcome = record(write_config(tmp_path, feeds), "1s", "--memory", memory, "--set", f"wal.buffer={buffer}", expect=2)

@@ -10,6 +10,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr uint64_t kDedupeWindowMax = 1'000'000;  // 16 MiB a stream
+
 /// A URL as far as it matters here.
 struct Url {
   std::string scheme;
@@ -103,8 +105,14 @@ Status check_feed(const FeedConfig& feed) {
         "leave backfill away");
   }
   if (feed.list_interval < 1s) return invalid_argument("list_interval must be at least 1s");
-  if (feed.dedupe_window == 0) return invalid_argument("dedupe_window must be at least 1");
-  if (feed.backlog_limit.bytes == 0) return invalid_argument("backlog_limit must be above 0");
+  if (feed.dedupe_window == 0 || feed.dedupe_window > kDedupeWindowMax) {
+    return invalid_argument("dedupe_window must be 1 to {}, not {}", kDedupeWindowMax,
+                            feed.dedupe_window);
+  }
+  // Some milliseconds of messages always wait for the sink.
+  if (feed.backlog_limit.bytes < kMiB) {
+    return invalid_argument("backlog_limit must be at least 1MiB");
+  }
   TW_TRY(check_url(feed.endpoint, "endpoint", "ws", "wss"));
   TW_TRY(check_url(feed.rest_endpoint, "rest_endpoint", "http", "https"));
   if (!feed.proxy.empty()) {

@@ -196,10 +196,18 @@ Status check_reload(const RecorderConfig& old_config, const RecorderConfig& new_
   return {};
 }
 
-uint64_t recorder_memory_floor_bytes(uint64_t symbol_count, uint64_t log_buffer_bytes) {
+uint64_t recorder_memory_floor_bytes(uint64_t symbol_count, uint64_t log_buffer_bytes,
+                                     uint64_t dedupe_window_rows) {
   constexpr uint64_t kSymbolsIncluded = 450;
-  const uint64_t more = symbol_count > kSymbolsIncluded ? symbol_count - kSymbolsIncluded : 0;
-  return 64 * kMiB + std::max(log_buffer_bytes, 32 * kMiB) + more * 16 * kKiB;
+  constexpr uint64_t kWindowRowsIncluded = 512;
+  // Rows in memory and names, and the windows of two of its streams.
+  const auto bytes_of_symbol = [](uint64_t window_rows) {
+    return 16 * kKiB + 2 * 16 * window_rows;
+  };
+  const uint64_t of_symbols = std::max(symbol_count, kSymbolsIncluded) *
+                              bytes_of_symbol(std::max(dedupe_window_rows, kWindowRowsIncluded));
+  const uint64_t included = kSymbolsIncluded * bytes_of_symbol(kWindowRowsIncluded);
+  return 64 * kMiB + std::max(log_buffer_bytes, 32 * kMiB) + of_symbols - included;
 }
 
 }  // namespace tapeworks::recorder

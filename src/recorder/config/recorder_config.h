@@ -162,9 +162,11 @@ std::vector<ConfigSetting> effective_settings(const RecorderConfig& config);
 /// differ. kInvalidArgument names what needs a restart.
 Status check_reload(const RecorderConfig& old_config, const RecorderConfig& new_config);
 
-/// What `record` needs at least for so many symbols (a symbol counts once a feed): 96 MiB, 16 KiB
-/// for each symbol above 450, and what wal.buffer has above its default of 32 MiB.
-uint64_t recorder_memory_floor_bytes(uint64_t symbol_count, uint64_t log_buffer_bytes);
+/// What `record` needs at least for so many symbols (a symbol counts once a feed): 96 MiB, 32 KiB
+/// for each symbol above 450, what wal.buffer has above 32 MiB, and what windows against repeats of
+/// more than 512 rows take.
+uint64_t recorder_memory_floor_bytes(uint64_t symbol_count, uint64_t log_buffer_bytes,
+                                     uint64_t dedupe_window_rows);
 inline constexpr uint64_t kRecorderMemoryDefaultBytes = 192 * kMiB;
 
 }  // namespace tapeworks::recorder

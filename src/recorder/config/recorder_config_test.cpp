@@ -317,11 +317,13 @@ TEST(RecorderConfig, EveryKeyIsInTheManual) {
 }
 
 TEST(RecorderConfig, TheMemoryFloorGrowsWithTheSymbols) {
-  EXPECT_EQ(recorder_memory_floor_bytes(0, 32 * kMiB), 96 * kMiB);
-  EXPECT_EQ(recorder_memory_floor_bytes(450, 32 * kMiB), 96 * kMiB);
-  EXPECT_EQ(recorder_memory_floor_bytes(460, 32 * kMiB), 96 * kMiB + 160 * kKiB);
-  EXPECT_EQ(recorder_memory_floor_bytes(450, 1 * kMiB), 96 * kMiB);
-  EXPECT_EQ(recorder_memory_floor_bytes(450, 132 * kMiB), 196 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(0, 32 * kMiB, 512), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(450, 32 * kMiB, 512), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(460, 32 * kMiB, 512), 96 * kMiB + 320 * kKiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(450, 1 * kMiB, 1), 96 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(450, 132 * kMiB, 512), 196 * kMiB);
+  EXPECT_EQ(recorder_memory_floor_bytes(512, 32 * kMiB, 512 + 32 * 1024),
+            96 * kMiB + 62 * 32 * kKiB + 512 * kMiB);
 }
 
 std::string reload_refusal(const std::string& before, const std::string& after) {

@@ -85,12 +85,16 @@ bool SequenceTracker::was_seen(int64_t sequence, uint64_t fingerprint) const {
   });
 }
 
+/// By doubling, windows of quiet streams would grow for hours and leave their old memory behind.
+void SequenceTracker::add_to_window(Seen seen) {
+  if (window_.size() == kSmallWindowRows) window_.reserve(window_rows_);
+  window_.push_back(seen);
+}
+
 void SequenceTracker::remember(int64_t sequence, uint64_t fingerprint) {
   if (window_rows_ == 0 || fingerprint == 0) return;
   if (window_.size() < window_rows_) {
-    // By doubling, windows of quiet streams would grow for hours and leave their old memory behind.
-    if (window_.size() == kSmallWindowRows) window_.reserve(window_rows_);
-    window_.push_back({sequence, fingerprint});
+    add_to_window({sequence, fingerprint});
     return;
   }
   forgotten_to_ = std::max(forgotten_to_, window_[window_next_].sequence);
@@ -222,7 +226,7 @@ void SequenceTracker::restore(const Snapshot& snapshot) {
   window_.clear();
   window_next_ = 0;
   for (const auto& [sequence, fingerprint] : snapshot.window) {
-    window_.push_back({sequence, fingerprint});
+    add_to_window({sequence, fingerprint});
   }
   holes_.clear();
   for (const auto& [from, to] : snapshot.holes) holes_.push_back({from, to});

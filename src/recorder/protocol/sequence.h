@@ -115,6 +115,9 @@ class SequenceTracker {
   Snapshot snapshot() const;
   /// Pairs in a snapshot.
   size_t pair_count() const { return window_.size() + holes_.size(); }
+  size_t memory_bytes() const {
+    return window_.capacity() * sizeof(Seen) + holes_.capacity() * sizeof(MissingNumbers);
+  }
   /// Of a tracker with the same class and window.
   void restore(const Snapshot& snapshot);
 
@@ -155,6 +158,7 @@ class SequenceTracker {
   SequenceFinding begin_earlier(int64_t sequence);
   bool was_seen(int64_t sequence, uint64_t fingerprint) const;
   void remember(int64_t sequence, uint64_t fingerprint);
+  void add_to_window(Seen seen);
   bool fill_hole(int64_t sequence, std::optional<MissingNumbers>& forgotten);
   std::optional<MissingNumbers> add_hole(std::vector<MissingNumbers>::iterator before,
                                          MissingNumbers hole, size_t count_max);

@@ -130,6 +130,21 @@ TEST(SequenceTracker, FillingSplitsHolesAndForgetsOneWhenTheyAreTooMany) {
   EXPECT_EQ(tracker.missing_count(0, 10 * parts), missing - parts - 1);
 }
 
+TEST(SequenceTracker, AWindowGetsItsMemoryAtOnceAlsoAfterARestart) {
+  constexpr size_t kManyRows = 512;
+  constexpr size_t kWindowBytes = 16 * kManyRows;
+  SequenceTracker tracker(SequenceClass::kRising, kManyRows);
+  tracker.observe(1, 1);
+  EXPECT_LT(tracker.memory_bytes(), kWindowBytes / 8);
+  for (int64_t number = 2; number <= 40; ++number) tracker.observe(number, 1);
+  EXPECT_EQ(tracker.memory_bytes(), kWindowBytes);
+  SequenceTracker other(SequenceClass::kRising, kManyRows);
+  other.restore(tracker.snapshot());
+  EXPECT_EQ(other.memory_bytes(), kWindowBytes);
+  for (int64_t number = 41; number <= 1000; ++number) other.observe(number, 1);
+  EXPECT_EQ(other.memory_bytes(), kWindowBytes);
+}
+
 TEST(SequenceTracker, TheLargestNumbersDoNotOverflow) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   SequenceTracker tracker(SequenceClass::kContiguous, kWindowRows);

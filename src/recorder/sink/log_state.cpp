@@ -428,8 +428,7 @@ void LogState::save(ByteWriter& out) const {
   for (const KnownGap& gap : gaps_) save_gap(gap, out);
 }
 
-size_t LogState::saved_bytes_about() const {
-  constexpr size_t kPairBytes = 16;
+size_t LogState::bytes_about(size_t (*of_tracker)(const SequenceTracker&)) const {
   constexpr size_t kSymbolBytes = 32;
   constexpr size_t kHoleBytes = 128;
   constexpr size_t kBlockBytes = 512;  // of numbers and names
@@ -439,9 +438,20 @@ size_t LogState::saved_bytes_about() const {
     bytes += 3 * connection.symbols.size() * kSymbolBytes;
   }
   for (const auto& [key, stream] : streams_) {
-    bytes += stream->tracker.pair_count() * kPairBytes + stream->holes.holes().size() * kHoleBytes;
+    bytes += of_tracker(stream->tracker) + stream->holes.holes().size() * kHoleBytes;
   }
   return bytes;
+}
+
+size_t LogState::saved_bytes_about() const {
+  return bytes_about([](const SequenceTracker& tracker) {
+    constexpr size_t kPairBytes = 16;
+    return tracker.pair_count() * kPairBytes;
+  });
+}
+
+size_t LogState::memory_bytes_about() const {
+  return bytes_about([](const SequenceTracker& tracker) { return tracker.memory_bytes(); });
 }
 
 Result<LogState> LogState::load(ByteReader& in, std::optional<size_t> dedupe_window_rows) {

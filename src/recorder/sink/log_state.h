@@ -179,10 +179,14 @@ class LogState {
   void save(ByteWriter& out) const;
   /// Of all that is saved: megabytes, of which there should be no second copy while they are put.
   size_t saved_bytes_about() const;
+  /// Of all that is remembered.
+  size_t memory_bytes_about() const;
   /// Without a number the window is as it was saved.
   static Result<LogState> load(ByteReader& in, std::optional<size_t> dedupe_window_rows);
 
  private:
+  size_t bytes_about(size_t (*of_tracker)(const SequenceTracker&)) const;
+
   size_t window_rows_;
   std::map<uint32_t, ConnectionState> connections_;
   Streams streams_;  ///< by venue and stream, a byte each, and symbol

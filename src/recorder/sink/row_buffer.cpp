@@ -92,6 +92,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> build_table(TableKind table,
   int64_t row_index = 0;
   for (const ChunkPool::Chunk& chunk : chunks) {
     for (PackedReader row(chunk); !row.at_end(); ++row_index) {
+      if (row_index == static_cast<int64_t>(row_count)) {
+        return arrow::Status::Invalid("more rows than were counted");
+      }
       for (auto present = row.take<uint64_t>(); present != 0; present &= present - 1) {
         const auto column = static_cast<size_t>(std::countr_zero(present));
         if (column >= columns.size()) return arrow::Status::Invalid("more values than columns");

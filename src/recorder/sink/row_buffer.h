@@ -32,6 +32,12 @@ class ChunkPool {
 
   /// In the hands of buffers.
   uint64_t used_bytes() const { return used_bytes_; }
+  /// With those that wait to be used again.
+  uint64_t held_bytes() const { return used_bytes_ + free_.size() * kChunkBytes; }
+  /// Frees chunks that wait until no more than `limit_bytes` are held, if so many wait.
+  void trim(uint64_t limit_bytes) {
+    while (!free_.empty() && held_bytes() > limit_bytes) free_.pop_back();
+  }
 
  private:
   std::vector<Chunk> free_;

@@ -22,8 +22,8 @@ constexpr size_t kRecentMax = 50'000;
 /// Rows of so many bytes become a part however few they are: while it is encoded, and again while
 /// it is joined, there are several copies of it.
 constexpr uint64_t kPartBytesMax = 4 * kMiB;
-/// With less, parts would be of a few rows each, whatever else needs the memory.
-constexpr uint64_t kRowBytesMin = 4 * kMiB;
+/// With less for a partition, parts would be of a few rows each, whatever else needs the memory.
+constexpr uint64_t kPartitionBytesMin = 2 * ChunkPool::kChunkBytes;
 
 /// Whether a log's first record is its very first: nothing was there before.
 bool begins_a_log(const LogRecord& record) {
@@ -115,6 +115,7 @@ Status Sink::end_record(uint64_t lsn) {
   for (Partition* const partition : full_) TW_TRY(flush(*partition));
   full_.clear();
   while (chunks_.used_bytes() > row_limit_bytes()) TW_TRY(flush_best());
+  chunks_.trim(row_limit_bytes());
   if (!orphans_.empty() && lsn > orphans_until_lsn_) TW_TRY(adopt_orphans(lsn));
   if (!options_.replay && !snapshot_ && state_.log_time_ns >= next_snapshot_ns_) {
     next_snapshot_ns_ = state_.log_time_ns + options_.checkpoint_interval_ns;
@@ -133,7 +134,7 @@ Status Sink::advance_time(int64_t time_ns, uint64_t lsn) {
   if (state_.log_time_ns >= next_close_ns_) TW_TRY(close_due(lsn));
   if (state_.log_time_ns < next_flush_check_ns_) return {};
   next_flush_check_ns_ = state_.log_time_ns + kSecondNs;
-  counts_.state_bytes = state_.saved_bytes_about();
+  counts_.state_bytes = state_.memory_bytes_about();
   TW_TRY(flush_old());
   if (snapshot_ && durable_rows_lsn() >= snapshot_->lsn) {
     TW_TRY(write_checkpoint(*snapshot_));
@@ -388,7 +389,8 @@ uint64_t Sink::row_limit_bytes() const {
   const uint64_t others = static_cast<uint64_t>(pool_->bytes_allocated()) + counts_.state_bytes +
                           parts_.part_count() * PartFolder::kPartBytes;
   const uint64_t left = options_.memory_bytes - std::min(options_.memory_bytes, others);
-  return std::min(options_.buffer_bytes, std::max(left, kRowBytesMin));
+  const uint64_t least = std::max(kRowBytesMin, partitions_.size() * kPartitionBytesMin);
+  return std::min(options_.buffer_bytes, std::max(left, least));
 }
 
 /// Makes a part of the rows whose memory is the best to give up: with bytes times age as the
@@ -472,7 +474,7 @@ SinkStatus Sink::status() const {
   SinkStatus status = counts_;
   status.consumed_lsn = state_.lsn;
   status.checkpoint_lsn = checkpoint_lsn_;
-  status.buffered_bytes = chunks_.used_bytes();
+  status.buffered_bytes = chunks_.held_bytes();
   status.column_bytes = static_cast<uint64_t>(pool_->bytes_allocated());
   status.open_partitions = partitions_.size();
   status.parts = parts_.part_count();

@@ -66,6 +66,9 @@ struct SinkStatus {
 /// Threads: one.
 class Sink final : private RowTarget {
  public:
+  /// Rows have at least so much of SinkOptions::memory_bytes.
+  static constexpr uint64_t kRowBytesMin = 4 * kMiB;
+
   /// Makes the folder if it is missing, and takes over what an earlier sink left: finishes it or
   /// sets it aside. kIo when another sink works there. `pool` must outlive the sink.
   static Result<std::unique_ptr<Sink>> open(SinkOptions options, arrow::MemoryPool* pool);

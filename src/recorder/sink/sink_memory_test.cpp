@@ -188,7 +188,6 @@ TEST(SinkMemory, AMergeNeedsNoRowGroupOfColumns) {
 /// While large rows are joined, those that wait make room for them, part by part.
 TEST(SinkMemory, RowsMakeRoomForAMerge) {
   constexpr int kFrames = 40;
-  constexpr uint64_t kRowBytesMin = 4 * kMiB;
   SinkOptions options;
   options.buffer_bytes = 12 * kMiB;
   options.memory_bytes = 13 * kMiB;
@@ -217,7 +216,7 @@ TEST(SinkMemory, RowsMakeRoomForAMerge) {
     rows_least = std::min(rows_least, status.buffered_bytes);
     const uint64_t others = status.column_bytes + status.state_bytes;
     const uint64_t left = options.memory_bytes - std::min(options.memory_bytes, others);
-    EXPECT_LE(status.buffered_bytes, std::max(kRowBytesMin, left));
+    EXPECT_LE(status.buffered_bytes, std::max(Sink::kRowBytesMin, left));
   }
   // It was needed: the files of these frames take more than the rows had left.
   EXPECT_GT(columns_most, options.memory_bytes - options.buffer_bytes);

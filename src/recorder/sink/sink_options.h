@@ -25,7 +25,7 @@ struct SinkOptions {
   uint64_t buffer_bytes = 32 * kMiB;
   /// Those, the part and the file that are being made, which parts there are, and what is
   /// remembered of streams, together: what the others take is missing from the rows, down to 4 MiB
-  /// of them.
+  /// of them, or 8 KiB a partition.
   uint64_t memory_bytes = std::numeric_limits<uint64_t>::max();
   size_t part_rows = 8192;                   ///< a partition with so many rows becomes a part
   int64_t part_age_ns = 600 * kSecondNs;     ///< and one whose oldest row has waited so long

@@ -54,8 +54,8 @@ Result<bool> Sink::work() {
   return true;
 }
 
-/// What an hour's merges needed is not kept for the next hour's, whose blocks have other sizes: the
-/// process would grow by the pieces that lie between.
+/// What merges needed is not kept for those that follow, whose blocks have other sizes: the process
+/// would grow by the pieces that lie between.
 void Sink::end_merge() {
   merges_.pop_front();
   const auto now = std::chrono::steady_clock::now();
