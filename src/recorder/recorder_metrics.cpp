@@ -220,10 +220,11 @@ void write_machine(MetricsText& text, const RecorderStatus& status, const Metric
             uint64_t{reading.is_healthy ? 1U : 0U});
   write_one(text, "tapeworks_memory_limit_bytes", kGauge, "The limit given by --memory.",
             reading.memory_limit_bytes);
-  write_one(text, "tapeworks_heap_bytes", kGauge,
-            "What the program has from the allocator; what is resident beyond is code, stacks and "
-            "freed memory that the allocator keeps.",
-            status.heap_bytes);
+  write_one(
+      text, "tapeworks_heap_bytes", kGauge,
+      "What the program has from the allocator; what is resident beyond is rows, code, stacks "
+      "and freed memory that the allocator keeps.",
+      status.heap_bytes);
   text.family("tapeworks_disk_free_bytes", kGauge, "Room on the device of a folder.");
   text.sample(reading.log_free_bytes, {{"folder", "log"}});
   text.sample(reading.output_free_bytes, {{"folder", "output"}});

@@ -18,7 +18,7 @@ static_assert(std::endian::native == std::endian::little, "packed rows are littl
 class PackedReader {
  public:
   explicit PackedReader(const ChunkPool::Chunk& chunk)
-      : at_(chunk.bytes.get()), end_(chunk.bytes.get() + chunk.used_bytes) {}
+      : at_(chunk.bytes), end_(chunk.bytes + chunk.used_bytes) {}
 
   bool at_end() const { return at_ == end_; }
 
@@ -114,26 +114,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> build_table(TableKind table,
 
 }  // namespace
 
-ChunkPool::Chunk ChunkPool::take(size_t bytes) {
-  Chunk chunk;
-  if (bytes <= kChunkBytes && !free_.empty()) {
-    chunk = std::move(free_.back());
-    free_.pop_back();
-  } else {
-    chunk.capacity_bytes = std::max(bytes, kChunkBytes);
-    chunk.bytes = std::make_unique_for_overwrite<std::byte[]>(chunk.capacity_bytes);
-  }
-  used_bytes_ += chunk.capacity_bytes;
-  return chunk;
-}
-
-void ChunkPool::give_back(Chunk chunk) {
-  used_bytes_ -= chunk.capacity_bytes;
-  if (chunk.capacity_bytes != kChunkBytes) return;
-  chunk.used_bytes = 0;
-  free_.push_back(std::move(chunk));
-}
-
 RowBuffer::RowBuffer(RowBuffer&& other) noexcept
     : table_(other.table_),
       pool_(other.pool_),
@@ -151,7 +131,7 @@ void RowBuffer::append(std::span<const std::byte> row, uint64_t lsn, int64_t log
     byte_count_ += chunks_.back().capacity_bytes;
   }
   ChunkPool::Chunk& chunk = chunks_.back();
-  std::memcpy(chunk.bytes.get() + chunk.used_bytes, row.data(), row.size());
+  std::memcpy(chunk.bytes + chunk.used_bytes, row.data(), row.size());
   chunk.used_bytes += row.size();
   if (row_count_++ == 0) {
     first_lsn_ = lsn;
@@ -162,7 +142,7 @@ void RowBuffer::append(std::span<const std::byte> row, uint64_t lsn, int64_t log
 }
 
 void RowBuffer::clear() {
-  for (ChunkPool::Chunk& chunk : chunks_) pool_->give_back(std::move(chunk));
+  for (const ChunkPool::Chunk& chunk : chunks_) pool_->give_back(chunk);
   chunks_.clear();
   row_count_ = 0;
   byte_count_ = 0;

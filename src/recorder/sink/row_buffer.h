@@ -9,40 +9,10 @@
 #include <arrow/type_fwd.h>
 
 #include "base/result.h"
+#include "recorder/sink/chunk_pool.h"
 #include "recorder/sink/table_schema.h"
 
 namespace tapeworks::recorder {
-
-/// Memory for rows, in chunks of one size that go from buffer to buffer, so that hours of use
-/// neither grow nor fragment the heap. Threads: one.
-class ChunkPool {
- public:
-  /// Small, because each of hundreds of partitions has one that is partly empty.
-  static constexpr size_t kChunkBytes = size_t{4} * 1024;
-
-  struct Chunk {
-    std::unique_ptr<std::byte[]> bytes;
-    size_t capacity_bytes = 0;
-    size_t used_bytes = 0;
-  };
-
-  /// With room for `bytes`, which may be more than a usual chunk has.
-  Chunk take(size_t bytes);
-  void give_back(Chunk chunk);
-
-  /// In the hands of buffers.
-  uint64_t used_bytes() const { return used_bytes_; }
-  /// With those that wait to be used again.
-  uint64_t held_bytes() const { return used_bytes_ + free_.size() * kChunkBytes; }
-  /// Frees chunks that wait until no more than `limit_bytes` are held, if so many wait.
-  void trim(uint64_t limit_bytes) {
-    while (!free_.empty() && held_bytes() > limit_bytes) free_.pop_back();
-  }
-
- private:
-  std::vector<Chunk> free_;
-  uint64_t used_bytes_ = 0;
-};
 
 /// Rows of one partition that are not in a part yet, packed as RowEncoder makes them, in the order
 /// of their LSNs.
