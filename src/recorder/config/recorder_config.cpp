@@ -200,9 +200,10 @@ uint64_t recorder_memory_floor_bytes(uint64_t symbol_count, uint64_t log_buffer_
                                      uint64_t dedupe_window_rows) {
   constexpr uint64_t kSymbolsIncluded = 450;
   constexpr uint64_t kWindowRowsIncluded = 512;
+  constexpr uint64_t kWindowRowBytes = 16;
   // Rows in memory and names, and the windows of two of its streams.
   const auto bytes_of_symbol = [](uint64_t window_rows) {
-    return 16 * kKiB + 2 * 16 * window_rows;
+    return 16 * kKiB + 2 * kWindowRowBytes * window_rows;
   };
   const uint64_t of_symbols = std::max(symbol_count, kSymbolsIncluded) *
                               bytes_of_symbol(std::max(dedupe_window_rows, kWindowRowsIncluded));
