@@ -1,28 +1,14 @@
 #include "engine/chunk_arena.h"
 
 #include <algorithm>
-#include <new>
 
 #include <sys/mman.h>
-
-#include "base/units.h"
 
 namespace tapeworks {
 namespace {
 
-constexpr size_t kPageBytes = 4096;
-/// Address space that is taken at once; memory follows as it is touched.
-constexpr size_t kSlabBytes = size_t{8} * kMiB;
-
 size_t whole_pages(size_t bytes) {
   return (std::max<size_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
-}
-
-std::byte* map_bytes(size_t bytes) {
-  void* const at =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) throw std::bad_alloc();
-  return static_cast<std::byte*>(at);
 }
 
 }  // namespace
@@ -45,11 +31,10 @@ void Chunk::release() {
 }
 
 ChunkArena::ChunkArena(MemoryBudget& budget, size_t chunk_bytes)
-    : budget_(budget), chunk_bytes_(whole_pages(chunk_bytes)), kept_memory_(budget) {}
-
-ChunkArena::~ChunkArena() {
-  for (std::byte* const slab : slabs_) ::munmap(slab, std::max(kSlabBytes, chunk_bytes_));
-}
+    : budget_(budget),
+      chunk_bytes_(whole_pages(chunk_bytes)),
+      slots_(chunk_bytes_),
+      kept_memory_(budget) {}
 
 size_t ChunkArena::capacity_for(size_t bytes) const {
   return std::max(whole_pages(bytes), chunk_bytes_);
@@ -63,7 +48,7 @@ std::optional<Chunk> ChunkArena::try_allocate(size_t bytes) {
   const bool usual_size = chunk.capacity_ == chunk_bytes_;
   if (!usual_size || !take_kept(chunk)) {
     if (!budget_.try_reserve_at_once(chunk.capacity_, chunk.memory_)) return std::nullopt;
-    chunk.data_ = usual_size ? take_slot() : map_bytes(chunk.capacity_);
+    chunk.data_ = usual_size ? take_slot() : map_pages(chunk.capacity_);
   }
   chunk.arena_ = this;
   return chunk;
@@ -82,18 +67,7 @@ bool ChunkArena::take_kept(Chunk& chunk) {
 bool ChunkArena::release_kept() {
   const std::scoped_lock lock(mutex_);
   if (kept_slots_.empty()) return false;
-  // Neighbours together: each call interrupts the other processors.
-  std::ranges::sort(kept_slots_);
-  for (size_t first = 0; first < kept_slots_.size();) {
-    size_t end = first + 1;
-    while (end < kept_slots_.size() && kept_slots_[end] == kept_slots_[end - 1] + chunk_bytes_) {
-      ++end;
-    }
-    (void)::madvise(kept_slots_[first], (end - first) * chunk_bytes_, MADV_DONTNEED);
-    first = end;
-  }
-  free_slots_.insert(free_slots_.end(), kept_slots_.begin(), kept_slots_.end());
-  kept_slots_.clear();
+  slots_.give_back(kept_slots_);
   (void)kept_memory_.resize(0);
   kept_bytes_.store(0, std::memory_order_relaxed);
   return true;
@@ -101,18 +75,7 @@ bool ChunkArena::release_kept() {
 
 std::byte* ChunkArena::take_slot() {
   const std::scoped_lock lock(mutex_);
-  if (free_slots_.empty()) {
-    const size_t slab_bytes = std::max(kSlabBytes, chunk_bytes_);
-    std::byte* const slab = map_bytes(slab_bytes);
-    slabs_.push_back(slab);
-    for (size_t at = slab_bytes / chunk_bytes_ * chunk_bytes_; at >= chunk_bytes_;) {
-      at -= chunk_bytes_;
-      free_slots_.push_back(slab + at);
-    }
-  }
-  std::byte* const slot = free_slots_.back();
-  free_slots_.pop_back();
-  return slot;
+  return slots_.take();
 }
 
 void ChunkArena::give_back(std::byte* data, size_t capacity, Reservation memory) {

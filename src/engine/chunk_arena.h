@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "storage/memory_budget.h"
+#include "storage/page_slots.h"
 
 namespace tapeworks {
 
@@ -53,7 +54,6 @@ class Chunk {
 class ChunkArena {
  public:
   ChunkArena(MemoryBudget& budget, size_t chunk_bytes);
-  ~ChunkArena();
   ChunkArena(const ChunkArena&) = delete;
   ChunkArena& operator=(const ChunkArena&) = delete;
 
@@ -83,10 +83,9 @@ class ChunkArena {
   std::atomic<uint64_t> kept_bytes_{0};  // as kept_memory_, to be read without the lock
   std::mutex mutex_;
   // Guarded by mutex_.
-  std::vector<std::byte*> free_slots_;
+  PageSlots slots_;
   std::vector<std::byte*> kept_slots_;  // their memory is still there
   Reservation kept_memory_;             // of the kept ones
-  std::vector<std::byte*> slabs_;
 };
 
 }  // namespace tapeworks

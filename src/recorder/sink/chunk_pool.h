@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "storage/page_slots.h"
+
 namespace tapeworks::recorder {
 
 /// Memory for rows, in chunks of one size that go from buffer to buffer. They lie in mappings of
@@ -16,18 +18,13 @@ class ChunkPool {
  public:
   /// A page, so that each can be given back to the system by itself; and small, because each of
   /// hundreds of partitions has one that is partly empty.
-  static constexpr size_t kChunkBytes = size_t{4} * 1024;
+  static constexpr size_t kChunkBytes = kPageBytes;
 
   struct Chunk {
     std::byte* bytes = nullptr;
     size_t capacity_bytes = 0;
     size_t used_bytes = 0;
   };
-
-  ChunkPool() = default;
-  ChunkPool(const ChunkPool&) = delete;
-  ChunkPool& operator=(const ChunkPool&) = delete;
-  ~ChunkPool();
 
   /// With room for `bytes`, which may be more than a usual chunk has.
   Chunk take(size_t bytes);
@@ -42,11 +39,8 @@ class ChunkPool {
   void trim(uint64_t limit_bytes);
 
  private:
-  void add_slab();
-
-  std::vector<std::byte*> slabs_;
-  std::vector<std::byte*> free_;      ///< with memory behind them
-  std::vector<std::byte*> returned_;  ///< without
+  PageSlots slots_{kChunkBytes};
+  std::vector<std::byte*> free_;  ///< with memory behind them
   uint64_t used_bytes_ = 0;
 };
 
