@@ -367,12 +367,9 @@ class SymbolReplacer {
  private:
   Status replace_in(ReplacerMemory& memory, const TableFile& file, const DailySummary& fresh) {
     const uint64_t bytes = (2 * file.row_count + 2 * fresh.row_count()) * kRowBytes;
-    bool has_room = memory.reserved.resize(std::max(bytes, memory.reserved.bytes()));
-    if (!has_room) {
-      memories_.free_unused();
-      has_room = memory.reserved.resize(std::max(bytes, memory.reserved.bytes()));
-    }
-    if (!has_room) {
+    const uint64_t wanted = std::max(bytes, memory.reserved.bytes());
+    if (!memory.reserved.resize(wanted)) memories_.free_unused();
+    if (!memory.reserved.resize(wanted)) {
       return over_budget("merging {} needs {}; give more --memory", file.path,
                          format_byte_size(bytes));
     }
