@@ -12,24 +12,19 @@ import json
 import os
 import sys
 import tempfile
-import traceback
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from fault_injection import CALLS, FAULTS, Fault, check_fault, count_calls, is_possible  # noqa: E402
+from seeds import try_in_folder  # noqa: E402
 
 
-def try_fault(fault: Fault) -> tuple[int | None, str]:
-    """The exit code as check_fault() gives it, and what went wrong; nothing when the round passed."""
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            return check_fault(Path(folder), fault), ""
-    except Exception as failure:  # noqa: BLE001 (whatever it is, the other rounds are to be tried, and this one is to be named)
-        said = str(failure) if isinstance(failure, AssertionError) else ""
-        return None, said or traceback.format_exc()
+def inject(fault: Fault, folder: Path) -> int | None:
+    return check_fault(folder, fault)
 
 
 def read_done(file: Path) -> dict[Fault, int | None]:
@@ -69,7 +64,7 @@ def main() -> int:
     print(f"{len(ends)} of {len(faults)} rounds have passed before", flush=True)
     failed = 0
     with options.done.open("a") as done, ProcessPoolExecutor(options.workers) as pool:
-        for fault, (code, failure) in zip(left, pool.map(try_fault, left)):
+        for fault, (code, failure) in zip(left, pool.map(partial(try_in_folder, inject), left)):
             if failure:
                 failed += 1
                 print(f"{fault} FAILED: {failure}", flush=True)

@@ -8,15 +8,14 @@ from functools import partial
 from pathlib import Path
 
 
-def _check_or_say_why(check, seed: int) -> str:
-    """What went wrong; nothing when the seed passed."""
+def try_in_folder(check, item) -> tuple[object, str]:
+    """What `check(item, folder)` returns, and what went wrong; nothing when it passed. The folder is its own and is removed."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            check(seed, Path(folder))
-    except Exception as failure:  # noqa: BLE001 (whatever it is, the other seeds are to be checked, and this one is to be named)
+            return check(item, Path(folder)), ""
+    except Exception as failure:  # noqa: BLE001 (whatever it is, the others are to be checked, and this one is to be named)
         said = str(failure) if isinstance(failure, AssertionError) else ""
-        return said or traceback.format_exc()
-    return ""
+        return None, said or traceback.format_exc()
 
 
 def check_seeds(check, done_file: Path, count: int, workers: int, initializer=None, initargs=()) -> list[int]:
@@ -27,7 +26,7 @@ def check_seeds(check, done_file: Path, count: int, workers: int, initializer=No
     print(f"{count - len(left)} of {count} seeds have passed before", flush=True)
     failed = []
     with done_file.open("a") as file, ProcessPoolExecutor(workers, initializer=initializer, initargs=initargs) as pool:
-        for seed, failure in zip(left, pool.map(partial(_check_or_say_why, check), left)):
+        for seed, (_, failure) in zip(left, pool.map(partial(try_in_folder, check), left)):
             if failure:
                 failed.append(seed)
                 print(f"{time.strftime('%H:%M:%S')} seed {seed} FAILED: {failure}", flush=True)
