@@ -1,8 +1,11 @@
 """An HTTP proxy (CONNECT) on this machine that cuts connections when it is told to."""
 
 import asyncio
+import random
 import threading
 from dataclasses import dataclass
+
+LATE_S = 1.0
 
 
 @dataclass(eq=False)
@@ -12,7 +15,9 @@ class Tunnel:
 
 
 class CuttingProxy:
-    def __init__(self):
+    def __init__(self, late_requests: random.Random | None = None):
+        """With `late_requests` what a connection asks for after its handshake comes up to LATE_S late: differently on each."""
+        self.late_requests = late_requests
         self.tunnels: list[Tunnel] = []
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -40,13 +45,17 @@ class CuttingProxy:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         tunnel = Tunnel(int(port), (writer, upstream_writer))
         self.tunnels.append(tunnel)
-        await asyncio.gather(self._pass(reader, upstream_writer), self._pass(upstream_reader, writer))
+        late_s = self.late_requests.uniform(0, LATE_S) if self.late_requests else 0
+        await asyncio.gather(self._pass(reader, upstream_writer, late_s), self._pass(upstream_reader, writer))
         self.tunnels.remove(tunnel)
 
     @staticmethod
-    async def _pass(reader, writer):
+    async def _pass(reader, writer, second_late_s=0.0):
+        """What comes behind the first part, a handshake, waits once for `second_late_s`."""
+        late_s = iter([0, second_late_s])
         try:
             while data := await reader.read(1 << 16):
+                await asyncio.sleep(next(late_s, 0))
                 writer.write(data)
                 await writer.drain()
         except OSError:

@@ -93,7 +93,7 @@ def cut_at_random(proxy: CuttingProxy, coverage: Coverage, venues: dict[int, str
 
 def record_with_cuts(folder: Path, seconds: float, rate: str, seed: int) -> Counter:
     """Asserts all that two legs promise."""
-    with CuttingProxy() as proxy, Exchanges(folder, "--symbols", str(SYMBOLS), "--rate", rate) as exchanges:
+    with CuttingProxy(late_requests=random.Random(seed)) as proxy, Exchanges(folder, "--symbols", str(SYMBOLS), "--rate", rate) as exchanges:
         # Metrics and lists take the same way, but are over in a moment.
         feeds = exchanges.feeds.replace("[[feed]]", f'[[feed]]\nlegs = 2\nproxy = "http://127.0.0.1:{proxy.port}"')
         with Recording(folder, feeds) as recording:
@@ -152,8 +152,18 @@ def check_sampled(rows: pl.DataFrame, out: Path, counts: Counter) -> None:
         steps = sorted(mine.select("lsn", "event", "leg").iter_rows())
         for (lsn, event, leg), (until, _, _) in zip(steps, [*steps[1:], (1 << 63, "", 0)]):
             if event == "leg_switch":
-                legs = set(sampled.filter(pl.col("lsn") > lsn, pl.col("lsn") < until)["leg"])
-                assert legs <= {leg}, f"{folder} {connection}: {legs} behind the switch to leg {leg} at {lsn}"
+                between = sampled.filter(pl.col("lsn") > lsn, pl.col("lsn") < until)
+                for _, stream in between.group_by("symbol"):
+                    check_change(stream, leg, f"{folder} {connection}, behind the switch to leg {leg} at {lsn}")
+
+
+def check_change(stream: pl.DataFrame, leg: int, where: str) -> None:
+    """The other leg counts until the new one has brought its first row; behind that, with what was sent before it."""
+    number = pl.coalesce("sequence", "event_time")
+    mine, others = stream.filter(pl.col("leg") == leg), stream.filter(pl.col("leg") != leg)
+    if mine.height:
+        late = others.filter(pl.col("lsn") > mine["lsn"][0], number > mine.select(number).item(0, 0))
+        assert late.height == 0, f"{where}: {late}"
 
 
 def check_gaps(out: Path, counts: Counter) -> None:

@@ -20,11 +20,11 @@ LegMerge::Session load_session(ByteReader& in) {
 
 SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session& active,
                                         bool were_together) {
-  // What was sent before the new socket had asked for it comes of the old one only, so the new one
+  // What was sent before a socket had asked for it comes of the other one only, so the active one
   // counts from its first row of the stream on.
   const bool has_spoken = row.session == active || legs_[active.leg].session_lsn == active.lsn;
   if (owner_ != active && (!owner_ || !were_together || has_spoken)) {
-    change_owner(row, active, were_together);
+    change_owner(row, has_spoken ? active : row.session, were_together);
   }
   // The clock begins again with the machine; a border never outlives its sockets.
   if (border_ && (row.monotonic_ns < border_->from_ns ||
@@ -47,15 +47,15 @@ SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session&
 }
 
 /// Before `row` counts for any leg: it is the first one behind the change.
-void SampledLegs::change_owner(const Row& row, const LegMerge::Session& active,
+void SampledLegs::change_owner(const Row& row, const LegMerge::Session& next_owner,
                                bool were_together) {
   std::optional<Border> border;
   if (owner_ && were_together) {
     // What comes before the last border is the business of the legs before.
     std::optional<Position> accounted = taken_;
     if (border_) accounted = std::max(accounted, std::optional(border_->at));
-    const Leg& next = legs_[active.leg];
-    const Position begin = next.session_lsn == active.lsn
+    const Leg& next = legs_[next_owner.leg];
+    const Position begin = next.session_lsn == next_owner.lsn
                                ? next.last
                                : Position{row.number - 1, std::numeric_limits<uint32_t>::max()};
     const Position at = accounted ? std::max(*accounted, begin) : begin;
@@ -65,7 +65,7 @@ void SampledLegs::change_owner(const Row& row, const LegMerge::Session& active,
     border = Border{at, accounted, *owner_, row.monotonic_ns, floor};
   }
   border_ = border;
-  owner_ = active;
+  owner_ = next_owner;
 }
 
 SampledLegs::Position SampledLegs::note(const Row& row) {

@@ -46,7 +46,8 @@ class SampledLegs {
   /// The next row of the stream in the log. `active` is the session whose rows count from here on;
   /// `were_together` says whether it and owner() were connected at the same time.
   Verdict judge(const Row& row, const LegMerge::Session& active, bool were_together);
-  /// The active session of the row before.
+  /// Whose rows count since the row before: the active session's, or another one's where that has
+  /// not spoken yet.
   const std::optional<LegMerge::Session>& owner() const { return owner_; }
 
   void save(ByteWriter& out) const;
@@ -90,7 +91,7 @@ class SampledLegs {
     }
   };
 
-  void change_owner(const Row& row, const LegMerge::Session& active, bool were_together);
+  void change_owner(const Row& row, const LegMerge::Session& next_owner, bool were_together);
   Position note(const Row& row);
   static void save_position(const std::optional<Position>& position, ByteWriter& out);
   static std::optional<Position> load_position(ByteReader& in);

@@ -76,6 +76,27 @@ TEST(SampledLegs, WhatTheNewLegHadNotAskedForYetIsTakenFromTheOldOne) {
   EXPECT_EQ(script.row(kNew, 5), Verdict::kTaken);
 }
 
+TEST(SampledLegs, WhatTheFirstActiveLegHadNotAskedForYetIsTakenFromTheOtherOne) {
+  Script script;
+  EXPECT_EQ(script.row(kNew, 1), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNew, 2), Verdict::kTaken);
+  EXPECT_EQ(script.row(kOld, 2), Verdict::kLeftOut);
+  EXPECT_EQ(script.row(kOld, 3), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNew, 3), Verdict::kLeftOut);
+}
+
+TEST(SampledLegs, WhatTheNextActiveLegHadNotAskedForYetIsTakenFromTheOtherOne) {
+  Script script;
+  EXPECT_EQ(script.row(kOld, 5), Verdict::kTaken);
+  // Both sockets are made anew behind an outage, and the standby is the first to bring the stream.
+  script.active = kNext;
+  script.were_together = false;
+  EXPECT_EQ(script.row(kNew, 7), Verdict::kTaken);
+  script.were_together = true;
+  EXPECT_EQ(script.row(kNext, 7), Verdict::kLeftOut);
+  EXPECT_EQ(script.row(kNext, 8), Verdict::kTaken);
+}
+
 TEST(SampledLegs, UnchangedPushesAreCounted) {
   Script script;
   for (int i = 0; i < 3; ++i) EXPECT_EQ(script.row(kOld, 7), Verdict::kTaken);
@@ -276,6 +297,15 @@ TEST_F(LegChange, ABookThatTheNewLegBroughtTooEarlyIsNotLost) {
   disconnect(0, "replaced");
   EXPECT_EQ(rows(), (std::vector<uint64_t>{first, third, second}));
   EXPECT_EQ(maker_.counts().resets, 0U);
+}
+
+TEST_F(LegChange, ABookThatTheActiveLegHasNotAskedForYetIsNotLost) {
+  connect(1);
+  const uint64_t first = depth(1, 1);
+  depth(0, 1);
+  const uint64_t second = depth(0, 2);
+  depth(1, 2);
+  EXPECT_EQ(rows(), (std::vector<uint64_t>{first, second}));
 }
 
 TEST_F(LegChange, ABookWhoseNumbersBeginAgainWithTheNewSocketIsNotLost) {
