@@ -37,8 +37,8 @@ struct FileMerge::State {
   Inputs inputs;
   int64_t row_group_rows = 0;
   fs::path unfinished;
+  FastFileReader* reader = nullptr;
   ParquetStreamWriter* writer = nullptr;
-  arrow::MemoryPool* pool = nullptr;
 
   std::optional<ParquetBatches> replaced;  // what is left to read of that file
   size_t next_part = 0;
@@ -190,17 +190,17 @@ FileMerge& FileMerge::operator=(FileMerge&&) noexcept = default;
 FileMerge::~FileMerge() = default;
 
 Result<FileMerge> FileMerge::begin(MergeJob job, Inputs inputs, int64_t row_group_rows,
-                                   const fs::path& unfinished, ParquetStreamWriter& writer,
-                                   arrow::MemoryPool* pool) {
+                                   const fs::path& unfinished, FastFileReader& reader,
+                                   ParquetStreamWriter& writer) {
   auto state = std::make_unique<State>();
   state->job = std::move(job);
   state->inputs = std::move(inputs);
   state->row_group_rows = row_group_rows;
   state->unfinished = unfinished;
+  state->reader = &reader;
   state->writer = &writer;
-  state->pool = pool;
   if (state->inputs.previous) {
-    TW_ASSIGN(state->replaced, ParquetBatches::open(state->inputs.previous_path, pool));
+    TW_ASSIGN(state->replaced, ParquetBatches::open(state->inputs.previous_path, reader.pool()));
   }
   TW_TRY(writer.open(unfinished, arrow_schema_of(state->job.table)));
   return FileMerge(std::move(state));
@@ -220,7 +220,10 @@ Result<bool> FileMerge::step() {
   }
   if (state.next_part == state.inputs.parts.size()) return false;
   const fs::path& path = state.inputs.parts[state.next_part];
-  TW_ASSIGN(const auto rows, read_parquet(path, {}, state.pool));
+  auto rows = state.reader->read(path, arrow_schema_of(state.job.table));
+  if (rows == nullptr) {
+    TW_ASSIGN(rows, read_parquet(path, {}, state.reader->pool()));
+  }
   ++state.next_part;
   TW_TRY(state.take(path, *rows));
   return true;

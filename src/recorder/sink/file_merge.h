@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "recorder/sink/part_folder.h"
 #include "recorder/sink/published_file.h"
+#include "storage/fast_file_reader.h"
 #include "storage/parquet_stream_writer.h"
 
 namespace tapeworks::recorder {
@@ -44,10 +45,10 @@ class FileMerge {
     std::vector<std::filesystem::path> parts;
   };
 
-  /// `writer` and `pool` must outlive the merge; the writer makes no other file meanwhile.
+  /// `reader` and `writer` must outlive the merge; the writer makes no other file meanwhile.
   static Result<FileMerge> begin(MergeJob job, Inputs inputs, int64_t row_group_rows,
-                                 const std::filesystem::path& unfinished,
-                                 ParquetStreamWriter& writer, arrow::MemoryPool* pool);
+                                 const std::filesystem::path& unfinished, FastFileReader& reader,
+                                 ParquetStreamWriter& writer);
   FileMerge(FileMerge&&) noexcept;
   FileMerge& operator=(FileMerge&&) noexcept;
   ~FileMerge();

@@ -48,6 +48,7 @@ Sink::Sink(SinkOptions options, std::filesystem::path parts_dir, LogLock lock,
       state_(std::move(state)),
       maker_(state_, *this, options_.max_time_skew_ns),
       part_writer_(pool, PagePacking::kFast),
+      part_reader_(pool),
       merge_writer_(pool),
       next_close_ns_(kNever) {}
 

@@ -26,6 +26,7 @@
 #include "recorder/sink/row_buffer.h"
 #include "recorder/sink/row_maker.h"
 #include "recorder/sink/sink_options.h"
+#include "storage/fast_file_reader.h"
 #include "storage/log_lock.h"
 #include "storage/log_reader.h"
 #include "storage/parquet_stream_writer.h"
@@ -210,6 +211,7 @@ class Sink final : private RowTarget {
   RowMaker maker_;
   ChunkPool chunks_;
   ParquetStreamWriter part_writer_;
+  FastFileReader part_reader_;
   ParquetStreamWriter merge_writer_;
 
   std::map<std::string, std::unique_ptr<Partition>> partitions_;  ///< by path

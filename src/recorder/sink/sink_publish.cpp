@@ -98,7 +98,7 @@ Status Sink::begin_merge() {
   }
   TW_TRY(probe("begin file"));
   TW_ASSIGN(merge_, FileMerge::begin(job, std::move(inputs), options_.row_group_rows,
-                                     parts_.unfinished_path("merge"), merge_writer_, pool_));
+                                     parts_.unfinished_path("merge"), part_reader_, merge_writer_));
   return {};
 }
 
