@@ -138,7 +138,8 @@ def check_keyed(rows: pl.DataFrame, ledger: Path, begin_ns: int, end_ns: int, co
 
 
 def check_sampled(rows: pl.DataFrame, out: Path, counts: Counter) -> None:
-    """Rows of five levels come from the leg that the events name, and switch with them."""
+    """Rows of five levels come from the leg that the events name, and switch with them: at once where that leg had all streams already,
+    because its twin was lost, otherwise with its first row of each stream."""
     events = read_table(out, "_events")
     switches = events.filter(pl.col("event") == "leg_switch")
     assert "lost" in set(switches["cause"])
@@ -149,12 +150,15 @@ def check_sampled(rows: pl.DataFrame, out: Path, counts: Counter) -> None:
         if len(transports) > 1:
             continue  # two feeds in one folder: their rows do not say their connection
         sampled = rows.filter(pl.col("exchange") == exchange, pl.col("market") == market, pl.col("stream") == "l5").sort("lsn")
-        steps = sorted(mine.select("lsn", "event", "leg").iter_rows())
-        for (lsn, event, leg), (until, _, _) in zip(steps, [*steps[1:], (1 << 63, "", 0)]):
+        steps = sorted(mine.select("lsn", "event", "leg", "cause").iter_rows())
+        for (lsn, event, leg, cause), (until, *_) in zip(steps, [*steps[1:], (1 << 63,)]):
             if event == "leg_switch":
                 between = sampled.filter(pl.col("lsn") > lsn, pl.col("lsn") < until)
+                where = f"{folder} {connection}, behind the switch to leg {leg} ({cause}) at {lsn}"
+                if cause == "lost":
+                    assert set(between["leg"]) <= {leg}, where
                 for _, stream in between.group_by("symbol"):
-                    check_change(stream, leg, f"{folder} {connection}, behind the switch to leg {leg} at {lsn}")
+                    check_change(stream, leg, where)
 
 
 def check_change(stream: pl.DataFrame, leg: int, where: str) -> None:

@@ -259,8 +259,8 @@ void ConnectionShard::settle_pair(const Now& now) {
       other().is_proven()) {
     switch_active("silent");
   }
-  // Where rows count of the active one only, those of a stream that it still asks for would be
-  // left out, though the other one brings them.
+  // What it still asks for may never come, and a leg covers for the other one from its last answer
+  // on.
   if (!active().is_answered() && other().is_answered()) switch_active("subscribing");
   if (std::ranges::any_of(legs_,
                           [](const Leg& leg) { return leg.is_proven() && leg.cause().empty(); })) {

@@ -67,8 +67,8 @@ Status RowMaker::take_over_number(const LogRecord& record, LogSource source,
   return {};
 }
 
-/// While the active leg was silent, sampled streams were in the log only: what the standby brought
-/// is no row, and nobody else has it.
+/// While the active leg was silent, sampled streams that it had brought before were in the log
+/// only: what the standby brought is no row, and nobody else has it.
 Status RowMaker::take_leg_switch(const LogRecord& record, LogSource source, const LogEvent& event,
                                  ConnectionState& connection) {
   const uint8_t before = std::exchange(connection.active_leg, source.leg);

@@ -6,6 +6,14 @@
 namespace tapeworks::recorder {
 namespace {
 
+// What follows in a checkpoint.
+constexpr uint8_t kNoOwner = 0;
+constexpr uint8_t kOwner = 1;
+constexpr uint8_t kStandIn = 2;
+constexpr uint8_t kNoBorder = 0;
+constexpr uint8_t kBorder = 1;
+constexpr uint8_t kBorderOfStandIn = 2;
+
 void save_session(const LegMerge::Session& session, ByteWriter& out) {
   out.put(session.leg);
   out.put(session.lsn);
@@ -22,9 +30,18 @@ SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session&
                                         bool were_together) {
   // What was sent before a socket had asked for it comes of the other one only, so the active one
   // counts from its first row of the stream on.
-  const bool has_spoken = row.session == active || legs_[active.leg].session_lsn == active.lsn;
-  if (owner_ != active && (!owner_ || !were_together || has_spoken)) {
-    change_owner(row, has_spoken ? active : row.session, were_together);
+  const bool has_spoken =
+      row.session == active || (active.lsn != 0 && legs_[active.leg].session_lsn == active.lsn);
+  const bool is_owner_gone =
+      !were_together || (owner_ && row.session.leg == owner_->leg && row.session != *owner_);
+  if (owner_ != active) {
+    if (has_spoken) {
+      change_owner(row, active, were_together);
+      is_stand_in_ = false;
+    } else if (!owner_ || is_owner_gone) {
+      change_owner(row, row.session, false);
+      is_stand_in_ = true;
+    }
   }
   // The clock begins again with the machine; a border never outlives its sockets.
   if (border_ && (row.monotonic_ns < border_->from_ns ||
@@ -36,12 +53,13 @@ SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session&
     if (border_ && position <= border_->at) {
       if (border_->may_be_copy(row)) return Verdict::kLeftOut;
       // The numbers have begun again, or what came before is long past.
-      border_.reset();
+      if (!border_->may_be_older(row)) border_.reset();
     }
     taken_ = position;
     return Verdict::kTaken;
   }
-  const bool is_owed = border_ && row.session == border_->before && position <= border_->at &&
+  const bool is_owed = border_ && row.session.leg == border_->before.leg &&
+                       position <= border_->at &&
                        (!border_->accounted || position > *border_->accounted);
   return is_owed ? Verdict::kTakenLate : Verdict::kLeftOut;
 }
@@ -62,7 +80,7 @@ void SampledLegs::change_owner(const Row& row, const LegMerge::Session& next_own
     const Leg& before = legs_[owner_->leg];
     int64_t floor = before.session_lsn == owner_->lsn ? before.floor : kNoFloor;
     if (border_) floor = std::min(floor, border_->floor);
-    border = Border{at, accounted, *owner_, row.monotonic_ns, floor};
+    border = Border{at, accounted, *owner_, row.monotonic_ns, floor, is_stand_in_};
   }
   border_ = border;
   owner_ = next_owner;
@@ -116,7 +134,7 @@ std::optional<SampledLegs::Position> SampledLegs::load_position(ByteReader& in) 
 }
 
 void SampledLegs::save(ByteWriter& out) const {
-  out.put(uint8_t{owner_.has_value()});
+  out.put(owner_ ? is_stand_in_ ? kStandIn : kOwner : kNoOwner);
   if (!owner_) return;
   save_session(*owner_, out);
   save_position(taken_, out);
@@ -124,7 +142,7 @@ void SampledLegs::save(ByteWriter& out) const {
     out.put(leg.session_lsn);
     save_position(leg.last, out);
   }
-  out.put(uint8_t{border_.has_value()});
+  out.put(border_ ? border_->is_of_stand_in ? kBorderOfStandIn : kBorder : kNoBorder);
   if (!border_) return;
   save_position(border_->at, out);
   save_position(border_->accounted, out);
@@ -134,15 +152,19 @@ void SampledLegs::save(ByteWriter& out) const {
 
 SampledLegs SampledLegs::load(ByteReader& in) {
   SampledLegs legs;
-  if (!in.take_flag()) return legs;
+  const uint64_t owner_kind = in.take_varint_below(kStandIn + 1);
+  if (owner_kind == kNoOwner) return legs;
+  legs.is_stand_in_ = owner_kind == kStandIn;
   legs.owner_ = load_session(in);
   legs.taken_ = load_position(in);
   for (Leg& leg : legs.legs_) {
     leg.session_lsn = in.take<uint64_t>();
     leg.last = load_position(in).value_or(Position());
   }
-  if (!in.take_flag()) return legs;
+  const uint64_t border_kind = in.take_varint_below(kBorderOfStandIn + 1);
+  if (border_kind == kNoBorder) return legs;
   Border border;
+  border.is_of_stand_in = border_kind == kBorderOfStandIn;
   border.at = load_position(in).value_or(Position());
   border.accounted = load_position(in);
   border.before = load_session(in);

@@ -12,7 +12,7 @@
 namespace tapeworks::recorder {
 
 /// Whose rows of a sampled stream are taken: those of the active leg, each once over a change of
-/// it.
+/// it, and before its first one those of the other leg.
 ///
 /// Two sockets bring the same pushes a moment apart. When the active leg changes, the stream has
 /// come to one position on the old leg and to another one on the new leg. Up to the further of the
@@ -43,8 +43,8 @@ class SampledLegs {
     kLeftOut,
   };
 
-  /// The next row of the stream in the log. `active` is the session whose rows count from here on;
-  /// `were_together` says whether it and owner() were connected at the same time.
+  /// The next row of the stream in the log. `active` is the session whose rows count from its first
+  /// one on; `were_together` says whether it and owner() were connected at the same time.
   Verdict judge(const Row& row, const LegMerge::Session& active, bool were_together);
   /// Whose rows count since the row before: the active session's, or another one's where that has
   /// not spoken yet.
@@ -85,9 +85,13 @@ class SampledLegs {
     LegMerge::Session before;
     int64_t from_ns = 0;
     int64_t floor = kNoFloor;  ///< lesser numbers are no copies of what came before
+    bool is_of_stand_in = false;
 
-    bool may_be_copy(const Row& row) const {
-      return row.number >= floor && row.monotonic_ns - from_ns <= kLagNsMax;
+    bool is_recent(const Row& row) const { return row.monotonic_ns - from_ns <= kLagNsMax; }
+    bool may_be_copy(const Row& row) const { return row.number >= floor && is_recent(row); }
+    /// Sent before `before` had asked for the stream, and no sign of numbers that begin again.
+    bool may_be_older(const Row& row) const {
+      return is_of_stand_in && row.number < floor && is_recent(row);
     }
   };
 
@@ -97,6 +101,7 @@ class SampledLegs {
   static std::optional<Position> load_position(ByteReader& in);
 
   std::optional<LegMerge::Session> owner_;
+  bool is_stand_in_ = false;       ///< the active leg has not spoken, and owner_ is the other one
   std::optional<Position> taken_;  ///< the last one of an owner
   std::array<Leg, 2> legs_;
   std::optional<Border> border_;
