@@ -39,8 +39,7 @@ bool is_text(const arrow::DataType& type) {
   return type.id() == arrow::Type::STRING || type.id() == arrow::Type::BINARY;
 }
 
-/// What each row takes in memory, of a text its offset; 0 for a type that no table of the recorder
-/// has.
+/// What each row takes in memory, of a text its offset; 0 for a type that is not read here.
 size_t row_bytes_of(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::STRING:
@@ -95,7 +94,7 @@ struct FastFileReader::Page {
   size_t first_row = 0;
   size_t row_count = 0;
   size_t value_count = 0;  ///< rows that are not null; as many as rows until levels were taken
-  Encoding::type encoding = Encoding::PLAIN;
+  int64_t encoding = Encoding::PLAIN;
   std::span<const uint8_t> bytes;
 };
 
@@ -110,7 +109,7 @@ class FastFileReader::Chunk {
     int64_t page_type = 0;
     size_t byte_count = 0;
     size_t value_count = 0;
-    Encoding::type encoding = Encoding::PLAIN;
+    int64_t encoding = Encoding::PLAIN;  ///< as it stands there
   };
   /// A page header as ChunkEncoder writes it (parquet.thrift, in the compact protocol): no field
   /// more, none less.
@@ -129,7 +128,7 @@ class FastFileReader::Chunk {
     const auto encoding = take_field();
     if (!count || !encoding) return std::nullopt;
     header.value_count = static_cast<size_t>(*count);
-    header.encoding = static_cast<Encoding::type>(*encoding);
+    header.encoding = *encoding;
     if (!is_dictionary && (take_field() != Encoding::RLE || take_field() != Encoding::RLE)) {
       return std::nullopt;
     }
@@ -185,7 +184,7 @@ class FastFileReader::RowsMemory {
     size_t bytes = 0;
     for (const auto& field : schema.fields()) {
       const size_t row_bytes = row_bytes_of(*field->type());
-      if (row_bytes == 0) return unknown("a type that no table of the recorder has");
+      if (row_bytes == 0) return unknown("a column of another type");
       bytes += padded(row_bytes * (row_count + 1));
       if (field->nullable()) bytes += padded(bitmap_bytes(row_count));
     }
@@ -193,7 +192,7 @@ class FastFileReader::RowsMemory {
     return memory;
   }
 
-  /// 64 bytes stand between the beginnings of two pieces, as Arrow wishes.
+  /// Begins at a multiple of 64 bytes, as Arrow wishes.
   std::shared_ptr<arrow::Buffer> take(size_t bytes) {
     const size_t begin = std::exchange(used_, used_ + padded(bytes));
     return arrow::SliceMutableBuffer(buffer_, static_cast<int64_t>(begin),
@@ -223,12 +222,14 @@ void pack_bits(std::span<const int32_t> levels, uint8_t* out) {
 
 /// Values stand in `dense` for rows of level 1 only, with slack behind them.
 template <typename Value>
-void spread(std::span<const int32_t> levels, const uint8_t* dense, Value* out) {
+void spread(std::span<const int32_t> levels, const uint8_t* dense, uint8_t* out) {
   for (const int32_t level : levels) {
     Value value{};
     std::memcpy(&value, dense, sizeof value);
-    *out++ = level != 0 ? value : Value{};
-    dense += sizeof(Value) * static_cast<size_t>(level);
+    if (level == 0) value = Value{};
+    std::memcpy(out, &value, sizeof value);
+    out += sizeof value;
+    dense += sizeof value * static_cast<size_t>(level);
   }
 }
 
@@ -296,8 +297,15 @@ arrow::Result<std::shared_ptr<arrow::Table>> FastFileReader::try_read(
   if (!is_known) return unknown("another schema, or several row groups");
   const auto row_group = footer->RowGroup(0);
   const int64_t row_count = row_group->num_rows();
-  // Each has a number of 8 bytes that stands in the file as it is.
-  if (row_count <= 0 || row_count > file_bytes) return unknown("more rows than a part can have");
+  // So much at least that a wrong number does not ask for more memory than a small multiple.
+  if (row_count <= 0 || row_count > file_bytes / 8) return unknown("more rows than bytes for them");
+  for (int column = 0; column < schema->num_fields(); ++column) {
+    const auto chunk = row_group->ColumnChunk(column);
+    const bool is_readable = chunk->num_values() == row_count &&
+                             chunk->compression() == arrow::Compression::UNCOMPRESSED &&
+                             chunk->type() == footer->schema()->Column(column)->physical_type();
+    if (!is_readable) return unknown("a column chunk of another kind");
+  }
   const auto rows = static_cast<size_t>(row_count);
   ARROW_ASSIGN_OR_RAISE(RowsMemory memory, RowsMemory::allocate(*schema, rows, pool_));
   arrow::ArrayVector columns;
@@ -306,11 +314,8 @@ arrow::Result<std::shared_ptr<arrow::Table>> FastFileReader::try_read(
     const auto chunk = row_group->ColumnChunk(column);
     const int64_t begin = first_page_offset(*chunk);
     const int64_t length = chunk->total_compressed_size();
-    const bool is_readable = begin >= 0 && length >= 0 && begin <= file_bytes - length &&
-                             chunk->num_values() == row_count &&
-                             chunk->compression() == arrow::Compression::UNCOMPRESSED &&
-                             chunk->type() == footer->schema()->Column(column)->physical_type();
-    if (!is_readable) return unknown("a column chunk outside of the file, or of another kind");
+    const bool lies_within = begin >= 0 && length >= 0 && begin <= file_bytes - length;
+    if (!lies_within) return unknown("a column chunk outside of the file");
     const auto byte_count = static_cast<size_t>(length);
     stored_.clear();
     ARROW_ASSIGN_OR_RAISE(uint8_t* const bytes, stored_.room(byte_count + kSlackBytes));
@@ -348,14 +353,13 @@ arrow::Result<std::shared_ptr<arrow::Array>> FastFileReader::read_column(const a
       std::memcpy(out, text.data(), text.size());
       out += text.size();
     }
-  } else if (row_bytes_of(*field.type()) == sizeof(uint64_t)) {
-    buffers.push_back(memory.take(row_count * sizeof(uint64_t)));
-    auto* const values = reinterpret_cast<uint64_t*>(buffers[1]->mutable_data());
-    ARROW_RETURN_NOT_OK(read_numbers(chunk, std::span(values, row_count)));
   } else {
-    buffers.push_back(memory.take(row_count * sizeof(uint32_t)));
-    auto* const values = reinterpret_cast<uint32_t*>(buffers[1]->mutable_data());
-    ARROW_RETURN_NOT_OK(read_numbers(chunk, std::span(values, row_count)));
+    const size_t value_bytes = row_bytes_of(*field.type());
+    buffers.push_back(memory.take(row_count * value_bytes));
+    uint8_t* const out = buffers[1]->mutable_data();
+    ARROW_RETURN_NOT_OK(value_bytes == sizeof(uint64_t)
+                            ? read_numbers<uint64_t>(chunk, row_count, out)
+                            : read_numbers<uint32_t>(chunk, row_count, out));
   }
   const auto null_count = std::ranges::count(levels_, 0);
   if (null_count != 0) {
@@ -367,12 +371,12 @@ arrow::Result<std::shared_ptr<arrow::Array>> FastFileReader::read_column(const a
 }
 
 template <typename Value>
-arrow::Status FastFileReader::read_numbers(Chunk& chunk, std::span<Value> values) {
+arrow::Status FastFileReader::read_numbers(Chunk& chunk, size_t row_count, uint8_t* out) {
   size_t row = 0;
   while (!chunk.is_at_end()) {
     const auto header = chunk.take_header();
     if (!header || header->page_type != Chunk::kDataPage || header->encoding != Encoding::PLAIN ||
-        header->value_count > values.size() - row) {
+        header->value_count > row_count - row) {
       return unknown("a page of another kind");
     }
     Page page{row, header->value_count, header->value_count, header->encoding,
@@ -380,15 +384,15 @@ arrow::Status FastFileReader::read_numbers(Chunk& chunk, std::span<Value> values
     row += page.row_count;
     ARROW_RETURN_NOT_OK(take_levels(page));
     if (page.bytes.size() != page.value_count * sizeof(Value)) return unknown("a page too short");
-    Value* const out = values.data() + page.first_row;
+    uint8_t* const page_out = out + page.first_row * sizeof(Value);
     if (page.value_count == page.row_count) {
-      std::memcpy(out, page.bytes.data(), page.bytes.size());
+      if (!page.bytes.empty()) std::memcpy(page_out, page.bytes.data(), page.bytes.size());
     } else {
       const auto levels = std::span(levels_).subspan(page.first_row, page.row_count);
-      spread(levels, page.bytes.data(), out);
+      spread<Value>(levels, page.bytes.data(), page_out);
     }
   }
-  return row == values.size() ? arrow::Status::OK() : unknown("too few rows");
+  return row == row_count ? arrow::Status::OK() : unknown("too few rows");
 }
 
 /// Into texts_.

@@ -19,12 +19,13 @@ namespace tapeworks {
 
 struct PreparedSchema;
 
-/// Reads whole files of PagePacking::kFast that have one row group, as the recorder's parts do. The
-/// library's reader makes a dozen objects for each column of each file, which is most of its time
-/// where files are small; this one copies values out of the pages and little else.
+/// Reads small files of PagePacking::kFast whole. The library's reader makes a dozen objects for
+/// each column of each file, which is most of its time where files are small; this one copies
+/// values out of the pages and little else.
 ///
-/// Memory: the rows as columns, and one column chunk as it is stored, of which up to 1 MiB is kept
-/// for the next file. Threads: one at a time.
+/// Memory, of `pool`: the rows as columns, and one column chunk as it is stored. Beside it 24 bytes
+/// a row and 16 a text of a dictionary. Of each of these up to 1 MiB is kept for the next file.
+/// Threads: one at a time.
 class FastFileReader {
  public:
   /// `pool` must outlive the reader and the tables.
@@ -35,8 +36,10 @@ class FastFileReader {
 
   /// The rows, with the footer's key-value pairs as the metadata of their schema.
   ///
-  /// Null for a file that is not in every point what a ParquetStreamWriter makes of that schema, or
-  /// that cannot be read: read_parquet() reads more kinds of files, and says what is wrong.
+  /// Null for anything but one row group that a ParquetStreamWriter of PagePacking::kFast has made
+  /// of that schema, of texts, binary values, times, 64-bit floats and integers, with eight bytes a
+  /// row at the least; and for a file that cannot be read. read_parquet() reads more kinds of
+  /// files, and says what is wrong.
   std::shared_ptr<arrow::Table> read(const std::filesystem::path& path,
                                      const std::shared_ptr<arrow::Schema>& schema);
 
@@ -50,7 +53,7 @@ class FastFileReader {
   arrow::Result<std::shared_ptr<arrow::Array>> read_column(const arrow::Field& field, Chunk chunk,
                                                            size_t row_count, RowsMemory& memory);
   template <typename Value>
-  arrow::Status read_numbers(Chunk& chunk, std::span<Value> values);
+  arrow::Status read_numbers(Chunk& chunk, size_t row_count, uint8_t* out);
   arrow::Status read_texts(Chunk& chunk, size_t row_count);
   arrow::Status take_levels(Page& page);
   arrow::Status take_texts(const Page& page, std::span<std::string_view> texts);

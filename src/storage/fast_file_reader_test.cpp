@@ -1,5 +1,6 @@
 #include "storage/fast_file_reader.h"
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -180,6 +181,22 @@ TEST_F(FastFileReaderTest, ATruncatedFileIsLeftToOthers) {
   for (size_t size = 0; size < whole.size(); size += 7) {
     std::ofstream(path) << whole.substr(0, size);
     EXPECT_EQ(reader_.read(path, rows->schema()), nullptr) << size;
+  }
+}
+
+TEST_F(FastFileReaderTest, AFileThatLacksBytesInTheMiddleNeverGivesOtherRowsThanTheLibraryReads) {
+  const auto rows = make_rows(50, [](int64_t row, int) { return row % 3 == 0; });
+  const std::string whole = read_text_file(write(*rows)).value();
+  const auto path = scratch_.path() / "shorter";
+  for (size_t at = 4; at < whole.size() - 8; at += 5) {
+    for (const size_t count : {1, 40}) {
+      std::ofstream(path) << whole.substr(0, at)
+                          << whole.substr(std::min(at + count, whole.size()));
+      const auto fast = reader_.read(path, rows->schema());
+      if (fast == nullptr) continue;
+      const auto slow = read_parquet(path, {}, arrow::default_memory_pool());
+      EXPECT_TRUE(slow && fast->Equals(**slow)) << at << ' ' << count;
+    }
   }
 }
 

@@ -36,7 +36,9 @@ struct ColumnView {
   }
   template <typename Value>
   Value value(int64_t row) const {
-    return reinterpret_cast<const Value*>(values)[row];
+    Value value{};
+    std::memcpy(&value, values + static_cast<size_t>(row) * sizeof value, sizeof value);
+    return value;
   }
   std::span<const uint8_t> text(int64_t row) const {
     return {values + offsets[row], static_cast<size_t>(offsets[row + 1] - offsets[row])};

@@ -23,7 +23,7 @@ class RowChecksum {
   RowChecksum(RowChecksum&&) noexcept;
   RowChecksum& operator=(RowChecksum&&) noexcept;
 
-  /// kCorrupt for a column of a type that no table of ours has.
+  /// kCorrupt for a column of a type that no table of ours has; then the digest means nothing.
   Status add(const arrow::Table& rows);
   uint64_t digest() const;
 

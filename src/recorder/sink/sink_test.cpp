@@ -1,9 +1,14 @@
+#include <algorithm>
+#include <vector>
+
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
 
 #include <nlohmann/json.hpp>
 
 #include "recorder/sink/sink_fixture_test_support.h"
+#include "storage/fast_file_reader.h"
+#include "storage/parquet_read.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -46,19 +51,50 @@ arrow::Compression::type compression_of(const std::filesystem::path& path) {
   return footer->RowGroup(0)->ColumnChunk(0)->compression();
 }
 
+std::vector<std::filesystem::path> parts_in(const std::filesystem::path& output_dir) {
+  std::vector<std::filesystem::path> parts;
+  for (const auto& entry : std::filesystem::directory_iterator(output_dir / ".parts")) {
+    if (entry.path().extension() == ".part") parts.push_back(entry.path());
+  }
+  return parts;
+}
+
 TEST_F(SinkTest, PartsAreNotCompressedAndPublishedFilesAre) {
   trade(1);
   next_hour();
   run();
-  size_t part_count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(options_.output_dir / ".parts")) {
-    if (entry.path().extension() != ".part") continue;
-    ++part_count;
-    EXPECT_EQ(compression_of(entry.path()), arrow::Compression::UNCOMPRESSED) << entry.path();
+  const auto parts = parts_in(options_.output_dir);
+  EXPECT_FALSE(parts.empty());  // they linger
+  FastFileReader reader(arrow::default_memory_pool());
+  for (const auto& part : parts) {
+    EXPECT_EQ(compression_of(part), arrow::Compression::UNCOMPRESSED) << part;
+    EXPECT_TRUE(std::ranges::any_of(
+        kTableKinds,
+        [&](TableKind table) { return reader.read(part, arrow_schema_of(table)) != nullptr; }))
+        << part << ": joining it is slow";
   }
-  EXPECT_GT(part_count, 0U);  // they linger
   EXPECT_EQ(compression_of(options_.output_dir / "binance_spot/AAA/2023-11-14/22.parquet"),
             arrow::Compression::ZSTD);
+}
+
+TEST_F(SinkTest, PartsThatAnotherVersionHasPackedAreJoined) {
+  trade(1);
+  trade(2);
+  run();
+  for (const auto& part : parts_in(options_.output_dir)) {
+    const auto rows = read_parquet(part, {}, arrow::default_memory_pool()).value();
+    const auto info = read_parquet_info(part, arrow::default_memory_pool()).value();
+    std::filesystem::remove(part);
+    ParquetStreamWriter writer(arrow::default_memory_pool(), PagePacking::kSmall);
+    ASSERT_TRUE(writer.open(part, rows->schema()->RemoveMetadata()));
+    ASSERT_TRUE(writer.append_row_group(*rows));
+    ASSERT_TRUE(writer.finish({{kPartitionKey, info.metadata.at(kPartitionKey)}}));
+    ASSERT_EQ(compression_of(part), arrow::Compression::ZSTD);
+  }
+  next_hour();
+  run();
+  ASSERT_TRUE(certificate(hour("22")));
+  EXPECT_EQ(certificate(hour("22"))->row_count, 2U);
 }
 
 TEST_F(SinkTest, ACleanStopPublishesTheOpenHourAndItsEndReplacesIt) {
