@@ -515,7 +515,7 @@ Result<int> Recorder::end() {
 Result<int> record(const RecordOptions& options) {
   TW_TRY(check_memory(memory_of(options), options.config.feeds));
   TW_TRY(check_supported(options.config, options.api_key));
-  disable_fast_bins();
+  prepare_heap_for_long_run();
   // Until somebody listens to it. It ends a process that does not.
   std::signal(SIGHUP, SIG_IGN);
   TW_ASSIGN(auto sink, Sink::open(sink_options_of(options), arrow::system_memory_pool()));

@@ -17,10 +17,11 @@ uint64_t used_heap_bytes() {
 #endif
 }
 
-void disable_fast_bins() {
+void prepare_heap_for_long_run() {
 #ifdef __GLIBC__
-  // Failing, it would cost time and nothing else.
+  // Failing, they would cost time or memory and nothing else.
   static_cast<void>(mallopt(M_MXFAST, 0));
+  static_cast<void>(mallopt(M_MMAP_THRESHOLD, 128 * 1024));
 #endif
 }
 

@@ -10,10 +10,16 @@ namespace tapeworks {
 /// under sanitizers and with other C libraries than glibc.
 uint64_t used_heap_bytes();
 
-/// Has glibc join a small block that is freed with what is free beside it at once. By default it
-/// collects them in fast bins, and joins all of them with each free of a large block, for which who
-/// frees many of both pays dearly. Before other threads are started; elsewhere it does nothing.
-void disable_fast_bins();
+/// Sets glibc up for a program that runs for months. Before other threads are started; elsewhere it
+/// does nothing.
+///
+/// Blocks of 128 KiB and more have mappings of their own, which go back to the system when they are
+/// freed. So it begins, but with each of them that is freed glibc puts the limit up, to 32 MiB in
+/// the end; then they lie in the heap, and leave holes between small ones that stay.
+/// And a small block that is freed is joined with what is free beside it at once. By default glibc
+/// collects such blocks in fast bins, and joins all of them with each free of a large block, for
+/// which who frees many of both pays dearly.
+void prepare_heap_for_long_run();
 
 /// Gives back to the system what the allocator keeps of freed memory, in the heaps of all threads:
 /// after work that needed much for a while. Any thread may call it; it locks one heap after the

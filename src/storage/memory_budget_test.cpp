@@ -38,6 +38,30 @@ TEST(HeapMemory, FreedMemoryStaysResidentUntilItIsReturned) {
   EXPECT_LT(resident_bytes(), resident_full - 48 * kMiB);
   EXPECT_EQ(blocks.front()[0], 'x');
 }
+
+TEST(HeapMemory, LargeBlocksGoBackAtOnceThoughLargerOnesWereFreedBefore) {
+  prepare_heap_for_long_run();
+  constexpr size_t kLargeBytes = kMiB;
+  constexpr size_t kSmallBytes = 1024;
+  const auto make = [](size_t bytes) {
+    auto block = std::make_unique<char[]>(bytes);
+    std::fill_n(block.get(), bytes, 'x');
+    return block;
+  };
+  // A thread of its own has a heap of its own, as the recorder's have.
+  std::jthread([&] {
+    make(8 * kLargeBytes).reset();
+    std::vector<std::unique_ptr<char[]>> large;
+    std::vector<std::unique_ptr<char[]>> small;
+    for (int i = 0; i < 16; ++i) {
+      large.push_back(make(kLargeBytes));
+      small.push_back(make(kSmallBytes));
+    }
+    const uint64_t resident_full = resident_bytes();
+    large.clear();
+    EXPECT_LT(resident_bytes(), resident_full - 12 * kLargeBytes);
+  });
+}
 #endif
 
 std::unique_ptr<MemoryBudget> make_budget() {
