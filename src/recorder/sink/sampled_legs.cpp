@@ -42,6 +42,8 @@ SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session&
       change_owner(row, row.session, false);
       is_stand_in_ = true;
     }
+  } else {
+    is_stand_in_ = false;
   }
   // The clock begins again with the machine; a border never outlives its sockets.
   if (border_ && (row.monotonic_ns < border_->from_ns ||
@@ -61,7 +63,10 @@ SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session&
   const bool is_owed = border_ && row.session.leg == border_->before.leg &&
                        position <= border_->at &&
                        (!border_->accounted || position > *border_->accounted);
-  return is_owed ? Verdict::kTakenLate : Verdict::kLeftOut;
+  if (!is_owed) return Verdict::kLeftOut;
+  // The leg's next socket may begin with it again.
+  border_->accounted = position;
+  return Verdict::kTakenLate;
 }
 
 /// Before `row` counts for any leg: it is the first one behind the change.
@@ -90,6 +95,8 @@ SampledLegs::Position SampledLegs::note(const Row& row) {
   Leg& own = legs_[row.session.leg];
   Position position{row.number, 0};
   if (own.session_lsn != row.session.lsn) {
+    // What the leg's last socket has brought may come again, but what fell between the two is no
+    // copy: better twice than never.
     own.begin_floor(row);
     // A socket that begins while a push is repeated begins with the one that came last.
     const Leg& other = legs_[1 - row.session.leg];

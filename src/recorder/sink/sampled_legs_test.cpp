@@ -121,6 +121,41 @@ TEST(SampledLegs, OlderPushesOfAnActiveLegThatIsBehindAreTakenAndTheOthersNotAga
   EXPECT_EQ(script.row(kOld, 102), Verdict::kTaken);
 }
 
+TEST(SampledLegs, WhatALegOwedIsNotTakenAgainFromItsNextSocket) {
+  Script script;
+  EXPECT_EQ(script.row(kOld, 1), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNew, 2), Verdict::kLeftOut);
+  script.active = kNew;
+  EXPECT_EQ(script.row(kNew, 3), Verdict::kTaken);
+  EXPECT_EQ(script.row(kOld, 2), Verdict::kTakenLate);
+  EXPECT_EQ(script.row(kNext, 2), Verdict::kLeftOut);
+}
+
+TEST(SampledLegs, WhatFellBetweenTwoSocketsOfTheStandInIsTaken) {
+  Script script;
+  script.active = kNew;
+  EXPECT_EQ(script.row(kOld, 101), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNext, 104), Verdict::kTaken);
+  // The active leg asked before that, and is behind.
+  EXPECT_EQ(script.row(kNew, 102), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNew, 103), Verdict::kTaken);
+  EXPECT_EQ(script.row(kNew, 104), Verdict::kLeftOut);
+  EXPECT_EQ(script.row(kNew, 105), Verdict::kTaken);
+}
+
+TEST(SampledLegs, AStandInThatBecomesTheActiveLegIsOneNoMore) {
+  Script script;
+  script.active = kNew;
+  EXPECT_EQ(script.row(kOld, 1'000), Verdict::kTaken);
+  script.active = kOld;
+  EXPECT_EQ(script.row(kOld, 1'001), Verdict::kTaken);
+  // Numbers that begin again with the next leg, and pass those before.
+  script.active = kNew;
+  for (const int64_t number : {999, 1'000, 1'001}) {
+    EXPECT_EQ(script.row(kNew, number), Verdict::kTaken);
+  }
+}
+
 TEST(SampledLegs, ALogThatBeginsBehindTheConnectLosesNoRows) {
   Script script;
   script.active = Session{0, 0};

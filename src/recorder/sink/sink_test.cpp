@@ -81,7 +81,9 @@ TEST_F(SinkTest, PartsThatAnotherVersionHasPackedAreJoined) {
   trade(1);
   trade(2);
   run();
-  for (const auto& part : parts_in(options_.output_dir)) {
+  const auto parts = parts_in(options_.output_dir);
+  ASSERT_FALSE(parts.empty());
+  for (const auto& part : parts) {
     const auto rows = read_parquet(part, {}, arrow::default_memory_pool()).value();
     const auto info = read_parquet_info(part, arrow::default_memory_pool()).value();
     std::filesystem::remove(part);
