@@ -439,8 +439,8 @@ arrow::Status FastFileReader::take_texts(const Page& page, std::span<std::string
   if (texts.empty()) return arrow::Status::OK();
   indices_.resize(texts.size());
   uint32_t largest = 0;
-  const bool is_whole =
-      IndexDecoder(page.bytes.subspan(1), page.bytes[0]).decode(indices_, largest);
+  IndexDecoder decoder(page.bytes.subspan(1), page.bytes[0]);
+  const bool is_whole = decoder.decode(indices_, largest) && !decoder.is_cut_short();
   if (!is_whole || largest >= dictionary_.size()) return unknown("damaged indices");
   for (size_t i = 0; i < texts.size(); ++i) {
     texts[i] = dictionary_[static_cast<size_t>(indices_[i])];
@@ -464,7 +464,8 @@ arrow::Status FastFileReader::take_levels(Page& page) {
     return arrow::Status::OK();
   }
   uint32_t largest = 0;
-  if (!decoder.decode(levels, largest) || largest > 1) return unknown("damaged levels");
+  const bool is_whole = decoder.decode(levels, largest) && !decoder.is_cut_short();
+  if (!is_whole || largest > 1) return unknown("damaged levels");
   page.value_count = static_cast<size_t>(std::ranges::count(levels, 1));
   return arrow::Status::OK();
 }

@@ -83,6 +83,7 @@ bool IndexDecoder::next_run() {
   const uint64_t wanted_bytes = count * static_cast<uint64_t>(bit_width_);
   packed_ = at_;
   packed_bytes_ = std::min<uint64_t>(wanted_bytes, static_cast<uint64_t>(end_ - at_));
+  is_cut_short_ |= packed_bytes_ < wanted_bytes;
   packed_bit_ = 0;
   packed_count_ = bit_width_ == 0
                       ? count * 8

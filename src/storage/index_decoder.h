@@ -27,6 +27,10 @@ class IndexDecoder {
   /// The same, and the largest of them (as unsigned numbers) into `largest` if it is larger.
   [[nodiscard]] bool decode(std::span<int32_t> values, uint32_t& largest);
 
+  /// Whether a packed run claimed more bytes than the stream has. Its values up to there were given
+  /// all the same, because some writers leave bytes away that no value needs.
+  bool is_cut_short() const { return is_cut_short_; }
+
   /// Whether the stream, from its beginning, starts with one run of at least `count` times `value`.
   /// Reads nothing away.
   bool starts_with_run(int32_t value, uint64_t count) const {
@@ -51,6 +55,7 @@ class IndexDecoder {
   const uint8_t* packed_ = nullptr;
   uint64_t packed_bytes_ = 0;
   uint64_t packed_bit_ = 0;
+  bool is_cut_short_ = false;
 };
 
 }  // namespace tapeworks
