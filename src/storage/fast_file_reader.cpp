@@ -299,30 +299,34 @@ arrow::Result<std::shared_ptr<arrow::Table>> FastFileReader::try_read(
   const int64_t row_count = row_group->num_rows();
   // So much at least that a wrong number does not ask for more memory than a small multiple.
   if (row_count <= 0 || row_count > file_bytes / 8) return unknown("more rows than bytes for them");
-  for (int column = 0; column < schema->num_fields(); ++column) {
-    const auto chunk = row_group->ColumnChunk(column);
-    const bool is_readable = chunk->num_values() == row_count &&
-                             chunk->compression() == arrow::Compression::UNCOMPRESSED &&
-                             chunk->type() == footer->schema()->Column(column)->physical_type();
-    if (!is_readable) return unknown("a column chunk of another kind");
-  }
-  const auto rows = static_cast<size_t>(row_count);
-  ARROW_ASSIGN_OR_RAISE(RowsMemory memory, RowsMemory::allocate(*schema, rows, pool_));
-  arrow::ArrayVector columns;
-  columns.reserve(static_cast<size_t>(schema->num_fields()));
+  struct Place {
+    int64_t begin = 0;
+    size_t byte_count = 0;
+  };
+  std::vector<Place> places;
+  places.reserve(static_cast<size_t>(schema->num_fields()));
   for (int column = 0; column < schema->num_fields(); ++column) {
     const auto chunk = row_group->ColumnChunk(column);
     const int64_t begin = first_page_offset(*chunk);
     const int64_t length = chunk->total_compressed_size();
-    const bool lies_within = begin >= 0 && length >= 0 && begin <= file_bytes - length;
-    if (!lies_within) return unknown("a column chunk outside of the file");
-    const auto byte_count = static_cast<size_t>(length);
+    const bool is_readable = begin >= 0 && length >= 0 && begin <= file_bytes - length &&
+                             chunk->num_values() == row_count &&
+                             chunk->compression() == arrow::Compression::UNCOMPRESSED &&
+                             chunk->type() == footer->schema()->Column(column)->physical_type();
+    if (!is_readable) return unknown("a column chunk outside of the file, or of another kind");
+    places.push_back({begin, static_cast<size_t>(length)});
+  }
+  const auto rows = static_cast<size_t>(row_count);
+  ARROW_ASSIGN_OR_RAISE(RowsMemory memory, RowsMemory::allocate(*schema, rows, pool_));
+  arrow::ArrayVector columns;
+  columns.reserve(places.size());
+  for (const auto& [begin, byte_count] : places) {
+    const auto& field = *schema->field(static_cast<int>(columns.size()));
     stored_.clear();
     ARROW_ASSIGN_OR_RAISE(uint8_t* const bytes, stored_.room(byte_count + kSlackBytes));
     ARROW_RETURN_NOT_OK(read_exactly(*file, begin, {bytes, byte_count}));
     std::memset(bytes + byte_count, 0, kSlackBytes);
-    ARROW_ASSIGN_OR_RAISE(
-        auto array, read_column(*schema->field(column), Chunk({bytes, byte_count}), rows, memory));
+    ARROW_ASSIGN_OR_RAISE(auto array, read_column(field, Chunk({bytes, byte_count}), rows, memory));
     columns.push_back(std::move(array));
   }
   return arrow::Table::Make(schema->WithMetadata(metadata), std::move(columns), row_count);
@@ -333,6 +337,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> FastFileReader::read_column(const a
                                                                          size_t row_count,
                                                                          RowsMemory& memory) {
   is_nullable_ = field.nullable();
+  null_count_ = 0;
   levels_.resize(is_nullable_ ? row_count : 0);
   std::vector<std::shared_ptr<arrow::Buffer>> buffers(1);
   if (is_text(*field.type())) {
@@ -361,13 +366,13 @@ arrow::Result<std::shared_ptr<arrow::Array>> FastFileReader::read_column(const a
                             ? read_numbers<uint64_t>(chunk, row_count, out)
                             : read_numbers<uint32_t>(chunk, row_count, out));
   }
-  const auto null_count = std::ranges::count(levels_, 0);
-  if (null_count != 0) {
+  if (null_count_ != 0) {
     buffers[0] = memory.take(RowsMemory::bitmap_bytes(row_count));
     pack_bits(levels_, buffers[0]->mutable_data());
   }
   return arrow::MakeArray(arrow::ArrayData::Make(field.type(), static_cast<int64_t>(row_count),
-                                                 std::move(buffers), null_count));
+                                                 std::move(buffers),
+                                                 static_cast<int64_t>(null_count_)));
 }
 
 template <typename Value>
@@ -467,6 +472,7 @@ arrow::Status FastFileReader::take_levels(Page& page) {
   const bool is_whole = decoder.decode(levels, largest) && !decoder.is_cut_short();
   if (!is_whole || largest > 1) return unknown("damaged levels");
   page.value_count = static_cast<size_t>(std::ranges::count(levels, 1));
+  null_count_ += page.row_count - page.value_count;
   return arrow::Status::OK();
 }
 

@@ -11,10 +11,6 @@
 
 #include "storage/growing_buffer.h"
 
-namespace parquet {
-class FileMetaData;
-}  // namespace parquet
-
 namespace tapeworks {
 
 struct PreparedSchema;
@@ -65,6 +61,7 @@ class FastFileReader {
   // Of the column that is read.
   GrowingBuffer stored_;
   bool is_nullable_ = false;
+  size_t null_count_ = 0;                // in the pages so far
   std::vector<int32_t> levels_;          // of all rows: 1 where there is a value
   std::vector<std::string_view> texts_;  // of all rows
   std::vector<std::string_view> dictionary_;

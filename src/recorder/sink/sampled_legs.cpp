@@ -34,16 +34,14 @@ SampledLegs::Verdict SampledLegs::judge(const Row& row, const LegMerge::Session&
       row.session == active || (active.lsn != 0 && legs_[active.leg].session_lsn == active.lsn);
   const bool is_owner_gone =
       !were_together || (owner_ && row.session.leg == owner_->leg && row.session != *owner_);
-  if (owner_ != active) {
-    if (has_spoken) {
-      change_owner(row, active, were_together);
-      is_stand_in_ = false;
-    } else if (!owner_ || is_owner_gone) {
-      change_owner(row, row.session, false);
-      is_stand_in_ = true;
-    }
-  } else {
+  if (owner_ == active) {
     is_stand_in_ = false;
+  } else if (has_spoken) {
+    change_owner(row, active, were_together);
+    is_stand_in_ = false;
+  } else if (!owner_ || is_owner_gone) {
+    change_owner(row, row.session, false);
+    is_stand_in_ = true;
   }
   // The clock begins again with the machine; a border never outlives its sockets.
   if (border_ && (row.monotonic_ns < border_->from_ns ||
