@@ -23,10 +23,6 @@ from fault_injection import CALLS, FAULTS, Fault, check_fault, count_calls, is_p
 from seeds import try_in_folder  # noqa: E402
 
 
-def inject(fault: Fault, folder: Path) -> int | None:
-    return check_fault(folder, fault)
-
-
 def read_done(file: Path) -> dict[Fault, int | None]:
     if not file.exists():
         return {}
@@ -64,7 +60,7 @@ def main() -> int:
     print(f"{len(ends)} of {len(faults)} rounds have passed before", flush=True)
     failed = 0
     with options.done.open("a") as done, ProcessPoolExecutor(options.workers) as pool:
-        for fault, (code, failure) in zip(left, pool.map(partial(try_in_folder, inject), left)):
+        for fault, (code, failure) in zip(left, pool.map(partial(try_in_folder, check_fault), left)):
             if failure:
                 failed += 1
                 print(f"{fault} FAILED: {failure}", flush=True)

@@ -58,7 +58,7 @@ def count_calls(folder: Path, seconds: int = 2) -> Counter:
     return Counter(match for match in re.findall(r"\b(\w+)\(", trace) if match in CALLS)
 
 
-def check_fault(folder: Path, fault: Fault, seconds: int = 2) -> int | None:
+def check_fault(fault: Fault, folder: Path, seconds: int = 2) -> int | None:
     """Runs with the fault, then without, and judges the recording. Returns the exit code of the first; None when there
     were fewer such calls."""
     with Exchanges(folder, "--symbols", "2", "--rate", "500/s") as exchanges:
