@@ -133,11 +133,11 @@ def latency_of(histogram: Histogram) -> dict[str, object]:
             "share_up_to_10_ms": histogram.share_up_to(0.01), "share_up_to_30_ms": histogram.share_up_to(0.03)}
 
 
-def arrow_writers_under_load(places: Places, load: Load, cpu_count: int) -> dict[str, object]:
-    """The same rate of rows through one open Arrow writer a symbol."""
+def arrow_writers_under_load(places: Places, load: Load, cpu_count: int, seconds: float) -> dict[str, object]:
+    """The same rate of rows through one open Arrow writer a symbol, for the first `seconds` of the load."""
     folder = fresh_folder(places, "arrow-writers")
-    changes = change_times(load.seconds, load.hour_changes) if load.hour_changes else []
-    command = [PEER_PYTHON, "-m", "tapebench.recorder.arrow_writers", folder, load.symbols, load.rate, load.seconds, load.activity_range,
+    changes = [change for change in change_times(load.seconds, load.hour_changes) if change < seconds] if load.hour_changes else []
+    command = [PEER_PYTHON, "-m", "tapebench.recorder.arrow_writers", folder, load.symbols, load.rate, seconds, load.activity_range,
                ",".join(map(str, changes))]
     samples: list[dict[str, float]] = []
     with Watched(command, folder / "writers.log", prepare=lambda: bind(cpu_count), folder=REPOSITORY / "bench", stdout=subprocess.PIPE) as writers:
@@ -150,13 +150,13 @@ def arrow_writers_under_load(places: Places, load: Load, cpu_count: int) -> dict
             writers.require_running()
             samples.append({"at_seconds": round(time.monotonic() - begin, 3), "resident_bytes": writers.memory_bytes(), "cpu_seconds": writers.cpu_seconds()})
 
-        sampled(load.seconds - 1, look)
+        sampled(seconds - 1, look)
         writers.wait()
         usage = writers.usage
     shutil.rmtree(folder, ignore_errors=True)
     first, last = samples[0], samples[-1]
-    seconds = last["at_seconds"] - first["at_seconds"]
+    watched_seconds = last["at_seconds"] - first["at_seconds"]
     return {"title": f"{load.symbols} open Arrow writers", "changes_at_seconds": changes, "samples": samples,
-            "summary": {"seconds": seconds, "peak_rss_bytes": usage.ru_maxrss * 1024, "resident_before_bytes": first["resident_bytes"],
+            "summary": {"seconds": watched_seconds, "peak_rss_bytes": usage.ru_maxrss * 1024, "resident_before_bytes": first["resident_bytes"],
                         "growth_after_first_quarter": growth_after_first_quarter([(s["at_seconds"], s["resident_bytes"]) for s in samples]),
-                        "cpu_of_a_core": (last["cpu_seconds"] - first["cpu_seconds"]) / seconds}}
+                        "cpu_of_a_core": (last["cpu_seconds"] - first["cpu_seconds"]) / watched_seconds}}

@@ -23,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_machine_options(parser)
     add_load_options(parser, seconds=3600, hour_changes=3)
     parser.add_argument("--without-writers", action="store_true", help="leave the Arrow writers away")
+    parser.add_argument("--writers-seconds", type=float, help="run the Arrow writers for only so long (default as long as the recording)")
 
 
 def tables_of(results: dict[str, object]) -> str:
@@ -58,5 +59,6 @@ def run(options: argparse.Namespace) -> int:
     load = load_of(options)
     results["recordings"] = [record_under_load(places, "profile", load, lambda clock: setting_of(options, clock), options.memory_limit_bytes)]
     if not options.without_writers:
-        results["recordings"].append(arrow_writers_under_load(places, load, options.cpu_count))
+        writers_seconds = min(options.writers_seconds or load.seconds, load.seconds)
+        results["recordings"].append(arrow_writers_under_load(places, load, options.cpu_count, writers_seconds))
     return finish(results, tables_of(results), options, claims_of(results))
