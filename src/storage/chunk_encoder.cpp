@@ -16,6 +16,7 @@
 #include "base/hot_loop.h"
 #include "storage/delta_encoder.h"
 #include "storage/index_encoder.h"
+#include "storage/page_header_internal.h"
 #include "storage/value_interner.h"
 #include "storage/value_range.h"
 #include "storage/varint.h"
@@ -23,6 +24,7 @@
 namespace tapeworks {
 
 using parquet::Encoding;
+using parquet::PageType;
 
 /// Text columns as numbers of their distinct values, in the order of first appearance: the order of
 /// a dictionary in memory may be chance.
@@ -30,53 +32,6 @@ struct CodedTexts {
   std::vector<std::string_view> values;
   std::span<const int32_t> codes;  // one for every row that is not null
   std::vector<int32_t> own_codes;  // behind `codes`, unless they are those of the array
-};
-
-/// A Parquet page header in Thrift's compact protocol (parquet.thrift, PageHeader): after each
-/// field header, which holds the distance to the field before, an integer as zigzag varint.
-class PageHeader {
- public:
-  static PageHeader of_data_page(size_t uncompressed, size_t compressed, int64_t row_count,
-                                 Encoding::type encoding) {
-    PageHeader header(0, uncompressed, compressed);
-    header.put(0x2c);  // field 5, a struct
-    header.put_field(row_count);
-    header.put_field(encoding);
-    header.put_field(Encoding::RLE);  // definition levels
-    header.put_field(Encoding::RLE);  // repetition levels
-    return header.end();
-  }
-  static PageHeader of_dictionary(size_t uncompressed, size_t compressed, size_t value_count) {
-    PageHeader header(2, uncompressed, compressed);
-    header.put(0x4c);  // field 7, a struct
-    header.put_field(static_cast<int64_t>(value_count));
-    header.put_field(Encoding::PLAIN);
-    return header.end();
-  }
-
-  const uint8_t* data() const { return bytes_.data(); }
-  size_t size() const { return size_; }
-
- private:
-  PageHeader(int page_type, size_t uncompressed, size_t compressed) {
-    put_field(page_type);
-    put_field(static_cast<int64_t>(uncompressed));
-    put_field(static_cast<int64_t>(compressed));
-  }
-  PageHeader& end() {
-    put(0);  // of the inner struct
-    put(0);
-    return *this;
-  }
-  void put(uint8_t byte) { bytes_[size_++] = byte; }
-  void put_field(int64_t value) {
-    put(0x15);  // the next field, an i32
-    const uint8_t* const end = put_varint(bytes_.data() + size_, static_cast<uint64_t>(value) << 1);
-    size_ = static_cast<size_t>(end - bytes_.data());
-  }
-
-  std::array<uint8_t, 64> bytes_{};
-  size_t size_ = 0;
 };
 
 namespace {
@@ -442,9 +397,9 @@ arrow::Status ChunkEncoder::write_pages(const arrow::Array& array, Encoding::typ
     const auto count = static_cast<size_t>(rows->length() - rows->null_count());
     ARROW_RETURN_NOT_OK(encode_page(begin, count));
     ARROW_ASSIGN_OR_RAISE(const auto packed, packed_page(compression));
-    ARROW_RETURN_NOT_OK(
-        put_page(PageHeader::of_data_page(page_.size(), packed.size(), rows->length(), encoding),
-                 packed, chunk));
+    ARROW_RETURN_NOT_OK(put_page({PageType::DATA_PAGE, page_.size(), packed.size(),
+                                  static_cast<size_t>(rows->length()), encoding},
+                                 packed, chunk));
     ++chunk.info.data_page_count;
   }
   return arrow::Status::OK();
@@ -503,8 +458,9 @@ arrow::Result<std::span<const uint8_t>> ChunkEncoder::packed_page(PageCompressio
   return std::span(compressed_.data(), compressed_.size());
 }
 
-arrow::Status ChunkEncoder::put_page(const PageHeader& header, std::span<const uint8_t> packed,
+arrow::Status ChunkEncoder::put_page(const PageHeader& page, std::span<const uint8_t> packed,
                                      Chunk& chunk) {
+  const EncodedPageHeader header(page);
   ARROW_RETURN_NOT_OK(chunk.out.append(header.data(), header.size()));
   ARROW_RETURN_NOT_OK(chunk.out.append(packed.data(), packed.size()));
   chunk.info.byte_count += static_cast<int64_t>(header.size() + packed.size());
@@ -638,7 +594,8 @@ arrow::Status ChunkEncoder::write_dictionary(std::span<const std::string_view> v
   for (const std::string_view value : values) ARROW_RETURN_NOT_OK(append_plain(value, page_));
   ARROW_ASSIGN_OR_RAISE(const auto packed, packed_page(compression_of(Encoding::RLE_DICTIONARY)));
   ARROW_RETURN_NOT_OK(put_page(
-      PageHeader::of_dictionary(page_.size(), packed.size(), values.size()), packed, chunk));
+      {PageType::DICTIONARY_PAGE, page_.size(), packed.size(), values.size(), Encoding::PLAIN},
+      packed, chunk));
   chunk.info.dictionary_bytes = chunk.info.byte_count;
   return arrow::Status::OK();
 }

@@ -36,7 +36,7 @@ struct ChunkInfo {
 };
 
 struct CodedTexts;
-class PageHeader;
+struct PageHeader;
 
 /// A column chunk in the making whose rows come a page at a time: the encoded pages, the distinct
 /// texts, and what the footer will say. Memory: those, until the chunk is finished. Threads: one.
@@ -120,7 +120,7 @@ class ChunkEncoder {
   parquet::Encoding::type number_encoding_of(arrow::Type::type type) const;
   /// What is in page_, as the file has it: a view of page_ or of compressed_.
   arrow::Result<std::span<const uint8_t>> packed_page(PageCompression compression);
-  arrow::Status put_page(const PageHeader& header, std::span<const uint8_t> packed, Chunk& chunk);
+  arrow::Status put_page(const PageHeader& page, std::span<const uint8_t> packed, Chunk& chunk);
   template <typename Value>
   arrow::Result<std::span<const Value>> dense_values(const arrow::Array& array,
                                                      const Value* values);

@@ -19,12 +19,14 @@
 #include "storage/column_pages.h"
 #include "storage/index_decoder.h"
 #include "storage/input_file.h"
+#include "storage/page_header_internal.h"
 #include "storage/parquet_layout_internal.h"
 
 namespace tapeworks {
 namespace {
 
 using parquet::Encoding;
+using parquet::PageType;
 
 /// Of each buffer that is kept for the next file.
 constexpr size_t kKeptBytesMax = size_t{1} << 20;
@@ -94,7 +96,7 @@ struct FastFileReader::Page {
   size_t first_row = 0;
   size_t row_count = 0;
   size_t value_count = 0;  ///< rows that are not null; as many as rows until levels were taken
-  int64_t encoding = Encoding::PLAIN;
+  Encoding::type encoding = Encoding::PLAIN;
   std::span<const uint8_t> bytes;
 };
 
@@ -105,35 +107,13 @@ class FastFileReader::Chunk {
 
   bool is_at_end() const { return rest_.empty(); }
 
-  struct Header {
-    int64_t page_type = 0;
-    size_t byte_count = 0;
-    size_t value_count = 0;
-    int64_t encoding = Encoding::PLAIN;  ///< as it stands there
-  };
-  /// A page header as ChunkEncoder writes it (parquet.thrift, in the compact protocol): no field
-  /// more, none less.
-  std::optional<Header> take_header() {
-    Header header;
-    const auto type = take_field();
-    const auto uncompressed = take_field();
-    const auto compressed = take_field();
-    if (!type || !uncompressed || uncompressed != compressed) return std::nullopt;
-    header.page_type = *type;
-    header.byte_count = static_cast<size_t>(*compressed);
-    const bool is_dictionary = *type == kDictionaryPage;
-    if (!is_dictionary && *type != kDataPage) return std::nullopt;
-    if (!take_byte(is_dictionary ? kDictionaryHeader : kDataHeader)) return std::nullopt;
-    const auto count = take_field();
-    const auto encoding = take_field();
-    if (!count || !encoding) return std::nullopt;
-    header.value_count = static_cast<size_t>(*count);
-    header.encoding = *encoding;
-    if (!is_dictionary && (take_field() != Encoding::RLE || take_field() != Encoding::RLE)) {
+  /// Of a page that is not compressed.
+  std::optional<PageHeader> take_header() {
+    const auto header = take_page_header(rest_);
+    if (!header || header->compressed_bytes != header->uncompressed_bytes ||
+        header->compressed_bytes > rest_.size()) {
       return std::nullopt;
     }
-    const bool is_ended = take_byte(0) && take_byte(0);
-    if (!is_ended || header.byte_count > rest_.size()) return std::nullopt;
     return header;
   }
 
@@ -143,35 +123,7 @@ class FastFileReader::Chunk {
     return taken;
   }
 
-  static constexpr int64_t kDataPage = 0;
-  static constexpr int64_t kDictionaryPage = 2;
-
  private:
-  static constexpr uint8_t kInt32Field = 0x15;        // the next field
-  static constexpr uint8_t kDataHeader = 0x2c;        // a struct, two fields further
-  static constexpr uint8_t kDictionaryHeader = 0x4c;  // a struct, four fields further
-
-  bool take_byte(uint8_t expected) {
-    if (rest_.empty() || rest_[0] != expected) return false;
-    rest_ = rest_.subspan(1);
-    return true;
-  }
-
-  /// A number that is not negative, as zigzag varint.
-  std::optional<int64_t> take_field() {
-    if (!take_byte(kInt32Field)) return std::nullopt;
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 35 && !rest_.empty(); shift += 7) {
-      const uint8_t byte = rest_[0];
-      rest_ = rest_.subspan(1);
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if ((byte & 0x80) != 0) continue;
-      const bool is_valid = (value & 1) == 0 && value >> 1 <= std::numeric_limits<int32_t>::max();
-      return is_valid ? std::optional(static_cast<int64_t>(value >> 1)) : std::nullopt;
-    }
-    return std::nullopt;
-  }
-
   std::span<const uint8_t> rest_;
 };
 
@@ -380,12 +332,12 @@ arrow::Status FastFileReader::read_numbers(Chunk& chunk, size_t row_count, uint8
   size_t row = 0;
   while (!chunk.is_at_end()) {
     const auto header = chunk.take_header();
-    if (!header || header->page_type != Chunk::kDataPage || header->encoding != Encoding::PLAIN ||
+    if (!header || header->type != PageType::DATA_PAGE || header->encoding != Encoding::PLAIN ||
         header->value_count > row_count - row) {
       return unknown("a page of another kind");
     }
     Page page{row, header->value_count, header->value_count, header->encoding,
-              chunk.take(header->byte_count)};
+              chunk.take(header->compressed_bytes)};
     row += page.row_count;
     ARROW_RETURN_NOT_OK(take_levels(page));
     if (page.bytes.size() != page.value_count * sizeof(Value)) return unknown("a page too short");
@@ -408,8 +360,8 @@ arrow::Status FastFileReader::read_texts(Chunk& chunk, size_t row_count) {
   for (bool is_first = true; !chunk.is_at_end(); is_first = false) {
     const auto header = chunk.take_header();
     if (!header) return unknown("a page of another kind");
-    const auto bytes = chunk.take(header->byte_count);
-    if (header->page_type == Chunk::kDictionaryPage) {
+    const auto bytes = chunk.take(header->compressed_bytes);
+    if (header->type == PageType::DICTIONARY_PAGE) {
       // Each text takes bytes for its length at the least.
       if (!is_first || header->encoding != Encoding::PLAIN ||
           header->value_count > bytes.size() / sizeof(uint32_t)) {
