@@ -1,6 +1,7 @@
 #include "pipeline/pnl_fingerprint.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <string_view>
 #include <utility>
@@ -8,28 +9,44 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/hot_loop.h"
+#include "base/random.h"
+
 namespace tapeworks {
 namespace {
 
-/// A row of an account as it is hashed.
-struct HashedRow {
-  Day date;
-  int32_t buy_shares = 0;
-  int32_t sell_shares = 0;
-  uint32_t index = 0;  ///< in its account; stands where padding would be
-  double buy_amount = 0;
-  double sell_amount = 0;
-};
-static_assert(sizeof(Day) == 4 && sizeof(HashedRow) == 32, "padding would be hashed as well");
+// Odd, and no sum or difference of two of them is a multiple of more than 2^7: the same change of
+// two columns does not cancel. Source: the primes of XXH64.
+constexpr uint64_t kDateFactor = 0x9e3779b185ebca87;
+constexpr uint64_t kSharesFactor = 0xc2b2ae3d27d4eb4f;
+constexpr uint64_t kBuyFactor = 0x165667b19e3779f9;
+constexpr uint64_t kSellFactor = 0x85ebca77c2b2ae63;
 
-uint64_t hash_row(const DailySummary& summary, size_t row, size_t index) {
-  const HashedRow hashed{.date = summary.date[row],
-                         .buy_shares = summary.buy_shares[row],
-                         .sell_shares = summary.sell_shares[row],
-                         .index = static_cast<uint32_t>(index),
-                         .buy_amount = summary.buy_amount[row],
-                         .sell_amount = summary.sell_amount[row]};
-  return XXH3_64bits(&hashed, sizeof hashed);
+/// Most amounts have zeros in their low half, and a product never moves bits down: so the high half
+/// is folded into the low one first. One-to-one, as mix_bits() is, so a change of one column always
+/// changes the hash of its row.
+constexpr uint64_t spread(uint64_t number, uint64_t factor) {
+  return (number ^ (number >> 32)) * factor;
+}
+
+/// The sum of the hashes of the rows [begin, end) of one account, whose dates differ. Four rows at
+/// a time, where the machine can.
+TW_HOT_LOOP uint64_t sum_of_hashes(const DailySummary& summary, size_t begin, size_t end) {
+  const Day* const date = summary.date.data();
+  const int32_t* const buy_shares = summary.buy_shares.data();
+  const int32_t* const sell_shares = summary.sell_shares.data();
+  const double* const buy_amount = summary.buy_amount.data();
+  const double* const sell_amount = summary.sell_amount.data();
+  uint64_t sum = 0;
+  for (size_t row = begin; row < end; ++row) {
+    const uint64_t day = static_cast<uint32_t>(date[row].days_since_epoch);
+    const uint64_t shares = uint64_t{static_cast<uint32_t>(buy_shares[row])} |
+                            uint64_t{static_cast<uint32_t>(sell_shares[row])} << 32;
+    sum += mix_bits(spread(day, kDateFactor) + spread(shares, kSharesFactor) +
+                    spread(std::bit_cast<uint64_t>(buy_amount[row]), kBuyFactor) +
+                    spread(std::bit_cast<uint64_t>(sell_amount[row]), kSellFactor));
+  }
+  return sum;
 }
 
 uint64_t hash_text(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
@@ -55,9 +72,9 @@ StateFingerprints::StateFingerprints(const DailySummary& summary, const PriceSer
     size_t row = begin;
     uint64_t sum = 0;
     for (size_t i = 0; i < days_.size(); ++i) {
-      for (; row < end && summary.date[row] <= days_[i]; ++row) {
-        sum += hash_row(summary, row, row - begin);
-      }
+      const size_t first = row;
+      while (row < end && summary.date[row] <= days_[i]) ++row;
+      sum += sum_of_hashes(summary, first, row);
       if (row == begin) continue;
       const uint64_t account[] = {broker, row - begin, sum};
       rows_up_to_[i] = XXH3_64bits_withSeed(account, sizeof account, rows_up_to_[i]);

@@ -13,7 +13,7 @@ namespace tapeworks {
 /// Raised when the same rows, closes and options give other states, tables of P&L or fingerprints
 /// than before: it is part of every fingerprint, so nothing that was computed by other rules is
 /// gone on from.
-inline constexpr uint32_t kPnlRulesVersion = 5;
+inline constexpr uint32_t kPnlRulesVersion = 6;
 
 /// XXH3-64 over the closes of a symbol up to a day.
 uint64_t closes_fingerprint(const PriceSeries& prices, Day last);
@@ -22,8 +22,8 @@ uint64_t closes_fingerprint(const PriceSeries& prices, Day last);
 /// the day with their brokers, the closes up to it, PnlOptions::start, and the rules. Two states
 /// with the same fingerprint are the same.
 ///
-/// Of an account counts the sum of its rows' hashes, which knows each row's place: one pass gives
-/// it for all days, and it does not depend on which other days were asked for. The dates must not
+/// Of an account counts the sum of its rows' hashes, whose dates differ: one pass gives it for all
+/// days, and it does not depend on which other days were asked for. The dates must not
 /// be null. `prices` must outlive the object. Threads: const members from any.
 class StateFingerprints {
  public:

@@ -19,6 +19,8 @@
 
 #include "pipeline/close_prices.h"
 #include "pipeline/daily_summary.h"
+#include "pipeline/pnl_tables.h"
+#include "pipeline/symbol_pnl.h"
 #include "storage/parquet_read.h"
 
 // What the tests of symbol_pnl, pnl_tables and ranking share: summaries made by hand, and goldens.
@@ -210,6 +212,44 @@ inline std::map<std::string, PriceSeries> golden_closes(const std::string& name)
     }
   }
   return all;
+}
+
+/// Every number with the same bits.
+inline void expect_same(const SymbolPnl& found, const SymbolPnl& expected) {
+  ASSERT_EQ(found.accounts.size(), expected.accounts.size());
+  for (size_t i = 0; i < expected.accounts.size(); ++i) {
+    const AccountPnl& account = expected.accounts[i];
+    EXPECT_EQ(found.accounts[i].broker_index, account.broker_index);
+    EXPECT_EQ(found.accounts[i].last_trade_date, account.last_trade_date);
+    EXPECT_EQ(found.accounts[i].has_open_lots, account.has_open_lots);
+    for (const MoneyColumn& money : money_columns(Mode::kDefault)) {
+      EXPECT_PRED2(same_bits, found.accounts[i].*money.value, account.*money.value)
+          << money.name << " of account " << i;
+    }
+  }
+  ASSERT_EQ(found.lots.size(), expected.lots.size());
+  for (size_t i = 0; i < expected.lots.size(); ++i) {
+    EXPECT_EQ(found.lots[i].broker_index, expected.lots[i].broker_index);
+    EXPECT_EQ(found.lots[i].is_long, expected.lots[i].is_long);
+    EXPECT_EQ(found.lots[i].shares, expected.lots[i].shares);
+    EXPECT_PRED2(same_bits, found.lots[i].cost_per_share, expected.lots[i].cost_per_share);
+    EXPECT_EQ(found.lots[i].open_date, expected.lots[i].open_date);
+  }
+  ASSERT_EQ(found.daily.size(), expected.daily.size());
+  for (size_t i = 0; i < expected.daily.size(); ++i) {
+    EXPECT_EQ(found.daily[i].broker_index, expected.daily[i].broker_index);
+    EXPECT_EQ(found.daily[i].date, expected.daily[i].date);
+    EXPECT_PRED2(same_bits, found.daily[i].realized_pnl, expected.daily[i].realized_pnl);
+    EXPECT_PRED2(same_bits, found.daily[i].unrealized_pnl, expected.daily[i].unrealized_pnl);
+  }
+  ASSERT_EQ(found.ledger.size(), expected.ledger.size());
+  for (size_t i = 0; i < expected.ledger.size(); ++i) {
+    EXPECT_EQ(found.ledger[i].broker_index, expected.ledger[i].broker_index);
+    EXPECT_EQ(found.ledger[i].date, expected.ledger[i].date);
+    EXPECT_EQ(found.ledger[i].position, expected.ledger[i].position);
+    EXPECT_PRED2(same_bits, found.ledger[i].cost, expected.ledger[i].cost);
+    EXPECT_PRED2(same_bits, found.ledger[i].realized_pnl, expected.ledger[i].realized_pnl);
+  }
 }
 
 /// All columns, names included.

@@ -1,5 +1,8 @@
 #include "pipeline/symbol_state.h"
 
+#include <cstdint>
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "base/random.h"
@@ -12,8 +15,9 @@
 namespace tapeworks {
 namespace {
 
-using test::same_bits;
+using test::expect_same;
 using test::SummaryBuilder;
+using test::TradedDay;
 using test::value_of;
 
 constexpr int32_t kFirstDay = 19300;
@@ -77,11 +81,11 @@ class RandomSymbol {
   struct Row {
     std::string broker;
     Day day;
-    test::TradedDay traded;
+    TradedDay traded;
   };
   double price() { return static_cast<double>(1 + random_.below(100'000)) / 100; }
-  test::TradedDay traded() {
-    test::TradedDay day;
+  TradedDay traded() {
+    TradedDay day;
     // Small counts, so that positions often close and flip; zero rows as well.
     day.buy_shares = static_cast<int32_t>(random_.below(3) * (1 + random_.below(50)));
     day.sell_shares = static_cast<int32_t>(random_.below(3) * (1 + random_.below(50)));
@@ -94,26 +98,6 @@ class RandomSymbol {
   std::vector<Row> rows_;
   PriceSeries prices_;
 };
-
-void expect_same(const SymbolPnl& resumed, const SymbolPnl& whole) {
-  ASSERT_EQ(resumed.accounts.size(), whole.accounts.size());
-  for (size_t i = 0; i < whole.accounts.size(); ++i) {
-    EXPECT_EQ(resumed.accounts[i].broker_index, whole.accounts[i].broker_index);
-    for (const MoneyColumn& money : money_columns(Mode::kDefault)) {
-      const double a = resumed.accounts[i].*money.value;
-      const double b = whole.accounts[i].*money.value;
-      EXPECT_TRUE(same_bits(a, b)) << money.name << " of account " << i << ": " << a << ", " << b;
-    }
-  }
-  ASSERT_EQ(resumed.lots.size(), whole.lots.size());
-  for (size_t i = 0; i < whole.lots.size(); ++i) {
-    EXPECT_EQ(resumed.lots[i].broker_index, whole.lots[i].broker_index);
-    EXPECT_EQ(resumed.lots[i].is_long, whole.lots[i].is_long);
-    EXPECT_EQ(resumed.lots[i].shares, whole.lots[i].shares);
-    EXPECT_TRUE(same_bits(resumed.lots[i].cost_per_share, whole.lots[i].cost_per_share));
-    EXPECT_EQ(resumed.lots[i].open_date, whole.lots[i].open_date);
-  }
-}
 
 std::string bytes_of(const std::vector<SymbolState>& states) {
   PnlCheckpoint checkpoint;
@@ -222,6 +206,48 @@ TEST(StateFingerprints, TellEveryChangeUpToTheDayAndNoneBehindIt) {
   PnlOptions later = options;
   later.start = day;
   EXPECT_NE(StateFingerprints(summary, prices, later, {day}).up_to(day), fingerprint);
+}
+
+/// The fingerprint of an account with these two days.
+uint64_t fingerprint_of(const TradedDay& first, const TradedDay& second) {
+  const Day last{kFirstDay + 1};
+  const DailySummary summary =
+      SummaryBuilder().add("A", Day{kFirstDay}, first).add("A", last, second).build();
+  const PnlOptions options{.start = Day{kFirstDay}, .as_of = last};
+  return StateFingerprints(summary, {}, options, {last}).up_to(last);
+}
+
+TEST(StateFingerprints, TellRoundAmountsOfOneRowApart) {
+  // Small multiples of a power of two differ in the upper bits of a double only.
+  std::set<uint64_t> seen;
+  for (int bought = 0; bought < 150; ++bought) {
+    for (int sold = 0; sold < 150; ++sold) {
+      seen.insert(fingerprint_of({}, {.buy_shares = 1,
+                                      .buy_amount = bought * 1024.0,
+                                      .sell_shares = 1,
+                                      .sell_amount = sold * 1024.0}));
+    }
+  }
+  EXPECT_EQ(seen.size(), 150U * 150U);
+}
+
+TEST(StateFingerprints, TellWhichRowHasWhat) {
+  const TradedDay one{.buy_shares = 2, .buy_amount = 20, .sell_shares = 3, .sell_amount = 40};
+  const TradedDay two{.buy_shares = 5, .buy_amount = 80, .sell_shares = 7, .sell_amount = 160};
+  TradedDay one_bought_as_two = one;
+  one_bought_as_two.buy_amount = two.buy_amount;
+  TradedDay two_bought_as_one = two;
+  two_bought_as_one.buy_amount = one.buy_amount;
+  TradedDay one_doubled = one;
+  one_doubled.buy_amount *= 2;
+  one_doubled.sell_amount *= 2;
+  const TradedDay one_turned{
+      .buy_shares = 3, .buy_amount = 40, .sell_shares = 2, .sell_amount = 20};
+  const uint64_t fingerprint = fingerprint_of(one, two);
+  EXPECT_NE(fingerprint_of(two, one), fingerprint);
+  EXPECT_NE(fingerprint_of(one_bought_as_two, two_bought_as_one), fingerprint);
+  EXPECT_NE(fingerprint_of(one_doubled, two), fingerprint);
+  EXPECT_NE(fingerprint_of(one_turned, two), fingerprint);
 }
 
 }  // namespace
