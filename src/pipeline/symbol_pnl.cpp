@@ -44,13 +44,14 @@ int64_t net_shares_of(const DailySummary& summary, size_t row) {
 }
 
 void append_open_lots(const FifoLots& lots, uint32_t broker_index, std::vector<OpenLot>& out) {
-  for (const Lot& lot : lots.open()) {
+  const bool is_long = lots.is_long();
+  lots.for_each_open([&](const Lot& lot) {
     out.push_back({.broker_index = broker_index,
-                   .is_long = lots.is_long(),
+                   .is_long = is_long,
                    .shares = lot.shares,
                    .cost_per_share = lot.cost_per_share,
                    .open_date = lot.open_date});
-  }
+  });
 }
 
 /// The default mode. An account costs its own rows: dates on which it does not trade enter only
@@ -134,23 +135,39 @@ class DefaultPnl {
     return after == dates.begin() ? kNullDay : *(after - 1);
   }
 
-  /// Counts the rows up to `last`.
+  /// Trades the rows up to `last`, and counts those from PnlOptions::start on.
   void advance(const AccountRows& rows, Day last, AccountRun& run, SymbolPnl& out) {
-    const auto is_next = [&] { return run.row < rows.end && summary_.date[run.row] <= last; };
-    for (; is_next() && summary_.date[run.row] < options_.start; ++run.row) {
-      trade(run.row, rows.broker_index, out, [](double) {});
-    }
+    size_t end = run.row;
+    while (end < rows.end && summary_.date[end] <= last) ++end;
+    size_t begin = run.row;
+    while (begin < end && summary_.date[begin] < options_.start) ++begin;
+    trade({rows.broker_index, run.row, begin}, out, [](double) {});
+    run.row = end;
     if (last < options_.start) return;
     if (!run.has_started) {
       run.has_started = true;
       run.opening_unrealized_pnl = unrealized(OpenPosition(lots_), days_.opening_price);
     }
-    for (; is_next(); ++run.row) {
-      trade(run.row, rows.broker_index, out, [&](double gain) { run.realized.add(gain); });
-      run.buy.add(summary_.buy_amount[run.row]);
-      run.sell.add(summary_.sell_amount[run.row]);
-      add_timing(run.row, run.timing);
+    count({rows.broker_index, begin, end}, run, out);
+  }
+
+  /// Trades and counts rows. Works on copies of the sums, so that they stay in registers.
+  void count(const AccountRows& rows, AccountRun& run, SymbolPnl& out) {
+    DoubleDouble realized = run.realized;
+    trade(rows, out, [&](double gain) { realized.add(gain); });
+    run.realized = realized;
+
+    DoubleDouble buy = run.buy;
+    DoubleDouble sell = run.sell;
+    TimingSums timing = run.timing;
+    for (size_t row = rows.begin; row < rows.end; ++row) {
+      buy.add(summary_.buy_amount[row]);
+      sell.add(summary_.sell_amount[row]);
+      add_timing(row, timing);
     }
+    run.buy = buy;
+    run.sell = sell;
+    run.timing = timing;
   }
 
   void add_timing(size_t row, TimingSums& timing) const {
@@ -235,11 +252,20 @@ class DefaultPnl {
   }
 
   template <typename OnRealized>
-  void trade(size_t row, uint32_t broker_index, SymbolPnl& out, OnRealized on_realized) {
+  void trade(const AccountRows& rows, SymbolPnl& out, OnRealized on_realized) {
     if (!options_.daily && !options_.ledger) {
-      lots_.trade(trade_of(summary_, row), on_realized);
+      const auto trade_at = [&](size_t row) { return trade_of(summary_, row); };
+      lots_.trade(rows.begin, rows.end, trade_at, on_realized);
       return;
     }
+    for (size_t row = rows.begin; row < rows.end; ++row) {
+      trade_and_tell(row, rows.broker_index, out, on_realized);
+    }
+  }
+
+  /// One row, and what its day is told in pnl_daily and in the ledger.
+  template <typename OnRealized>
+  void trade_and_tell(size_t row, uint32_t broker_index, SymbolPnl& out, OnRealized& on_realized) {
     const size_t index = days_.trade_dates.index_of(summary_.date[row]);
     if (options_.daily) fill_daily_until(index, broker_index, out);
     DoubleDouble day_realized;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -396,16 +397,28 @@ TEST_P(RandomHistories, LastDailyRowIsTheUnrealizedPnlAndTheRowsAddUpToTheRealiz
   }
 }
 
-TEST_P(RandomHistories, DailyOptionChangesNoAccount) {
+TEST_P(RandomHistories, TellingEveryDayChangesNoAccountAndNoLot) {
   const RandomHistory history = random_history(GetParam());
-  PnlOptions options{.as_of = day("2023-02-28")};
-  const SymbolPnl without = value_of(compute_symbol_pnl(history.summary, history.prices, options));
-  options.daily = true;
-  const SymbolPnl with = value_of(compute_symbol_pnl(history.summary, history.prices, options));
-  EXPECT_TRUE(without.daily.empty());
-  for (size_t i = 0; i < with.accounts.size(); ++i) {
-    EXPECT_PRED2(same_bits, with.accounts[i].realized_pnl, without.accounts[i].realized_pnl);
-    EXPECT_PRED2(same_bits, with.accounts[i].unrealized_pnl, without.accounts[i].unrealized_pnl);
+  struct Days {
+    const char* start;
+    const char* as_of;
+  };
+  for (const auto& [start, as_of] :
+       {Days{"2023-01-01", "2023-02-28"}, Days{"2023-01-01", "2023-01-15"},
+        Days{"2022-01-01", "2023-02-01"}, Days{"2023-02-01", "2023-01-15"},
+        Days{"2022-12-24", "2022-12-24"}, Days{"2023-01-01", "2022-10-31"}}) {
+    PnlOptions options{.start = day(start), .as_of = day(as_of)};
+    const SymbolPnl without =
+        value_of(compute_symbol_pnl(history.summary, history.prices, options));
+    EXPECT_TRUE(without.daily.empty() && without.ledger.empty());
+    for (const bool daily : {false, true}) {
+      options.daily = daily;
+      options.ledger = true;
+      SymbolPnl with = value_of(compute_symbol_pnl(history.summary, history.prices, options));
+      with.daily.clear();
+      with.ledger.clear();
+      expect_same(with, without);
+    }
   }
 }
 
@@ -443,35 +456,129 @@ class NaiveFifo {
   std::deque<Lot> shorts_;
 };
 
+void expect_same_lots(const FifoLots& merged, const NaiveFifo& naive) {
+  ASSERT_TRUE(naive.longs().empty() || naive.shorts().empty());
+  const std::deque<Lot>& queue = naive.longs().empty() ? naive.shorts() : naive.longs();
+  ASSERT_EQ(merged.empty(), queue.empty());
+  ASSERT_TRUE(merged.empty() || merged.is_long() == naive.shorts().empty());
+  size_t count = 0;
+  merged.for_each_open([&](const Lot& lot) {
+    ASSERT_LT(count, queue.size());
+    ASSERT_EQ(lot.shares, queue[count].shares);
+    ASSERT_PRED2(same_bits, lot.cost_per_share, queue[count].cost_per_share);
+    ASSERT_EQ(lot.open_date, queue[count].open_date);
+    ++count;
+  });
+  ASSERT_EQ(count, queue.size());
+}
+
+/// Two hundred days of an account; many without a buy, a sell, or either.
+std::vector<DayTrade> random_days(uint64_t key) {
+  std::vector<DayTrade> days;
+  for (uint64_t t = 0; t < 200; ++t) {
+    const auto number = [&](uint64_t field, uint32_t count) {
+      return static_cast<int32_t>(random_below(random_bits(key, t * 8 + field), count));
+    };
+    days.push_back({.date = Day{static_cast<int32_t>(t)},
+                    .buy_shares = number(0, 3) * number(1, 90) - 2,
+                    .sell_shares = number(2, 3) * number(3, 90) - 2,
+                    .buy_amount = number(4, 100000) / 7.0,
+                    .sell_amount = number(5, 100000) / 7.0});
+  }
+  return days;
+}
+
 TEST_P(RandomHistories, MergedFifoEqualsQueuesBitForBit) {
   FifoLots merged;
   for (uint64_t account = 0; account < 50; ++account) {
     merged.clear();
     NaiveFifo naive;
-    const uint64_t key = derive_key(GetParam(), account);
-    for (uint64_t t = 0; t < 200; ++t) {
-      const auto number = [&](uint64_t field, uint32_t count) {
-        return static_cast<int32_t>(random_below(random_bits(key, t * 8 + field), count));
-      };
-      const DayTrade trade{.date = Day{static_cast<int32_t>(t)},
-                           .buy_shares = number(0, 3) * number(1, 90) - 2,
-                           .sell_shares = number(2, 3) * number(3, 90) - 2,
-                           .buy_amount = number(4, 100000) / 7.0,
-                           .sell_amount = number(5, 100000) / 7.0};
+    for (const DayTrade& trade : random_days(derive_key(GetParam(), account))) {
       double realized = 0;
       merged.trade(trade, [&](double gain) { realized += gain; });
       ASSERT_PRED2(same_bits, realized, naive.trade(trade));
-      ASSERT_TRUE(naive.longs().empty() || naive.shorts().empty());
-      const std::deque<Lot>& queue = naive.longs().empty() ? naive.shorts() : naive.longs();
-      ASSERT_EQ(merged.open().size(), queue.size());
-      ASSERT_TRUE(merged.empty() || merged.is_long() == naive.shorts().empty());
-      for (size_t i = 0; i < queue.size(); ++i) {
-        ASSERT_EQ(merged.open()[i].shares, queue[i].shares);
-        ASSERT_PRED2(same_bits, merged.open()[i].cost_per_share, queue[i].cost_per_share);
-        ASSERT_EQ(merged.open()[i].open_date, queue[i].open_date);
-      }
+      ASSERT_NO_FATAL_FAILURE(expect_same_lots(merged, naive));
     }
   }
+}
+
+TEST_P(RandomHistories, DaysTakenTogetherGiveTheGainsOfEachInItsOrder) {
+  FifoLots together;
+  FifoLots one_by_one;
+  for (uint64_t account = 0; account < 50; ++account) {
+    const uint64_t key = derive_key(GetParam(), account);
+    const std::vector<DayTrade> days = random_days(key);
+    together.clear();
+    one_by_one.clear();
+    NaiveFifo naive;
+    size_t batch = 0;
+    for (size_t begin = 0; begin < days.size(); ++batch) {
+      // Sometimes none.
+      const size_t count = random_below(random_bits(key, 1'000'000 + batch), 70);
+      const size_t end = std::min(days.size(), begin + count);
+      std::vector<double> gains;
+      together.trade(
+          begin, end, [&](size_t i) { return days[i]; },
+          [&](double gain) { gains.push_back(gain); });
+      size_t next = 0;
+      for (; begin < end; ++begin) {
+        naive.trade(days[begin]);
+        one_by_one.trade(days[begin], [&](double gain) {
+          ASSERT_LT(next, gains.size());
+          ASSERT_PRED2(same_bits, gain, gains[next++]);
+        });
+      }
+      ASSERT_EQ(next, gains.size());
+      ASSERT_NO_FATAL_FAILURE(expect_same_lots(together, naive));
+    }
+  }
+}
+
+std::vector<Lot> open_lots(const FifoLots& lots) {
+  std::vector<Lot> open;
+  lots.for_each_open([&](const Lot& lot) { open.push_back(lot); });
+  return open;
+}
+
+TEST_P(RandomHistories, LotsThatWereRestoredGoOnAsBefore) {
+  FifoLots whole;
+  FifoLots restored;  // held lots of any side before
+  for (uint64_t account = 0; account < 50; ++account) {
+    const std::vector<DayTrade> days = random_days(derive_key(GetParam(), account));
+    const auto day_at = [&](size_t i) { return days[i]; };
+    whole.clear();
+    whole.trade(0, 100, day_at, [](double) {});
+    restored.restore(whole.is_long(), open_lots(whole));
+    std::vector<double> gains;
+    whole.trade(100, 200, day_at, [&](double gain) { gains.push_back(gain); });
+    std::vector<double> gains_of_restored;
+    restored.trade(100, 200, day_at, [&](double gain) { gains_of_restored.push_back(gain); });
+    ASSERT_EQ(gains_of_restored, gains);
+    ASSERT_EQ(restored.is_long(), whole.is_long());
+    const std::vector<Lot> open = open_lots(whole);
+    const std::vector<Lot> open_of_restored = open_lots(restored);
+    ASSERT_EQ(open_of_restored.size(), open.size());
+    for (size_t i = 0; i < open.size(); ++i) {
+      ASSERT_EQ(open_of_restored[i].shares, open[i].shares);
+      ASSERT_PRED2(same_bits, open_of_restored[i].cost_per_share, open[i].cost_per_share);
+      ASSERT_EQ(open_of_restored[i].open_date, open[i].open_date);
+    }
+  }
+}
+
+TEST(FifoLots, AreLongWhenNothingIsOpen) {
+  FifoLots lots;
+  EXPECT_TRUE(lots.is_long());
+  lots.trade({.date = Day{1}, .sell_shares = 5, .sell_amount = 50}, [](double) {});
+  EXPECT_FALSE(lots.is_long());
+  double realized = 0;
+  lots.trade({.date = Day{2}, .buy_shares = 5, .buy_amount = 40},
+             [&](double gain) { realized += gain; });
+  EXPECT_EQ(realized, 10);
+  EXPECT_TRUE(lots.empty());
+  EXPECT_TRUE(lots.is_long());
+  lots.restore(/*is_long=*/false, {});
+  EXPECT_TRUE(lots.empty());
 }
 
 }  // namespace
