@@ -19,6 +19,14 @@ constexpr size_t kLedgerTable = 3;
 /// about ten rows of the summary, and saves counting so many again.
 constexpr uint64_t kRowsPerAccountMin = 100;
 
+/// What is kept from symbol to symbol: at most so much a thread and set, until finish().
+constexpr size_t kKeptBytesMax = size_t{16} * 1024 * 1024;
+
+size_t bytes_of(const SymbolPnl& pnl) {
+  return pnl.accounts.capacity() * sizeof(AccountPnl) + pnl.lots.capacity() * sizeof(OpenLot) +
+         pnl.daily.capacity() * sizeof(DailyPnl) + pnl.ledger.capacity() * sizeof(LedgerRow);
+}
+
 Day last_day_of(const DailySummary& summary) {
   return summary.date.empty() ? kNullDay : std::ranges::max(summary.date);
 }
@@ -127,7 +135,7 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
       !is_compat(options_.mode) &&
       (is_incremental_ || summary.row_count() >= kRowsPerAccountMin * summary.brokers.size());
   if (!saves_states) {
-    TW_ASSIGN(computed.pnl, compute_symbol_pnl(summary, closes, options_));
+    TW_ASSIGN(computed.pnl, compute_symbol_pnl(summary, closes, options_, take_used()));
     return computed;
   }
   std::vector<Day> fingerprint_days = days_;
@@ -146,11 +154,11 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
   // less than reading the old ones would.
   const bool needs_all_days = options_.daily || options_.ledger;
   if (!fitting.empty() && !needs_all_days) states.from = &fitting.back()->state;
-  auto pnl = compute_symbol_pnl(summary, closes, options_, states);
+  auto pnl = compute_symbol_pnl(summary, closes, options_, states, take_used());
   if (!pnl && states.from != nullptr && pnl.error().kind == ErrorKind::kInternal) {
     folder_.reject(summary.symbol, "its states are not those of its rows");
     states = {.from = nullptr, .save_days = days_};
-    pnl = compute_symbol_pnl(summary, closes, options_, states);
+    pnl = compute_symbol_pnl(summary, closes, options_, states, take_used());
   }
   if (!pnl) return std::unexpected(std::move(pnl).error());
   computed.pnl = std::move(*pnl);
@@ -164,6 +172,20 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
     computed.states.push_back({std::move(state), fingerprint});
   }
   return computed;
+}
+
+SymbolPnl PnlSet::take_used() {
+  const std::lock_guard lock(mutex_);
+  if (used_.empty()) return {};
+  SymbolPnl used = std::move(used_.back());
+  used_.pop_back();
+  return used;
+}
+
+void PnlSet::use_again(SymbolPnl pnl) {
+  if (bytes_of(pnl) > kKeptBytesMax) return;
+  const std::lock_guard lock(mutex_);
+  used_.push_back(std::move(pnl));
 }
 
 Status PnlSet::put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl,
@@ -190,6 +212,10 @@ Status PnlSet::finish(const std::map<std::string, std::string>& options_text,
                       const std::vector<std::string>& tables,
                       const std::map<std::string, uint64_t>& pnl_counts, size_t thread_count) {
   folder_.warn();
+  {
+    const std::lock_guard lock(mutex_);
+    used_ = {};
+  }
   return tables_.finish(options_text, tables, pnl_counts, thread_count);
 }
 

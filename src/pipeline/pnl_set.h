@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,6 +58,8 @@ class PnlSet {
   /// Writes the tables and the checkpoint. `states` may be empty.
   Status put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl,
              const SymbolSources& sources, std::vector<SavedState> states);
+  /// Keeps the memory of `pnl` for a later compute().
+  void use_again(SymbolPnl pnl);
 
   /// As PnlTableSet::finish(); also warns of checkpoints that could not be used.
   Status finish(const std::map<std::string, std::string>& options_text,
@@ -70,6 +73,8 @@ class PnlSet {
   std::string path_of(size_t index, const std::string& symbol) const;
   std::string table_name(size_t index) const;
   bool is_wanted(size_t index) const;
+  /// One whose memory is free, or an empty one.
+  SymbolPnl take_used();
 
   const TableWriter& writer_;
   PnlOptions options_;
@@ -79,6 +84,8 @@ class PnlSet {
   std::vector<Day> days_;  ///< at whose end states are kept
   PnlTableSet tables_;
   PnlCheckpointFolder folder_;
+  std::mutex mutex_;
+  std::vector<SymbolPnl> used_;  ///< whose memory is free; guarded by mutex_
 };
 
 }  // namespace tapeworks

@@ -96,7 +96,9 @@ Status PnlWriter::compute(size_t symbol_index, const DailySummary& summary,
   TW_ASSIGN(PnlSet::Computed plain,
             plain_.compute(summary, prices_.of(summary.symbol), sources.plain));
   TW_TRY(plain_.put(symbol_index, summary, plain.pnl, sources.plain, std::move(plain.states)));
-  return merged_ ? put_merged(symbol_index, summary, plain.pnl, sources.merged) : Status{};
+  if (merged_) TW_TRY(put_merged(symbol_index, summary, plain.pnl, sources.merged));
+  plain_.use_again(std::move(plain.pnl));
+  return {};
 }
 
 Status PnlWriter::put_merged(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl,
@@ -105,7 +107,9 @@ Status PnlWriter::put_merged(size_t symbol_index, const DailySummary& summary, c
   if (!merged) return merged_->put(symbol_index, summary, pnl, sources, {});
   TW_ASSIGN(PnlSet::Computed computed,
             merged_->compute(*merged, prices_.of(summary.symbol), sources));
-  return merged_->put(symbol_index, *merged, computed.pnl, sources, std::move(computed.states));
+  TW_TRY(merged_->put(symbol_index, *merged, computed.pnl, sources, std::move(computed.states)));
+  merged_->use_again(std::move(computed.pnl));
+  return {};
 }
 
 Status PnlWriter::finish(const std::map<std::string, std::string>& options_text,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "base/double_double.h"
 #include "base/hot_loop.h"
@@ -405,10 +406,10 @@ class ReferencePnl {
 };
 
 template <typename Engine>
-SymbolPnl run_accounts(Engine& engine, const DailySummary& summary) {
-  SymbolPnl out;
+SymbolPnl run_accounts(Engine& engine, const DailySummary& summary, SymbolPnl out) {
+  out.clear();
   out.accounts.reserve(summary.brokers.size());
-  out.lots.reserve(summary.row_count());  // one a day at the most; what is not used is not touched
+  out.lots.reserve(summary.row_count());  // one a day at the most
   AccountRows rows;
   for (uint32_t broker = 0; broker < summary.brokers.size(); ++broker) {
     rows.broker_index = broker;
@@ -419,28 +420,30 @@ SymbolPnl run_accounts(Engine& engine, const DailySummary& summary) {
   return out;
 }
 
-TW_HOT_FMA SymbolPnl run_default_accounts(DefaultPnl& engine, const DailySummary& summary) {
-  return run_accounts(engine, summary);
+TW_HOT_FMA SymbolPnl run_default_accounts(DefaultPnl& engine, const DailySummary& summary,
+                                          SymbolPnl used) {
+  return run_accounts(engine, summary, std::move(used));
 }
 
 }  // namespace
 
 Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
-                                     const PnlOptions& options) {
+                                     const PnlOptions& options, SymbolPnl&& used) {
   if (!is_compat(options.mode)) {
     PnlStates none;
-    return compute_symbol_pnl(summary, prices, options, none);
+    return compute_symbol_pnl(summary, prices, options, none, std::move(used));
   }
   TW_ASSIGN(const SymbolDays days, make_symbol_days(summary, prices, options));
   ReferencePnl engine(summary, days, options);
-  return run_accounts(engine, summary);
+  return run_accounts(engine, summary, std::move(used));
 }
 
 Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
-                                     const PnlOptions& options, PnlStates& states) {
+                                     const PnlOptions& options, PnlStates& states,
+                                     SymbolPnl&& used) {
   TW_ASSIGN(const SymbolDays days, make_symbol_days(summary, prices, options));
   DefaultPnl engine(summary, days, options, states);
-  SymbolPnl pnl = run_default_accounts(engine, summary);
+  SymbolPnl pnl = run_default_accounts(engine, summary, std::move(used));
   if (!engine.state_fitted()) {
     return internal_error("symbol {}: the state of {} is not one of its rows", summary.symbol,
                           to_string(states.from->day));

@@ -82,6 +82,14 @@ struct SymbolPnl {
   std::vector<OpenLot> lots;
   std::vector<DailyPnl> daily;
   std::vector<LedgerRow> ledger;
+
+  /// Keeps the memory.
+  void clear() {
+    accounts.clear();
+    lots.clear();
+    daily.clear();
+    ledger.clear();
+  }
 };
 
 /// FIFO lots, profit and loss and timing of every account of one symbol.
@@ -89,13 +97,15 @@ struct SymbolPnl {
 /// Rules: docs/commands/modes.md. Every broker of the summary gets an account, also one whose
 /// trades are all left out. Pure: the same arguments give the same bits, in any thread. Errors:
 /// kCorrupt for a null date, or in Mode::kCompatV1 for a null close that the reference would have
-/// looked at (on a trade date, or as one end of a return).
+/// looked at (on a trade date, or as one end of a return). The answer stands in the memory of
+/// `used`, an earlier one; an error gives it up.
 Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
-                                     const PnlOptions& options);
+                                     const PnlOptions& options, SymbolPnl&& used = {});
 
 /// The same bits in the default mode, from a state on, leaving states behind. kInternal when the
 /// state is not one of these rows, as far as that is noticed.
 Result<SymbolPnl> compute_symbol_pnl(const DailySummary& summary, const PriceSeries& prices,
-                                     const PnlOptions& options, PnlStates& states);
+                                     const PnlOptions& options, PnlStates& states,
+                                     SymbolPnl&& used = {});
 
 }  // namespace tapeworks

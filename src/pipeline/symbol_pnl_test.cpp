@@ -422,6 +422,21 @@ TEST_P(RandomHistories, TellingEveryDayChangesNoAccountAndNoLot) {
   }
 }
 
+TEST_P(RandomHistories, AnAnswerInUsedMemoryIsTheSame) {
+  const RandomHistory first = random_history(GetParam());
+  const RandomHistory second = random_history(GetParam() + 100);
+  for (const Mode mode : {Mode::kDefault, Mode::kCompatV2}) {
+    const PnlOptions all{
+        .mode = mode, .as_of = day("2023-02-28"), .daily = true, .ledger = mode == Mode::kDefault};
+    const PnlOptions few{.mode = mode, .as_of = day("2023-01-20")};
+    for (const DailySummary& summary : {second.summary, DailySummary{}}) {
+      SymbolPnl used = value_of(compute_symbol_pnl(first.summary, first.prices, all));
+      used = value_of(compute_symbol_pnl(summary, second.prices, few, std::move(used)));
+      expect_same(used, value_of(compute_symbol_pnl(summary, second.prices, few)));
+    }
+  }
+}
+
 /// FIFO as it is told in a textbook: one queue a side, one share bundle at a time.
 class NaiveFifo {
  public:
