@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import re
 import shutil
 
 import pyarrow.parquet as pq
 import pytest
+import xxhash
 
 from deliveries import DAYS, SYMBOLS, Deliveries, day_rows
 from harness import (
@@ -168,6 +170,19 @@ def test_a_damaged_record_is_refused(three_days, data):
     record.write_bytes(content)
     with Untouched(data):
         assert_clear_error(tapeworks("etl", three_days, "--data", data, "--incremental", expect=3), "damaged")
+    tapeworks("etl", three_days, "--data", data)
+    assert "nothing new" in tapeworks("etl", three_days, "--data", data, "--incremental").stdout
+
+
+def test_a_summary_in_another_versions_encoding_is_refused(three_days, data):
+    record = data / "checkpoint" / "daily_summary"
+    body, checksum = record.read_bytes()[:-8], record.read_bytes()[-8:]
+    assert xxhash.xxh3_64_intdigest(body).to_bytes(8, "little") == checksum
+    other = re.sub(rb"(?<= encoding=)\d", lambda version: bytes([version[0][0] ^ 1]), body)
+    assert other != body
+    record.write_bytes(other + xxhash.xxh3_64_intdigest(other).to_bytes(8, "little"))
+    with Untouched(data):
+        assert_clear_error(tapeworks("etl", three_days, "--data", data, "--incremental", expect=2), "writes other bytes")
     tapeworks("etl", three_days, "--data", data)
     assert "nothing new" in tapeworks("etl", three_days, "--data", data, "--incremental").stdout
 
