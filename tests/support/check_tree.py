@@ -1,5 +1,6 @@
 """Checks the habits of this tree that no compiler checks. Prints each offence with its remedy."""
 
+import os
 import re
 import subprocess
 import sys
@@ -70,10 +71,16 @@ def offences_in_documentation(root: Path) -> list[str]:
             if not (root / path).is_file()]
 
 
+def forgotten_suites(root: Path, files: list[Path]) -> list[str]:
+    registered = set(re.findall(r"tapeworks_suite\(\w+ (\S+\.py) \d+\)", (root / "tests/CMakeLists.txt").read_text()))
+    suites = {os.path.relpath(path, root / "tests") for path in files if path.name.startswith("test_") and path.suffix == ".py"}
+    return [f"{suite}: nobody runs it; name it in tests/CMakeLists.txt" for suite in sorted(suites - registered)]
+
+
 def main() -> int:
     root = Path(sys.argv[1])
-    offences = offences_in_documentation(root)
     files = tracked_files(root)
+    offences = offences_in_documentation(root) + forgotten_suites(root, files)
     for path in files:
         name = path.relative_to(root).as_posix()
         if name == "LICENSE" or name.startswith("tests/data/"):
