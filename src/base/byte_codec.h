@@ -79,7 +79,7 @@ class ByteReader {
       fail();
       return number;
     }
-    std::memcpy(&number, bytes_.data(), sizeof number);
+    bytes_.copy(reinterpret_cast<char*>(&number), sizeof number);
     bytes_.remove_prefix(sizeof number);
     return number;
   }

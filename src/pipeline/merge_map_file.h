@@ -14,7 +14,7 @@
 namespace tapeworks {
 
 /// A map of mergers is read whole; larger files are refused.
-inline constexpr uint64_t kMergeMapBytesMax = 16 * 1024 * 1024;
+inline constexpr uint64_t kMergeMapBytesMax = uint64_t{16} * 1024 * 1024;
 
 /// The table of a generation that keeps the map its merged tables were made with.
 inline constexpr const char* kMergeMapTable = "broker_merge_map";

@@ -187,7 +187,7 @@ inline std::map<std::string, DailySummary> golden_summaries(const std::string& n
   std::map<std::string, DailySummary> summaries;
   for (const char* folder : {"expected/daily_summary", "expected_later/daily_summary"}) {
     const auto dir = golden_dir(name) / folder;
-    if (!std::filesystem::exists(dir) || (!later && summaries.size() > 0)) continue;
+    if (!std::filesystem::exists(dir) || (!later && !summaries.empty())) continue;
     for (const auto& entry : std::filesystem::directory_iterator(dir)) {
       DailySummary summary = golden_summary(entry.path());
       summaries[summary.symbol] = std::move(summary);

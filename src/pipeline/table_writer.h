@@ -31,8 +31,8 @@ class TableWriter {
       : generation_(generation), mode_(mode), budget_(budget) {}
 
   /// Small row groups let a query read a part of a large table.
-  static constexpr int64_t kQueriedRowGroupRows = 64 * 1024;
-  static constexpr int64_t kRowGroupRows = 4 * 1024 * 1024;
+  static constexpr int64_t kQueriedRowGroupRows = int64_t{64} * 1024;
+  static constexpr int64_t kRowGroupRows = int64_t{4} * 1024 * 1024;
 
   /// What differs from table to table.
   struct Layout {

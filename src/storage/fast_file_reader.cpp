@@ -216,7 +216,8 @@ std::shared_ptr<arrow::Table> FastFileReader::read(const std::filesystem::path& 
   try {
     rows = try_read(path, schema).ValueOr(nullptr);
   } catch (const std::exception&) {
-    // The footer is damaged, or there is no memory: who reads it otherwise will see.
+    rows =
+        nullptr;  // the footer is damaged, or there is no memory: who reads it otherwise will see
   }
   give_back_buffers();
   return rows;
@@ -281,7 +282,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> FastFileReader::try_read(
     ARROW_ASSIGN_OR_RAISE(auto array, read_column(field, Chunk({bytes, byte_count}), rows, memory));
     columns.push_back(std::move(array));
   }
-  return arrow::Table::Make(schema->WithMetadata(metadata), std::move(columns), row_count);
+  return arrow::Table::Make(schema->WithMetadata(metadata), columns, row_count);
 }
 
 arrow::Result<std::shared_ptr<arrow::Array>> FastFileReader::read_column(const arrow::Field& field,

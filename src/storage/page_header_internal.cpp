@@ -73,9 +73,9 @@ std::optional<PageHeader> take_page_header(std::span<const uint8_t>& bytes) {
   const auto value_count = take_field(bytes);
   const auto encoding = take_field(bytes);
   if (!value_count || !encoding || *encoding > Encoding::BYTE_STREAM_SPLIT) return std::nullopt;
-  if (!is_dictionary &&
-      (take_field(bytes) != size_t{Encoding::RLE} || take_field(bytes) != size_t{Encoding::RLE})) {
-    return std::nullopt;
+  // Of a data page, how definition and repetition levels are stored.
+  for (int levels = 0; !is_dictionary && levels < 2; ++levels) {
+    if (take_field(bytes) != size_t{Encoding::RLE}) return std::nullopt;
   }
   if (!take_byte(bytes, kStop) || !take_byte(bytes, kStop)) return std::nullopt;
   return PageHeader{is_dictionary ? PageType::DICTIONARY_PAGE : PageType::DATA_PAGE,
