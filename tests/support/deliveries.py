@@ -282,9 +282,9 @@ class History(Deliveries):
             choice = self.random.randrange(25)
             if choice == 0:
                 path.unlink()
-            elif choice == 1:
+            elif choice == 1 and content:  # empty since the meddling before, when the run behind that was refused
                 replace(path, content[:self.random.randrange(len(content))])
-            elif choice == 2:
+            elif choice == 2 and content:
                 damaged = bytearray(content)
                 damaged[self.random.randrange(len(content))] ^= self.random.randrange(1, 256)
                 replace(path, bytes(damaged))
