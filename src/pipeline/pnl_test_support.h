@@ -249,6 +249,8 @@ inline void expect_same(const SymbolPnl& found, const SymbolPnl& expected) {
     EXPECT_EQ(found.ledger[i].position, expected.ledger[i].position);
     EXPECT_PRED2(same_bits, found.ledger[i].cost, expected.ledger[i].cost);
     EXPECT_PRED2(same_bits, found.ledger[i].realized_pnl, expected.ledger[i].realized_pnl);
+    EXPECT_PRED2(same_bits, found.ledger[i].buy_amount, expected.ledger[i].buy_amount);
+    EXPECT_PRED2(same_bits, found.ledger[i].sell_amount, expected.ledger[i].sell_amount);
   }
 }
 

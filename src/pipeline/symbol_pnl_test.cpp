@@ -430,9 +430,11 @@ TEST_P(RandomHistories, AnAnswerInUsedMemoryIsTheSame) {
         .mode = mode, .as_of = day("2023-02-28"), .daily = true, .ledger = mode == Mode::kDefault};
     const PnlOptions few{.mode = mode, .as_of = day("2023-01-20")};
     for (const DailySummary& summary : {second.summary, DailySummary{}}) {
-      SymbolPnl used = value_of(compute_symbol_pnl(first.summary, first.prices, all));
-      used = value_of(compute_symbol_pnl(summary, second.prices, few, std::move(used)));
-      expect_same(used, value_of(compute_symbol_pnl(summary, second.prices, few)));
+      for (const PnlOptions& options : {few, all}) {
+        SymbolPnl used = value_of(compute_symbol_pnl(first.summary, first.prices, all));
+        used = value_of(compute_symbol_pnl(summary, second.prices, options, std::move(used)));
+        expect_same(used, value_of(compute_symbol_pnl(summary, second.prices, options)));
+      }
     }
   }
 }

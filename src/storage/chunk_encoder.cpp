@@ -1,7 +1,6 @@
 #include "storage/chunk_encoder.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -19,7 +18,6 @@
 #include "storage/page_header_internal.h"
 #include "storage/value_interner.h"
 #include "storage/value_range.h"
-#include "storage/varint.h"
 
 namespace tapeworks {
 
@@ -437,13 +435,13 @@ PageCompression ChunkEncoder::compression_of(Encoding::type encoding) const {
 }
 
 arrow::Result<std::span<const uint8_t>> ChunkEncoder::packed_page(PageCompression compression) {
-  // Sizes in a page header have 32 bits.
-  if (page_.size() > std::numeric_limits<int32_t>::max()) {
+  // Sizes in a page header have 32 bits, and what does not compress becomes a little longer.
+  const size_t bound = ZSTD_compressBound(page_.size());
+  if (bound > std::numeric_limits<int32_t>::max()) {
     return arrow::Status::CapacityError("a page of ", page_.size(), " bytes is too large");
   }
   if (compression == PageCompression::kNone) return std::span(page_.data(), page_.size());
   compressed_.clear();
-  const size_t bound = ZSTD_compressBound(page_.size());
   ARROW_ASSIGN_OR_RAISE(uint8_t* const out, compressed_.room(bound));
   const RepeatSearch search = search_of(compression);
   const auto set = [&](ZSTD_cParameter name, int value) {

@@ -39,8 +39,9 @@ class EncodedPageHeader {
   size_t size_ = 0;
 };
 
-/// The header that `bytes` begins with, which it is taken off. Nothing for one that ChunkEncoder
-/// would not have written, a field more or less included; `bytes` is of no use then.
+/// The header that `bytes` begins with, which it is taken off. Nothing for one of another shape, a
+/// field more or less included; `bytes` is of no use then. Whether sizes and encoding fit what
+/// follows is the caller's to judge.
 std::optional<PageHeader> take_page_header(std::span<const uint8_t>& bytes);
 
 }  // namespace tapeworks

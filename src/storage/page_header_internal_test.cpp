@@ -79,5 +79,23 @@ TEST(PageHeaderTest, WhatOthersWriteIsNone) {
   EXPECT_EQ(take_changed(bytes, 18, 0x1c), std::nullopt) << "statistics";
 }
 
+/// Takes the header of a dictionary whose count of values has these bytes.
+std::optional<PageHeader> take_with_count(const std::vector<uint8_t>& count) {
+  std::vector<uint8_t> bytes{0x15, 0x04, 0x15, 0x02, 0x15, 0x02, 0x4c, 0x15};
+  bytes.insert(bytes.end(), count.begin(), count.end());
+  bytes.insert(bytes.end(), {0x15, 0x00, 0x00, 0x00});
+  std::span<const uint8_t> rest(bytes);
+  return take_page_header(rest);
+}
+
+TEST(PageHeaderTest, NumbersEndWithThoseOf31Bits) {
+  const auto largest = take_with_count({0xfe, 0xff, 0xff, 0xff, 0x0f});
+  ASSERT_NE(largest, std::nullopt);
+  EXPECT_EQ(largest->value_count, 2147483647U);
+  EXPECT_EQ(take_with_count({0x80, 0x80, 0x80, 0x80, 0x10}), std::nullopt) << "2^31";
+  EXPECT_EQ(take_with_count({0x82, 0x80, 0x80, 0x80, 0x80, 0x00}), std::nullopt) << "6 bytes";
+  EXPECT_EQ(take_with_count({0x03}), std::nullopt) << "-2";
+}
+
 }  // namespace
 }  // namespace tapeworks

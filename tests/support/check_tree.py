@@ -72,7 +72,7 @@ def offences_in_documentation(root: Path) -> list[str]:
 
 
 def forgotten_suites(root: Path, files: list[Path]) -> list[str]:
-    registered = set(re.findall(r"tapeworks_suite\(\w+ (\S+\.py) \d+\)", (root / "tests/CMakeLists.txt").read_text()))
+    registered = set(re.findall(r"^tapeworks_suite\(\w+ (\S+\.py) \d+\)", (root / "tests/CMakeLists.txt").read_text(), re.MULTILINE))
     suites = {os.path.relpath(path, root / "tests") for path in files if path.name.startswith("test_") and path.suffix == ".py"}
     return [f"{suite}: nobody runs it; name it in tests/CMakeLists.txt" for suite in sorted(suites - registered)]
 

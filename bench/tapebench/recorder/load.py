@@ -18,7 +18,7 @@ from tapebench.recorder.recording import DURABLE_LATENCY, Recorder, Sample, Sett
 from tapebench.recorder.watched import Watched
 
 SAMPLE_SECONDS = 5.0
-_SECONDS_MIN = 30  # some samples in each quarter
+SECONDS_MIN = 30  # some samples in each quarter
 _CHANGES_APART_SECONDS = (20, 3600)
 
 
@@ -60,8 +60,8 @@ def require_clock(binary: Path) -> None:
 
 
 def require_sensible(load: Load) -> None:
-    if load.seconds < _SECONDS_MIN:
-        raise BenchError(f"--seconds {load.seconds:g} is too short to be judged; at least {_SECONDS_MIN}")
+    if load.seconds < SECONDS_MIN:
+        raise BenchError(f"--seconds {load.seconds:g} is too short to be judged; at least {SECONDS_MIN}")
     changes = change_times(load.seconds, load.hour_changes) if load.hour_changes else []
     least, most = _CHANGES_APART_SECONDS
     if len(changes) > 1 and not least <= changes[1] - changes[0] < most:
@@ -156,7 +156,11 @@ def arrow_writers_under_load(places: Places, load: Load, cpu_count: int, seconds
     shutil.rmtree(folder, ignore_errors=True)
     first, last = samples[0], samples[-1]
     watched_seconds = last["at_seconds"] - first["at_seconds"]
-    return {"title": f"{load.symbols} open Arrow writers", "changes_at_seconds": changes, "samples": samples,
+    title = f"{load.symbols} open Arrow writers" + ("" if seconds == load.seconds else f", {seconds:g} s")
+    # Without an hour change in the first quarter it would say what one takes, and not what grows.
+    has_change_before = not changes or changes[0] <= seconds / 4
+    growth = growth_after_first_quarter([(s["at_seconds"], s["resident_bytes"]) for s in samples]) if has_change_before else None
+    return {"title": title, "changes_at_seconds": changes, "samples": samples,
             "summary": {"seconds": watched_seconds, "peak_rss_bytes": usage.ru_maxrss * 1024, "resident_before_bytes": first["resident_bytes"],
-                        "growth_after_first_quarter": growth_after_first_quarter([(s["at_seconds"], s["resident_bytes"]) for s in samples]),
+                        "growth_after_first_quarter": growth,
                         "cpu_of_a_core": (last["cpu_seconds"] - first["cpu_seconds"]) / watched_seconds}}

@@ -7,7 +7,8 @@ because recorder and exchanges keep a scripted clock.
 import argparse
 
 from tapebench.claim import Claim, at_most
-from tapebench.recorder.load import arrow_writers_under_load, record_under_load
+from tapebench.places import BenchError
+from tapebench.recorder.load import SECONDS_MIN, arrow_writers_under_load, record_under_load
 from tapebench.recorder.options import add_load_options, add_machine_options, describe_load, load_of, setting_of
 from tapebench.session import begin, finish, places_of
 from tapebench.tables import markdown
@@ -33,7 +34,7 @@ def tables_of(results: dict[str, object]) -> str:
     for run in results["recordings"]:
         s = run["summary"]
         rows.append((
-            run["title"], show_bytes(s["peak_rss_bytes"]), f"{100 * s['growth_after_first_quarter']:+.1f} %", f"{100 * s['cpu_of_a_core']:.0f} %",
+            run["title"], show_bytes(s["peak_rss_bytes"]), "-" if s["growth_after_first_quarter"] is None else f"{100 * s['growth_after_first_quarter']:+.1f} %", f"{100 * s['cpu_of_a_core']:.0f} %",
             *((f"{s['cpu_us_per_message']:.1f} us", f"{s['messages_per_second']:,.0f}", f"{s['queue_records_median']:,.0f}", f"{s['queue_records_max']:,}",
                str(s["dropped"]), f"{s['published_files']:,}") if "dropped" in s else ("-",) * 6)))
     return f"{describe_load(results)}.\n\n{markdown(header, rows)}"
@@ -57,8 +58,10 @@ def run(options: argparse.Namespace) -> int:
     places = places_of(options)
     results = begin("recorder-profile", places, options)
     load = load_of(options)
+    writers_seconds = load.seconds if options.writers_seconds is None else min(options.writers_seconds, load.seconds)
+    if writers_seconds < SECONDS_MIN:
+        raise BenchError(f"--writers-seconds {writers_seconds:g} is too short to be judged; at least {SECONDS_MIN}")
     results["recordings"] = [record_under_load(places, "profile", load, lambda clock: setting_of(options, clock), options.memory_limit_bytes)]
     if not options.without_writers:
-        writers_seconds = min(options.writers_seconds or load.seconds, load.seconds)
         results["recordings"].append(arrow_writers_under_load(places, load, options.cpu_count, writers_seconds))
     return finish(results, tables_of(results), options, claims_of(results))
