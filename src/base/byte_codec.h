@@ -116,6 +116,8 @@ class ByteReader {
 
   bool ok() const { return ok_; }
   bool at_end() const { return bytes_.empty(); }
+  /// Bytes that were not taken yet; 0 when not ok().
+  size_t left() const { return bytes_.size(); }
 
  private:
   uint64_t fail() {

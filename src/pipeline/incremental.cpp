@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
 
 #include <sys/stat.h>
 
+#include "base/idle_list.h"
 #include "base/interrupt.h"
 #include "base/messages.h"
 #include "base/printable_text.h"
@@ -309,31 +309,23 @@ class ReplacerMemories {
   explicit ReplacerMemories(MemoryBudget& budget) : budget_(budget) {}
 
   std::unique_ptr<ReplacerMemory> take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<ReplacerMemory>(budget_);
-    auto memory = std::move(free_.back());
-    free_.pop_back();
-    return memory;
+    auto idle = idle_.take();
+    return idle ? std::move(*idle) : std::make_unique<ReplacerMemory>(budget_);
   }
 
   /// For who needs more of the budget.
-  void free_unused() {
-    const std::lock_guard lock(mutex_);
-    free_.clear();
-  }
+  void free_unused() { idle_.clear(); }
 
   /// That of an unusually large symbol is not kept, so that the others can have one of their own.
   void give_back(std::unique_ptr<ReplacerMemory> memory) {
     constexpr uint64_t kShareKept = 16;
     if (memory->reserved.bytes() > budget_.capacity_bytes() / kShareKept) return;
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(memory));
+    idle_.give_back(std::move(memory));
   }
 
  private:
   MemoryBudget& budget_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<ReplacerMemory>> free_;  // guarded by mutex_
+  IdleList<std::unique_ptr<ReplacerMemory>> idle_;
 };
 
 /// Replaces the days of one symbol after the other. Threads: any, one symbol at a time each.

@@ -131,11 +131,12 @@ Status PnlSet::keep(size_t symbol_index, const KeptTables& kept) {
 Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const PriceSeries& closes,
                                          const SymbolSources& sources) {
   Computed computed;
+  const auto memory = [&] { return used_.take().value_or(SymbolPnl{}); };
   const bool saves_states =
       !is_compat(options_.mode) &&
       (is_incremental_ || summary.row_count() >= kRowsPerAccountMin * summary.brokers.size());
   if (!saves_states) {
-    TW_ASSIGN(computed.pnl, compute_symbol_pnl(summary, closes, options_, take_used()));
+    TW_ASSIGN(computed.pnl, compute_symbol_pnl(summary, closes, options_, memory()));
     return computed;
   }
   std::vector<Day> fingerprint_days = days_;
@@ -154,11 +155,11 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
   // less than reading the old ones would.
   const bool needs_all_days = options_.daily || options_.ledger;
   if (!fitting.empty() && !needs_all_days) states.from = &fitting.back()->state;
-  auto pnl = compute_symbol_pnl(summary, closes, options_, states, take_used());
+  auto pnl = compute_symbol_pnl(summary, closes, options_, states, memory());
   if (!pnl && states.from != nullptr && pnl.error().kind == ErrorKind::kInternal) {
     folder_.reject(summary.symbol, "its states are not those of its rows");
     states = {.from = nullptr, .save_days = days_};
-    pnl = compute_symbol_pnl(summary, closes, options_, states, take_used());
+    pnl = compute_symbol_pnl(summary, closes, options_, states, memory());
   }
   if (!pnl) return std::unexpected(std::move(pnl).error());
   computed.pnl = std::move(*pnl);
@@ -174,18 +175,8 @@ Result<PnlSet::Computed> PnlSet::compute(const DailySummary& summary, const Pric
   return computed;
 }
 
-SymbolPnl PnlSet::take_used() {
-  const std::lock_guard lock(mutex_);
-  if (used_.empty()) return {};
-  SymbolPnl used = std::move(used_.back());
-  used_.pop_back();
-  return used;
-}
-
 void PnlSet::use_again(SymbolPnl pnl) {
-  if (bytes_of(pnl) > kKeptBytesMax) return;
-  const std::lock_guard lock(mutex_);
-  used_.push_back(std::move(pnl));
+  if (bytes_of(pnl) <= kKeptBytesMax) used_.give_back(std::move(pnl));
 }
 
 Status PnlSet::put(size_t symbol_index, const DailySummary& summary, const SymbolPnl& pnl,
@@ -212,10 +203,7 @@ Status PnlSet::finish(const std::map<std::string, std::string>& options_text,
                       const std::vector<std::string>& tables,
                       const std::map<std::string, uint64_t>& pnl_counts, size_t thread_count) {
   folder_.warn();
-  {
-    const std::lock_guard lock(mutex_);
-    used_ = {};
-  }
+  used_.clear();
   return tables_.finish(options_text, tables, pnl_counts, thread_count);
 }
 

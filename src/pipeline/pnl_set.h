@@ -4,11 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/idle_list.h"
 #include "base/result.h"
 #include "pipeline/close_prices.h"
 #include "pipeline/kept_accounts.h"
@@ -73,8 +73,6 @@ class PnlSet {
   std::string path_of(size_t index, const std::string& symbol) const;
   std::string table_name(size_t index) const;
   bool is_wanted(size_t index) const;
-  /// One whose memory is free, or an empty one.
-  SymbolPnl take_used();
 
   const TableWriter& writer_;
   PnlOptions options_;
@@ -84,8 +82,7 @@ class PnlSet {
   std::vector<Day> days_;  ///< at whose end states are kept
   PnlTableSet tables_;
   PnlCheckpointFolder folder_;
-  std::mutex mutex_;
-  std::vector<SymbolPnl> used_;  ///< whose memory is free; guarded by mutex_
+  IdleList<SymbolPnl> used_;  ///< whose memory is free
 };
 
 }  // namespace tapeworks

@@ -39,7 +39,7 @@ Status TableWriter::add(const std::string& table, const std::string& relative_pa
   const StageTimer timer(Stage::kWrite);
   const auto row_count = static_cast<uint64_t>(content.num_rows());
   TW_TRY(generation_.add_file(table, relative_path, bytes, row_count));
-  return_encoder(std::move(encoder));
+  idle_encoders_.give_back(std::move(encoder));
   return {};
 }
 
@@ -61,21 +61,13 @@ Status TableWriter::add(const std::string& table, const std::string& relative_pa
   };
   TW_TRY(generation_.stream_file(table, relative_path, static_cast<uint64_t>(content.row_count),
                                  write));
-  return_encoder(std::move(encoder));
+  idle_encoders_.give_back(std::move(encoder));
   return {};
 }
 
 std::unique_ptr<ParquetEncoder> TableWriter::take_encoder() const {
-  const std::scoped_lock lock(mutex_);
-  if (idle_encoders_.empty()) return std::make_unique<ParquetEncoder>(pool());
-  auto encoder = std::move(idle_encoders_.back());
-  idle_encoders_.pop_back();
-  return encoder;
-}
-
-void TableWriter::return_encoder(std::unique_ptr<ParquetEncoder> encoder) const {
-  const std::scoped_lock lock(mutex_);
-  idle_encoders_.push_back(std::move(encoder));
+  auto idle = idle_encoders_.take();
+  return idle ? std::move(*idle) : std::make_unique<ParquetEncoder>(pool());
 }
 
 }  // namespace tapeworks

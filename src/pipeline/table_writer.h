@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include <arrow/type_fwd.h>
 
+#include "base/idle_list.h"
 #include "base/result.h"
 #include "pipeline/mode.h"
 #include "storage/generation_store.h"
@@ -66,13 +66,11 @@ class TableWriter {
  private:
   ParquetWriteOptions options_of(const Layout& layout) const;
   std::unique_ptr<ParquetEncoder> take_encoder() const;
-  void return_encoder(std::unique_ptr<ParquetEncoder> encoder) const;
 
   GenerationWriter& generation_;
   Mode mode_;
   MemoryBudget& budget_;
-  mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<ParquetEncoder>> idle_encoders_;  // guarded by mutex_
+  mutable IdleList<std::unique_ptr<ParquetEncoder>> idle_encoders_;
 };
 
 }  // namespace tapeworks
