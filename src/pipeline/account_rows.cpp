@@ -5,6 +5,7 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include "base/random.h"
 #include "pipeline/account_rows_internal.h"
 #include "pipeline/pnl_tables.h"
 #include "pipeline/query_rows.h"
@@ -12,14 +13,9 @@
 namespace tapeworks {
 namespace {
 
-/// The finaliser of splitmix64 (Steele, Lea and Flood 2014): every bit of the input moves half of
-/// the output, so sums of such hashes do not cancel.
-uint64_t mix(uint64_t value) {
-  value += 0x9e3779b97f4a7c15U;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
-  return value ^ (value >> 31);
-}
+/// Every bit of the input moves half of the output, so sums of such hashes do not cancel; 0 gives
+/// another number than 0.
+uint64_t mix(uint64_t value) { return mix_bits(value + 0x9e3779b97f4a7c15U); }
 
 }  // namespace
 
