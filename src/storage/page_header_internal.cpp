@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "base/byte_codec.h"
 #include "storage/varint.h"
 
 namespace tapeworks {
@@ -17,26 +18,29 @@ constexpr uint8_t kDataHeader = 0x2c;        // field 5
 constexpr uint8_t kDictionaryHeader = 0x4c;  // field 7
 constexpr uint8_t kStop = 0;                 // of a struct
 
-bool take_byte(std::span<const uint8_t>& bytes, uint8_t expected) {
-  if (bytes.empty() || bytes[0] != expected) return false;
-  bytes = bytes.subspan(1);
-  return true;
-}
+/// A header as it is taken; what does not fit is remembered until the end.
+class HeaderReader {
+ public:
+  explicit HeaderReader(std::span<const uint8_t> bytes)
+      : in_({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) {}
 
-/// A number that is not negative.
-std::optional<size_t> take_field(std::span<const uint8_t>& bytes) {
-  if (!take_byte(bytes, kNextInt32)) return std::nullopt;
-  uint64_t value = 0;
-  for (unsigned shift = 0; shift < 35 && !bytes.empty(); shift += 7) {
-    const uint8_t byte = bytes[0];
-    bytes = bytes.subspan(1);
-    value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if ((byte & 0x80) != 0) continue;
-    const bool is_valid = (value & 1) == 0 && value >> 1 <= std::numeric_limits<int32_t>::max();
-    return is_valid ? std::optional(static_cast<size_t>(value >> 1)) : std::nullopt;
+  void take_byte(uint8_t expected) { fits_ &= in_.take<uint8_t>() == expected; }
+  /// A number that is not negative.
+  size_t take_field() {
+    take_byte(kNextInt32);
+    const int64_t number = in_.take_signed_varint();
+    fits_ &= number >= 0 && number <= std::numeric_limits<int32_t>::max();
+    return static_cast<size_t>(number);
   }
-  return std::nullopt;
-}
+  void require(bool holds) { fits_ &= holds; }
+
+  bool ok() const { return fits_ && in_.ok(); }
+  size_t left() const { return in_.left(); }
+
+ private:
+  ByteReader in_;
+  bool fits_ = true;
+};
 
 }  // namespace
 
@@ -63,24 +67,27 @@ void EncodedPageHeader::put_field(size_t value) {
 }
 
 std::optional<PageHeader> take_page_header(std::span<const uint8_t>& bytes) {
-  const auto type = take_field(bytes);
-  const auto uncompressed_bytes = take_field(bytes);
-  const auto compressed_bytes = take_field(bytes);
-  if (!type || !uncompressed_bytes || !compressed_bytes) return std::nullopt;
-  const bool is_dictionary = *type == PageType::DICTIONARY_PAGE;
-  if (!is_dictionary && *type != PageType::DATA_PAGE) return std::nullopt;
-  if (!take_byte(bytes, is_dictionary ? kDictionaryHeader : kDataHeader)) return std::nullopt;
-  const auto value_count = take_field(bytes);
-  const auto encoding = take_field(bytes);
-  if (!value_count || !encoding || *encoding > Encoding::BYTE_STREAM_SPLIT) return std::nullopt;
-  // Of a data page, how definition and repetition levels are stored.
-  for (int levels = 0; !is_dictionary && levels < 2; ++levels) {
-    if (take_field(bytes) != size_t{Encoding::RLE}) return std::nullopt;
+  HeaderReader in(bytes);
+  const size_t type = in.take_field();
+  const bool is_dictionary = type == PageType::DICTIONARY_PAGE;
+  in.require(is_dictionary || type == PageType::DATA_PAGE);
+  const size_t uncompressed_bytes = in.take_field();
+  const size_t compressed_bytes = in.take_field();
+  in.take_byte(is_dictionary ? kDictionaryHeader : kDataHeader);
+  const size_t value_count = in.take_field();
+  const size_t encoding = in.take_field();
+  in.require(encoding <= Encoding::BYTE_STREAM_SPLIT);
+  if (!is_dictionary) {
+    in.require(in.take_field() == Encoding::RLE);  // definition levels
+    in.require(in.take_field() == Encoding::RLE);  // repetition levels
   }
-  if (!take_byte(bytes, kStop) || !take_byte(bytes, kStop)) return std::nullopt;
+  in.take_byte(kStop);
+  in.take_byte(kStop);
+  if (!in.ok()) return std::nullopt;
+  bytes = bytes.last(in.left());
   return PageHeader{is_dictionary ? PageType::DICTIONARY_PAGE : PageType::DATA_PAGE,
-                    *uncompressed_bytes, *compressed_bytes, *value_count,
-                    static_cast<Encoding::type>(*encoding)};
+                    uncompressed_bytes, compressed_bytes, value_count,
+                    static_cast<Encoding::type>(encoding)};
 }
 
 }  // namespace tapeworks

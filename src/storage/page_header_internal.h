@@ -40,7 +40,7 @@ class EncodedPageHeader {
 };
 
 /// The header that `bytes` begins with, which it is taken off. Nothing for one of another shape, a
-/// field more or less included; `bytes` is of no use then. Whether sizes and encoding fit what
+/// field more or less included. Whether sizes and encoding fit what
 /// follows is the caller's to judge.
 std::optional<PageHeader> take_page_header(std::span<const uint8_t>& bytes);
 

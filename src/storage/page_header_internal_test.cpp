@@ -95,6 +95,7 @@ TEST(PageHeaderTest, NumbersEndWithThoseOf31Bits) {
   EXPECT_EQ(take_with_count({0x80, 0x80, 0x80, 0x80, 0x10}), std::nullopt) << "2^31";
   EXPECT_EQ(take_with_count({0x82, 0x80, 0x80, 0x80, 0x80, 0x00}), std::nullopt) << "6 bytes";
   EXPECT_EQ(take_with_count({0x03}), std::nullopt) << "-2";
+  EXPECT_EQ(take_with_count({0x82, 0x00}), std::nullopt) << "a padded 1";
 }
 
 }  // namespace
