@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -214,44 +215,39 @@ inline std::map<std::string, PriceSeries> golden_closes(const std::string& name)
   return all;
 }
 
+template <typename Field>
+void expect_same_field(const Field& found, const Field& expected, size_t row) {
+  if constexpr (std::is_same_v<Field, double>) {
+    EXPECT_PRED2(same_bits, found, expected) << "row " << row;
+  } else {
+    EXPECT_EQ(found, expected) << "row " << row;
+  }
+}
+
+template <typename Row, typename... Fields>
+void expect_same_rows(const std::vector<Row>& found, const std::vector<Row>& expected,
+                      Fields Row::*... fields) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t row = 0; row < expected.size(); ++row) {
+    (expect_same_field(found[row].*fields, expected[row].*fields, row), ...);
+  }
+}
+
 /// Every number with the same bits.
 inline void expect_same(const SymbolPnl& found, const SymbolPnl& expected) {
-  ASSERT_EQ(found.accounts.size(), expected.accounts.size());
-  for (size_t i = 0; i < expected.accounts.size(); ++i) {
-    const AccountPnl& account = expected.accounts[i];
-    EXPECT_EQ(found.accounts[i].broker_index, account.broker_index);
-    EXPECT_EQ(found.accounts[i].last_trade_date, account.last_trade_date);
-    EXPECT_EQ(found.accounts[i].has_open_lots, account.has_open_lots);
-    for (const MoneyColumn& money : money_columns(Mode::kDefault)) {
-      EXPECT_PRED2(same_bits, found.accounts[i].*money.value, account.*money.value)
-          << money.name << " of account " << i;
-    }
+  expect_same_rows(found.accounts, expected.accounts, &AccountPnl::broker_index,
+                   &AccountPnl::last_trade_date, &AccountPnl::has_open_lots);
+  for (const MoneyColumn& money : money_columns(Mode::kDefault)) {
+    SCOPED_TRACE(money.name);
+    expect_same_rows(found.accounts, expected.accounts, money.value);
   }
-  ASSERT_EQ(found.lots.size(), expected.lots.size());
-  for (size_t i = 0; i < expected.lots.size(); ++i) {
-    EXPECT_EQ(found.lots[i].broker_index, expected.lots[i].broker_index);
-    EXPECT_EQ(found.lots[i].is_long, expected.lots[i].is_long);
-    EXPECT_EQ(found.lots[i].shares, expected.lots[i].shares);
-    EXPECT_PRED2(same_bits, found.lots[i].cost_per_share, expected.lots[i].cost_per_share);
-    EXPECT_EQ(found.lots[i].open_date, expected.lots[i].open_date);
-  }
-  ASSERT_EQ(found.daily.size(), expected.daily.size());
-  for (size_t i = 0; i < expected.daily.size(); ++i) {
-    EXPECT_EQ(found.daily[i].broker_index, expected.daily[i].broker_index);
-    EXPECT_EQ(found.daily[i].date, expected.daily[i].date);
-    EXPECT_PRED2(same_bits, found.daily[i].realized_pnl, expected.daily[i].realized_pnl);
-    EXPECT_PRED2(same_bits, found.daily[i].unrealized_pnl, expected.daily[i].unrealized_pnl);
-  }
-  ASSERT_EQ(found.ledger.size(), expected.ledger.size());
-  for (size_t i = 0; i < expected.ledger.size(); ++i) {
-    EXPECT_EQ(found.ledger[i].broker_index, expected.ledger[i].broker_index);
-    EXPECT_EQ(found.ledger[i].date, expected.ledger[i].date);
-    EXPECT_EQ(found.ledger[i].position, expected.ledger[i].position);
-    EXPECT_PRED2(same_bits, found.ledger[i].cost, expected.ledger[i].cost);
-    EXPECT_PRED2(same_bits, found.ledger[i].realized_pnl, expected.ledger[i].realized_pnl);
-    EXPECT_PRED2(same_bits, found.ledger[i].buy_amount, expected.ledger[i].buy_amount);
-    EXPECT_PRED2(same_bits, found.ledger[i].sell_amount, expected.ledger[i].sell_amount);
-  }
+  expect_same_rows(found.lots, expected.lots, &OpenLot::broker_index, &OpenLot::is_long,
+                   &OpenLot::shares, &OpenLot::cost_per_share, &OpenLot::open_date);
+  expect_same_rows(found.daily, expected.daily, &DailyPnl::broker_index, &DailyPnl::date,
+                   &DailyPnl::realized_pnl, &DailyPnl::unrealized_pnl);
+  expect_same_rows(found.ledger, expected.ledger, &LedgerRow::broker_index, &LedgerRow::date,
+                   &LedgerRow::position, &LedgerRow::cost, &LedgerRow::realized_pnl,
+                   &LedgerRow::buy_amount, &LedgerRow::sell_amount);
 }
 
 /// All columns, names included.
