@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     results = begin("recorder-profile", places, options)
     load = load_of(options)
     writers_seconds = load.seconds if options.writers_seconds is None else min(options.writers_seconds, load.seconds)
-    if writers_seconds < SECONDS_MIN:
+    if writers_seconds < min(SECONDS_MIN, load.seconds):
         raise BenchError(f"--writers-seconds {writers_seconds:g} is too short to be judged; at least {SECONDS_MIN}")
     results["recordings"] = [record_under_load(places, "profile", load, lambda clock: setting_of(options, clock), options.memory_limit_bytes)]
     if not options.without_writers:
