@@ -216,8 +216,8 @@ std::shared_ptr<arrow::Table> FastFileReader::read(const std::filesystem::path& 
   try {
     rows = try_read(path, schema).ValueOr(nullptr);
   } catch (const std::exception&) {
-    rows =
-        nullptr;  // the footer is damaged, or there is no memory: who reads it otherwise will see
+    // The footer is damaged, or there is no memory: who reads it otherwise will see.
+    rows = nullptr;
   }
   give_back_buffers();
   return rows;
