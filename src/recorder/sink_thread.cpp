@@ -18,8 +18,8 @@ constexpr auto kIdleWait = 50ms;
 /// The log becomes durable every wal.sync_interval (10 ms), and each look of the sink at its end
 /// costs as much as some ten records.
 constexpr auto kBatchInterval = 50ms;
-/// Records between two steps of what else there is to do: merges must not wait for quiet.
-constexpr uint64_t kRecordsPerWork = 256;
+/// Records between two looks at the clock.
+constexpr uint64_t kRecordsPerLook = 256;
 /// What may be forgotten is a question to every open file, and nobody is in a hurry.
 constexpr auto kReleaseInterval = 1s;
 /// A question to every stream; some exchanges give out the last hundred trades only.
@@ -125,6 +125,17 @@ Status SinkThread::wait_and_reopen(const Error& no_space) {
   }
 }
 
+/// Merges do not wait for quiet, nor do records for merges, of which a step may be some syncs of a
+/// slow disk: while records wait, they have as much time as the last step took.
+Status SinkThread::work(bool& did_work) {
+  const auto begin = std::chrono::steady_clock::now();
+  TW_ASSIGN(did_work, sink_->work());
+  TW_TRY(work_for_space(did_work));
+  const auto end = std::chrono::steady_clock::now();
+  next_work_ = end + (end - begin);
+  return {};
+}
+
 /// What retention wants, an hour at a time, and what a disk that is short needs.
 Status SinkThread::work_for_space(bool& did_work) {
   if (save_space_.exchange(false)) TW_TRY(sink_->save_space());
@@ -155,11 +166,11 @@ Status SinkThread::run_sink() {
   TW_ASSIGN(LogReader reader, LogReader::open(options_.log_folder, sink_->next_lsn()));
   while (!stop_now_) {
     bool is_at_end = false;
-    for (uint64_t i = 0; i < kRecordsPerWork && !is_at_end; ++i) {
+    for (uint64_t i = 0; i < kRecordsPerLook && !is_at_end; ++i) {
       TW_TRY(take_step(reader, is_at_end));
     }
-    TW_ASSIGN(bool did_work, sink_->work());
-    TW_TRY(work_for_space(did_work));
+    bool did_work = false;
+    if (is_at_end || std::chrono::steady_clock::now() >= next_work_) TW_TRY(work(did_work));
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_progress_) {
       next_progress_ = now + kProgressInterval;

@@ -78,6 +78,7 @@ class SinkThread {
   Status run();
   Status run_sink();
   Status wait_and_reopen(const Error& no_space);
+  Status work(bool& did_work);
   Status work_for_space(bool& did_work);
   Status take_step(LogReader& reader, bool& is_at_end);
   void publish_progress();
@@ -97,6 +98,7 @@ class SinkThread {
   int64_t consumed_wall_ns_ = 0;
   std::atomic<uint64_t> releasable_lsn_{0};
   uint64_t first_lsn_;  ///< of what is recorded since the sink was opened
+  std::chrono::steady_clock::time_point next_work_;
   std::chrono::steady_clock::time_point next_progress_;
   std::chrono::steady_clock::time_point next_release_;
   std::chrono::steady_clock::time_point next_trade_gaps_;

@@ -3,7 +3,8 @@
 import pytest
 
 from harness import SANITIZERS
-from slow_disk import record_with_slow_output, record_with_stalled_log
+from scripted_day import has_scripted_clock
+from slow_disk import record_an_hour_change_on_a_slow_disk, record_with_slow_output, record_with_stalled_log
 
 pytestmark = pytest.mark.skipif(bool(SANITIZERS), reason="a preloaded library comes before the sanitizer's own")
 
@@ -22,3 +23,12 @@ def test_a_log_that_stands_still_loses_what_its_gaps_say(tmp_path, policy):
     assert (counts["dropped"] > 0) == (policy == "drop"), counts
     assert (counts["blocked"] > 0) == (policy != "drop"), counts
     assert any(name.startswith("gaps_") for name in counts), counts
+
+
+@pytest.mark.skipif(not has_scripted_clock(), reason="this build has no scripted clock (TAPEWORKS_TEST_CLOCK)")
+def test_messages_do_not_wait_for_the_files_of_an_hour(tmp_path):
+    rate = 4000
+    counts = record_an_hour_change_on_a_slow_disk(tmp_path, rate, symbols=4)
+    assert counts["files"] >= 20, counts
+    # A step that makes files waits for up to ten syncs, and then come all the messages of that time.
+    assert counts["backlog"] < 5 * rate, counts

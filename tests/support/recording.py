@@ -73,19 +73,19 @@ def record(config: Path, duration: str, *options, expect=0, timeout=300):
     return tapeworks("record", "--config", config, "--for", duration, *options, env=KEY, expect=expect, timeout=timeout)
 
 
-def start_recording(config: Path, errors, env=None) -> subprocess.Popen:
-    return start("record", "--config", config, env={**KEY, **(env or {})}, stdout=subprocess.DEVNULL, stderr=errors)
+def start_recording(config: Path, errors, *options, env=None) -> subprocess.Popen:
+    return start("record", "--config", config, *options, env={**KEY, **(env or {})}, stdout=subprocess.DEVNULL, stderr=errors)
 
 
 class Recording:
     """`record` in the background, whose configuration a test rewrites."""
 
-    def __init__(self, folder, feeds, sections="", *, env=None, **keys):
+    def __init__(self, folder, feeds, sections="", *, env=None, options=(), **keys):
         self.folder, self.sections = folder, sections
         self.errors_file = folder / "record.err"
         config = write_config(folder, feeds, sections=sections, **keys)
         with self.errors_file.open("w") as errors:
-            self.process = start_recording(config, errors, env)
+            self.process = start_recording(config, errors, *options, env=env)
 
     @property
     def errors(self) -> str:

@@ -27,8 +27,8 @@ def has_scripted_clock() -> bool:
     return "--clock" in tapeworks("record", "--help").stdout
 
 
-def write_clock(path: Path, anchor: float, speed: int, leaps: list[Leap]) -> Path:
-    lines = [f"begin {BEGIN}", f"anchor {anchor:.3f}", f"speed {speed}", *(f"at {leap.at} wall {leap.wall}" for leap in leaps)]
+def write_clock(path: Path, anchor: float, speed: int, leaps: list[Leap], begin: int = BEGIN) -> Path:
+    lines = [f"begin {begin}", f"anchor {anchor:.3f}", f"speed {speed}", *(f"at {leap.at} wall {leap.wall}" for leap in leaps)]
     path.write_text("\n".join(lines) + "\n")
     return path
 

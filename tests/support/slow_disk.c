@@ -2,7 +2,8 @@
  *
  * Preloaded into the program: writes below SLOW_DISK_FOLDER wait until the device would have taken them, and syncs until it
  * would have stored them. SLOW_DISK_RATE is a file of 8 bytes, bytes a second (0: as fast as the disk is), which may change
- * at any moment; a call that waits goes on by the new rate. One caller at a time, as on a device. Used by slow_disk.py.
+ * at any moment; a call that waits goes on by the new rate. One caller at a time, as on a device. SLOW_DISK_SYNC_BYTES is what
+ * a sync counts for: a block, unless it is said. Used by slow_disk.py.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,12 +20,15 @@
 static const volatile uint64_t* bytes_per_second;
 static char folder[4096];
 static size_t folder_length;
+static size_t sync_bytes = 4096;
 static pthread_mutex_t device = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void set_up(void) {
   const char* const rate_file = getenv("SLOW_DISK_RATE");
   const char* const name = getenv("SLOW_DISK_FOLDER");
   if (rate_file == NULL || name == NULL) return;
+  const char* const bytes_of_sync = getenv("SLOW_DISK_SYNC_BYTES");
+  if (bytes_of_sync != NULL) sync_bytes = strtoul(bytes_of_sync, NULL, 10);
   const int file = open(rate_file, O_RDONLY | O_CLOEXEC);
   void* const at = mmap(NULL, sizeof(uint64_t), PROT_READ, MAP_SHARED, file, 0);
   close(file);
@@ -70,19 +74,17 @@ ssize_t pwrite(int file, const void* bytes, size_t count, off_t offset) {
 
 ssize_t pwrite64(int file, const void* bytes, size_t count, off64_t offset) { return pwrite(file, bytes, count, offset); }
 
-/* A device that stands nearly still does not answer: what a sync moves is at least a block. */
-enum { kSyncBytes = 4096 };
-
+/* A device that stands nearly still does not answer either when there is nothing to move. */
 int fdatasync(int file) {
   static int (*real)(int);
   if (real == NULL) real = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-  wait_for_device(file, kSyncBytes);
+  wait_for_device(file, sync_bytes);
   return real(file);
 }
 
 int fsync(int file) {
   static int (*real)(int);
   if (real == NULL) real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
-  wait_for_device(file, kSyncBytes);
+  wait_for_device(file, sync_bytes);
   return real(file);
 }

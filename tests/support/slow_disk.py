@@ -11,10 +11,13 @@ from pathlib import Path
 from load_judge import judge_load
 from preload import build
 from recording import CLOCK_SLACK_NS, VENUES, Exchanges, Recording, judge, read_table
+from scripted_day import BEGIN, write_clock
 
 # Of a device that is as good as dead: a block of 4 KiB takes a second and more.
 NEARLY_NOTHING = 4000
 STANDS_STILL = 1
+# Of one that stores enough, but takes 100 ms for a sync.
+SLOW, SLOW_SYNC_BYTES = 4_000_000, 400_000
 # Messages that were under way when the log's device stood still have waited in sockets.
 STALL_SLACK_NS = CLOCK_SLACK_NS + 3_000_000_000
 
@@ -22,10 +25,11 @@ STALL_SLACK_NS = CLOCK_SLACK_NS + 3_000_000_000
 class SlowDisk:
     """The device below `folder`. `env` is for the program."""
 
-    def __init__(self, folder: Path, scratch: Path):
+    def __init__(self, folder: Path, scratch: Path, sync_bytes: int = 4096):
         self.rate_file = scratch / "slow_disk.rate"
         self.set(0)
-        self.env = {"LD_PRELOAD": str(build("slow_disk", scratch)), "SLOW_DISK_FOLDER": str(folder), "SLOW_DISK_RATE": str(self.rate_file)}
+        self.env = {"LD_PRELOAD": str(build("slow_disk", scratch)), "SLOW_DISK_FOLDER": str(folder), "SLOW_DISK_RATE": str(self.rate_file),
+                    "SLOW_DISK_SYNC_BYTES": str(sync_bytes)}
 
     def set(self, bytes_per_second: int) -> None:
         """0 is as fast as the disk. In place: the program has the file mapped."""
@@ -65,6 +69,30 @@ def record_with_slow_output(folder: Path, seconds: float, rate: str, symbols: in
     gaps = read_table(folder / "out", "_gaps")
     assert gaps.height == 0, gaps
     counts.update(before_mib=round(before_mib), peak_mib=round(peak_mib), backlog=backlog, drained_s=round(drained_s))
+    return counts
+
+
+def record_an_hour_change_on_a_slow_disk(folder: Path, rate: int, symbols: int) -> Counter:
+    """The files of an hour are made on a device that takes its time for each sync, while messages come as before.
+
+    Returns the records that waited at the most, and how many files were made meanwhile.
+    """
+    seconds_before = 15
+    clock = write_clock(folder / "clock", time.time(), 1, [], begin=BEGIN // 3600 * 3600 + 3600 - seconds_before)
+    disk = SlowDisk(folder / "out", folder, SLOW_SYNC_BYTES)
+    with Exchanges(folder, "--symbols", symbols, "--rate", f"{rate}/s", "--clock", f"script:{clock}") as exchanges:
+        with Recording(folder, exchanges.feeds, env=disk.env, options=("--clock", f"script:{clock}")) as recording:
+            recording.wait_live(len(VENUES), events=1000)
+            disk.set(SLOW)
+            recording.wait_for(lambda r: r.status()["waiting_merges"] > 0)
+            backlog = 0
+            while (status := recording.status())["waiting_merges"] > 0:
+                backlog = max(backlog, status["queue_len"])
+                time.sleep(0.5)
+            disk.set(0)
+        exchanges.stop()
+    counts = judge_load(folder)
+    counts.update(backlog=backlog, files=status["published_files"])
     return counts
 
 
