@@ -15,7 +15,7 @@ namespace {
 
 /// Every bit of the input moves half of the output, so sums of such hashes do not cancel; 0 gives
 /// another number than 0.
-uint64_t mix(uint64_t value) { return mix_bits(value + 0x9e3779b97f4a7c15U); }
+uint64_t mix(uint64_t value) { return random_bits(value, 0); }
 
 }  // namespace
 

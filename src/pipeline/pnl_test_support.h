@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -225,8 +226,9 @@ void expect_same_field(const Field& found, const Field& expected, size_t row) {
 }
 
 template <typename Row, typename... Fields>
-void expect_same_rows(const std::vector<Row>& found, const std::vector<Row>& expected,
-                      Fields Row::*... fields) {
+void expect_same_rows(std::string_view what, const std::vector<Row>& found,
+                      const std::vector<Row>& expected, Fields Row::*... fields) {
+  SCOPED_TRACE(what);
   ASSERT_EQ(found.size(), expected.size());
   for (size_t row = 0; row < expected.size(); ++row) {
     (expect_same_field(found[row].*fields, expected[row].*fields, row), ...);
@@ -235,19 +237,18 @@ void expect_same_rows(const std::vector<Row>& found, const std::vector<Row>& exp
 
 /// Every number with the same bits.
 inline void expect_same(const SymbolPnl& found, const SymbolPnl& expected) {
-  expect_same_rows(found.accounts, expected.accounts, &AccountPnl::broker_index,
+  expect_same_rows("accounts", found.accounts, expected.accounts, &AccountPnl::broker_index,
                    &AccountPnl::last_trade_date, &AccountPnl::has_open_lots);
   for (const MoneyColumn& money : money_columns(Mode::kDefault)) {
-    SCOPED_TRACE(money.name);
-    expect_same_rows(found.accounts, expected.accounts, money.value);
+    expect_same_rows(money.name, found.accounts, expected.accounts, money.value);
   }
-  expect_same_rows(found.lots, expected.lots, &OpenLot::broker_index, &OpenLot::is_long,
+  expect_same_rows("lots", found.lots, expected.lots, &OpenLot::broker_index, &OpenLot::is_long,
                    &OpenLot::shares, &OpenLot::cost_per_share, &OpenLot::open_date);
-  expect_same_rows(found.daily, expected.daily, &DailyPnl::broker_index, &DailyPnl::date,
+  expect_same_rows("daily", found.daily, expected.daily, &DailyPnl::broker_index, &DailyPnl::date,
                    &DailyPnl::realized_pnl, &DailyPnl::unrealized_pnl);
-  expect_same_rows(found.ledger, expected.ledger, &LedgerRow::broker_index, &LedgerRow::date,
-                   &LedgerRow::position, &LedgerRow::cost, &LedgerRow::realized_pnl,
-                   &LedgerRow::buy_amount, &LedgerRow::sell_amount);
+  expect_same_rows("ledger", found.ledger, expected.ledger, &LedgerRow::broker_index,
+                   &LedgerRow::date, &LedgerRow::position, &LedgerRow::cost,
+                   &LedgerRow::realized_pnl, &LedgerRow::buy_amount, &LedgerRow::sell_amount);
 }
 
 /// All columns, names included.

@@ -69,8 +69,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto fast = reader.read(path, rows->schema());
   if (fast == nullptr) return 0;
   const auto slow = tapeworks::read_parquet(path, {}, arrow::default_memory_pool());
-  if (!fast->Validate().ok() || !slow || !fast->Equals(**slow)) std::abort();
-  // Texts may be any bytes, as they may be for the library.
+  if (!slow || !fast->Validate().ok()) std::abort();
+  // In full, because Equals() trusts offsets of texts. Not every text is UTF-8, for the library
+  // neither.
   if (fast->ValidateFull().ok() != (*slow)->ValidateFull().ok()) std::abort();
+  if (!fast->Equals(**slow)) std::abort();
   return 0;
 }

@@ -39,9 +39,9 @@ class EncodedPageHeader {
   size_t size_ = 0;
 };
 
-/// The header that `bytes` begins with, which it is taken off. Nothing for one of another shape, a
-/// field more or less included. Whether sizes and encoding fit what
-/// follows is the caller's to judge.
+/// The header that `bytes` begins with, which it is taken off. Nothing, and `bytes` as it was, for
+/// one of another shape: a field more or less, or a number with more bytes than it needs. Whether
+/// sizes and encoding fit what follows is the caller's to judge.
 std::optional<PageHeader> take_page_header(std::span<const uint8_t>& bytes);
 
 }  // namespace tapeworks

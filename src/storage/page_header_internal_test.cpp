@@ -93,7 +93,7 @@ TEST(PageHeaderTest, NumbersEndWithThoseOf31Bits) {
   ASSERT_NE(largest, std::nullopt);
   EXPECT_EQ(largest->value_count, 2147483647U);
   EXPECT_EQ(take_with_count({0x80, 0x80, 0x80, 0x80, 0x10}), std::nullopt) << "2^31";
-  EXPECT_EQ(take_with_count({0x82, 0x80, 0x80, 0x80, 0x80, 0x00}), std::nullopt) << "6 bytes";
+  EXPECT_EQ(take_with_count({0x82, 0x80, 0x80, 0x80, 0x80, 0x01}), std::nullopt) << "6 bytes";
   EXPECT_EQ(take_with_count({0x03}), std::nullopt) << "-2";
   EXPECT_EQ(take_with_count({0x82, 0x00}), std::nullopt) << "a padded 1";
 }

@@ -8,7 +8,7 @@ import argparse
 
 from tapebench.claim import Claim, at_most
 from tapebench.places import BenchError
-from tapebench.recorder.load import SECONDS_MIN, arrow_writers_under_load, record_under_load
+from tapebench.recorder.load import SECONDS_MIN, arrow_writers_under_load, record_under_load, require_sensible
 from tapebench.recorder.options import add_load_options, add_machine_options, describe_load, load_of, setting_of
 from tapebench.session import begin, finish, places_of
 from tapebench.tables import markdown
@@ -58,8 +58,9 @@ def run(options: argparse.Namespace) -> int:
     places = places_of(options)
     results = begin("recorder-profile", places, options)
     load = load_of(options)
+    require_sensible(load)
     writers_seconds = load.seconds if options.writers_seconds is None else min(options.writers_seconds, load.seconds)
-    if writers_seconds < min(SECONDS_MIN, load.seconds):
+    if writers_seconds < SECONDS_MIN:
         raise BenchError(f"--writers-seconds {writers_seconds:g} is too short to be judged; at least {SECONDS_MIN}")
     results["recordings"] = [record_under_load(places, "profile", load, lambda clock: setting_of(options, clock), options.memory_limit_bytes)]
     if not options.without_writers:
