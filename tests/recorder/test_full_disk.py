@@ -10,11 +10,12 @@ import urllib.request
 import polars as pl
 import pytest
 
-from harness import tapeworks
+from harness import SANITIZERS, tapeworks
 from recording import KEY, Exchanges, free_port, judge, read_rows, read_table, start_recording, write_config
 from small_disk import small_disk
 
 MIB = 1 << 20
+RATE = "400/s" if SANITIZERS else "2000/s"
 # Of the feeds, by exchange: which stop first.
 PRIORITIES = {"binance": 0, "kucoin": 1, "gate": 2}
 
@@ -27,7 +28,7 @@ def disk(tmp_path):
 
 @pytest.fixture
 def exchanges(tmp_path):
-    with Exchanges(tmp_path, "--symbols", "4", "--rate", "2000/s") as running:
+    with Exchanges(tmp_path, "--symbols", "4", "--rate", RATE) as running:
         yield running
 
 

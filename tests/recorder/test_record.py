@@ -187,7 +187,7 @@ def test_over_tls_only_a_trusted_certificate_is_believed(tmp_path):
     with Exchanges(tmp_path, "--symbols", "2", "--rate", "300/s", "--tls-cert", cert, "--tls-key", key) as exchanges:
         assert "wss://" in exchanges.feeds and "ca_file" in exchanges.feeds
         trusting_nobody = "\n".join(line for line in exchanges.feeds.splitlines() if not line.startswith("ca_file"))
-        refused = record(write_config(tmp_path, trusting_nobody), "2s")
+        refused = record(write_config(tmp_path, trusting_nobody), "10s" if SANITIZERS else "2s")
         assert last_status(refused)["events"] == 0
         assert "self-signed" in refused.stderr
         outcome = record(write_config(tmp_path, exchanges.feeds), "3s")
