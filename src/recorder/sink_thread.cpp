@@ -125,20 +125,20 @@ Status SinkThread::wait_and_reopen(const Error& no_space) {
   }
 }
 
-/// Merges do not wait for quiet, nor do records for merges, of which a step may be some syncs of a
-/// slow disk: while records wait, they have as much time as the last step took.
-Status SinkThread::work(bool& did_work) {
+/// One step of what waits: joining parts, publishing, removing.
+Result<bool> SinkThread::work() {
   const auto begin = std::chrono::steady_clock::now();
-  TW_ASSIGN(did_work, sink_->work());
-  TW_TRY(work_for_space(did_work));
-  const auto end = std::chrono::steady_clock::now();
-  next_work_ = end + (end - begin);
-  return {};
+  TW_ASSIGN(const bool did_work, sink_->work());
+  turns_.worked(begin, std::chrono::steady_clock::now());
+  return did_work;
 }
 
 /// What retention wants, an hour at a time, and what a disk that is short needs.
 Status SinkThread::work_for_space(bool& did_work) {
-  if (save_space_.exchange(false)) TW_TRY(sink_->save_space());
+  if (save_space_.exchange(false)) {
+    TW_TRY(sink_->save_space());
+    turns_ = {};  // what it has made superfluous is removed by the next step
+  }
   const RetentionConfig& retention = options_.retention;
   const auto now = std::chrono::steady_clock::now();
   if (!retention.allow_delete || now < next_deletion_) return {};
@@ -164,13 +164,17 @@ Status SinkThread::work_for_space(bool& did_work) {
 
 Status SinkThread::run_sink() {
   TW_ASSIGN(LogReader reader, LogReader::open(options_.log_folder, sink_->next_lsn()));
+  turns_ = {};
   while (!stop_now_) {
     bool is_at_end = false;
     for (uint64_t i = 0; i < kRecordsPerLook && !is_at_end; ++i) {
       TW_TRY(take_step(reader, is_at_end));
     }
     bool did_work = false;
-    if (is_at_end || std::chrono::steady_clock::now() >= next_work_) TW_TRY(work(did_work));
+    if (is_at_end || turns_.is_due(std::chrono::steady_clock::now(), waiting_merges_)) {
+      TW_ASSIGN(did_work, work());
+    }
+    TW_TRY(work_for_space(did_work));
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_progress_) {
       next_progress_ = now + kProgressInterval;
@@ -244,6 +248,7 @@ void SinkThread::publish_trade_gaps() {
 
 void SinkThread::publish_progress() {
   SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_};
+  waiting_merges_ = progress.status.waiting_merges;
   const std::lock_guard lock(mutex_);
   progress_ = std::move(progress);
 }

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "recorder/config/recorder_config.h"
 #include "recorder/sink/sink.h"
+#include "recorder/work_turns.h"
 #include "storage/log_writer.h"
 
 namespace tapeworks::recorder {
@@ -35,7 +36,7 @@ struct SinkThreadOptions {
 };
 
 /// Runs the sink in a thread of its own: reads the log behind the durable watermark, in the order
-/// of its records.
+/// of its records. Records and files share the thread's time (WorkTurns).
 ///
 /// A full disk loses nothing, because the log has it all: the sink is closed, and opened again when
 /// there is room. Its counters begin anew then.
@@ -78,7 +79,7 @@ class SinkThread {
   Status run();
   Status run_sink();
   Status wait_and_reopen(const Error& no_space);
-  Status work(bool& did_work);
+  Result<bool> work();
   Status work_for_space(bool& did_work);
   Status take_step(LogReader& reader, bool& is_at_end);
   void publish_progress();
@@ -97,8 +98,9 @@ class SinkThread {
   uint64_t read_limit_lsn_ = 0;
   int64_t consumed_wall_ns_ = 0;
   std::atomic<uint64_t> releasable_lsn_{0};
-  uint64_t first_lsn_;  ///< of what is recorded since the sink was opened
-  std::chrono::steady_clock::time_point next_work_;
+  WorkTurns turns_;
+  uint64_t waiting_merges_ = 0;  ///< at most kProgressInterval ago
+  uint64_t first_lsn_;           ///< of what is recorded since the sink was opened
   std::chrono::steady_clock::time_point next_progress_;
   std::chrono::steady_clock::time_point next_release_;
   std::chrono::steady_clock::time_point next_trade_gaps_;

@@ -91,9 +91,15 @@ class Recording:
     def errors(self) -> str:
         return self.errors_file.read_text()
 
+    def _status_lines(self) -> list[str]:
+        return [line for line in self.errors.splitlines() if line.startswith("{") and line.endswith("}")]
+
     def status(self) -> dict:
-        lines = [line for line in self.errors.splitlines() if line.startswith("{") and line.endswith("}")]
+        lines = self._status_lines()
         return json.loads(lines[-1]) if lines else {}
+
+    def statuses(self) -> list[dict]:
+        return [json.loads(line) for line in self._status_lines()]
 
     def wait_for(self, holds, seconds=40):
         deadline = time.monotonic() + seconds

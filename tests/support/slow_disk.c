@@ -2,8 +2,8 @@
  *
  * Preloaded into the program: writes below SLOW_DISK_FOLDER wait until the device would have taken them, and syncs until it
  * would have stored them. SLOW_DISK_RATE is a file of 8 bytes, bytes a second (0: as fast as the disk is), which may change
- * at any moment; a call that waits goes on by the new rate. One caller at a time, as on a device. SLOW_DISK_SYNC_BYTES is what
- * a sync counts for: a block, unless it is said. Used by slow_disk.py.
+ * at any moment; a call that waits goes on by the new rate. SLOW_DISK_SYNC_BYTES is what a sync counts for. One caller at a
+ * time, as on a device. Used by slow_disk.py.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,20 +20,20 @@
 static const volatile uint64_t* bytes_per_second;
 static char folder[4096];
 static size_t folder_length;
-static size_t sync_bytes = 4096;
+static size_t sync_bytes;
 static pthread_mutex_t device = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void set_up(void) {
   const char* const rate_file = getenv("SLOW_DISK_RATE");
   const char* const name = getenv("SLOW_DISK_FOLDER");
-  if (rate_file == NULL || name == NULL) return;
   const char* const bytes_of_sync = getenv("SLOW_DISK_SYNC_BYTES");
-  if (bytes_of_sync != NULL) sync_bytes = strtoul(bytes_of_sync, NULL, 10);
+  if (rate_file == NULL || name == NULL || bytes_of_sync == NULL) return;
+  sync_bytes = strtoul(bytes_of_sync, NULL, 10);
   const int file = open(rate_file, O_RDONLY | O_CLOEXEC);
   void* const at = mmap(NULL, sizeof(uint64_t), PROT_READ, MAP_SHARED, file, 0);
   close(file);
   folder_length = (size_t)snprintf(folder, sizeof folder, "%s/", name);
-  if (at == MAP_FAILED || folder_length >= sizeof folder) abort();
+  if (at == MAP_FAILED || folder_length >= sizeof folder || sync_bytes == 0) abort();
   bytes_per_second = at;
 }
 

@@ -13,6 +13,7 @@ from preload import build
 from recording import CLOCK_SLACK_NS, VENUES, Exchanges, Recording, judge, read_table
 from scripted_day import BEGIN, write_clock
 
+BLOCK = 4096
 # Of a device that is as good as dead: a block of 4 KiB takes a second and more.
 NEARLY_NOTHING = 4000
 STANDS_STILL = 1
@@ -25,7 +26,7 @@ STALL_SLACK_NS = CLOCK_SLACK_NS + 3_000_000_000
 class SlowDisk:
     """The device below `folder`. `env` is for the program."""
 
-    def __init__(self, folder: Path, scratch: Path, sync_bytes: int = 4096):
+    def __init__(self, folder: Path, scratch: Path, sync_bytes: int = BLOCK):
         self.rate_file = scratch / "slow_disk.rate"
         self.set(0)
         self.env = {"LD_PRELOAD": str(build("slow_disk", scratch)), "SLOW_DISK_FOLDER": str(folder), "SLOW_DISK_RATE": str(self.rate_file),
@@ -75,24 +76,26 @@ def record_with_slow_output(folder: Path, seconds: float, rate: str, symbols: in
 def record_an_hour_change_on_a_slow_disk(folder: Path, rate: int, symbols: int) -> Counter:
     """The files of an hour are made on a device that takes its time for each sync, while messages come as before.
 
-    Returns the records that waited at the most, and how many files were made meanwhile.
+    Returns, of the time in which files waited to be made: how many messages came, how many waited in the log at the most,
+    and how long it was.
     """
-    seconds_before = 15
-    clock = write_clock(folder / "clock", time.time(), 1, [], begin=BEGIN // 3600 * 3600 + 3600 - seconds_before)
     disk = SlowDisk(folder / "out", folder, SLOW_SYNC_BYTES)
+    seconds_to_start = 30
+    clock = write_clock(folder / "clock", time.time(), 1, [], begin=BEGIN // 3600 * 3600 + 3600 - seconds_to_start)
     with Exchanges(folder, "--symbols", symbols, "--rate", f"{rate}/s", "--clock", f"script:{clock}") as exchanges:
         with Recording(folder, exchanges.feeds, env=disk.env, options=("--clock", f"script:{clock}")) as recording:
             recording.wait_live(len(VENUES), events=1000)
+            assert recording.status()["waiting_merges"] == recording.status()["published_files"] == 0, "the hour was over before all venues were there"
             disk.set(SLOW)
             recording.wait_for(lambda r: r.status()["waiting_merges"] > 0)
-            backlog = 0
-            while (status := recording.status())["waiting_merges"] > 0:
-                backlog = max(backlog, status["queue_len"])
-                time.sleep(0.5)
+            recording.wait_for(lambda r: r.status()["waiting_merges"] == 0, seconds=300)
             disk.set(0)
+        lines = [line for line in recording.statuses() if line["waiting_merges"] > 0]
         exchanges.stop()
     counts = judge_load(folder)
-    counts.update(backlog=backlog, files=status["published_files"])
+    first, last = lines[0], lines[-1]
+    counts.update(came=last["events"] - first["events"], waited=max(line["queue_len"] for line in lines),
+                  merging_s=round(last["seconds"] - first["seconds"]), files=last["published_files"])
     return counts
 
 
