@@ -31,6 +31,7 @@ TEST(IdleList, AnObjectIsWithOneThreadAtATime) {
   constexpr int kRounds = 2000;
   constexpr int kThreads = 4;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&] {
       for (int round = 0; round < kRounds; ++round) {

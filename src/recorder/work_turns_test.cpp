@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const WorkTurns::Time kBegin{1000s};
+constexpr WorkTurns::Time kBegin{1000s};
 
 TEST(WorkTurns, TheFirstStepIsDueAtOnce) { EXPECT_TRUE(WorkTurns().is_due(kBegin, 0)); }
 

@@ -55,20 +55,21 @@ std::string make_file(const arrow::Table& rows, const std::filesystem::path& pat
 
 /// Each three bytes are a place, from the end, and what is put there.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::filesystem::path path = std::filesystem::temp_directory_path() /
-                                            ("fast_file_reader_fuzz-" + std::to_string(::getpid()));
-  static const auto rows = make_rows();
-  static const std::string whole = make_file(*rows, path);
+  static const std::filesystem::path kPath =
+      std::filesystem::temp_directory_path() /
+      ("fast_file_reader_fuzz-" + std::to_string(::getpid()));
+  static const auto kRows = make_rows();
+  static const std::string kWhole = make_file(*kRows, kPath);
   static tapeworks::FastFileReader reader(arrow::default_memory_pool());
-  std::string damaged = whole;
+  std::string damaged = kWhole;
   for (size_t at = 0; at + 3 <= size; at += 3) {
     const size_t place = (data[at] | static_cast<size_t>(data[at + 1]) << 8) % damaged.size();
     damaged[damaged.size() - 1 - place] = static_cast<char>(data[at + 2]);
   }
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << damaged;
-  const auto fast = reader.read(path, rows->schema());
+  std::ofstream(kPath, std::ios::binary | std::ios::trunc) << damaged;
+  const auto fast = reader.read(kPath, kRows->schema());
   if (fast == nullptr) return 0;
-  const auto slow = tapeworks::read_parquet(path, {}, arrow::default_memory_pool());
+  const auto slow = tapeworks::read_parquet(kPath, {}, arrow::default_memory_pool());
   if (!slow || !fast->Validate().ok()) std::abort();
   // In full, because Equals() trusts offsets of texts. Not every text is UTF-8, for the library
   // neither.

@@ -17,6 +17,7 @@ constexpr uint8_t kNextInt32 = 0x15;
 constexpr uint8_t kDataHeader = 0x2c;        // field 5
 constexpr uint8_t kDictionaryHeader = 0x4c;  // field 7
 constexpr uint8_t kStop = 0;                 // of a struct
+constexpr size_t kNoEncoding = 1;            // among the numbers of encodings
 
 /// A header as it is taken; what does not fit is remembered until the end.
 class HeaderReader {
@@ -76,14 +77,14 @@ std::optional<PageHeader> take_page_header(std::span<const uint8_t>& bytes) {
   in.take_byte(is_dictionary ? kDictionaryHeader : kDataHeader);
   const size_t value_count = in.take_field();
   const size_t encoding = in.take_field();
-  in.require(encoding <= Encoding::BYTE_STREAM_SPLIT);
   if (!is_dictionary) {
     in.require(in.take_field() == Encoding::RLE);  // definition levels
     in.require(in.take_field() == Encoding::RLE);  // repetition levels
   }
   in.take_byte(kStop);
   in.take_byte(kStop);
-  if (!in.ok()) return std::nullopt;
+  const bool has_encoding = encoding <= Encoding::BYTE_STREAM_SPLIT && encoding != kNoEncoding;
+  if (!in.ok() || !has_encoding) return std::nullopt;
   bytes = bytes.last(in.left());
   return PageHeader{is_dictionary ? PageType::DICTIONARY_PAGE : PageType::DATA_PAGE,
                     uncompressed_bytes, compressed_bytes, value_count,
