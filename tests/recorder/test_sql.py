@@ -9,7 +9,7 @@ import time
 import polars as pl
 import pytest
 
-from harness import assert_clear_error, tapeworks
+from harness import SANITIZERS, assert_clear_error, tapeworks
 from recording import KEY, Exchanges, read_rows, read_table, record, start_recording, write_config
 
 needs_duckdb = pytest.mark.skipif("TAPEWORKS_DUCKDB_LIBRARY" not in os.environ,
@@ -92,6 +92,7 @@ def test_views_hold_what_the_files_hold(tmp_path):
 
 
 @needs_duckdb
+@pytest.mark.skipif(bool(SANITIZERS), reason="the memory of a sanitizer is not the program's")
 def test_memory_stays_within_its_limit(tmp_path):
     with Exchanges(tmp_path, "--symbols", "20", "--rate", "4000/s") as exchanges:
         config = write_config(tmp_path, exchanges.feeds)

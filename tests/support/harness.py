@@ -1,5 +1,6 @@
 """What the end-to-end tests share: running the binary, building inputs, comparing data directories."""
 
+import atexit
 import hashlib
 import json
 import os
@@ -54,12 +55,14 @@ class Outcome:
 
 
 def start(*arguments, cwd=None, env=None, stdout=None, stderr=None, preexec_fn=None) -> subprocess.Popen:
-    """Starts the binary without waiting for it."""
-    return subprocess.Popen(
+    """Starts the binary without waiting for it. It does not outlive the tests, also where one fails before it ends it."""
+    process = subprocess.Popen(
         [BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=cwd,
         env={**os.environ, **(env or {})}, preexec_fn=preexec_fn,
         # A test that ignores a signal in preexec_fn wants the program to inherit that.
         restore_signals=preexec_fn is None)
+    atexit.register(process.kill)  # harmless once somebody has waited for it
+    return process
 
 
 def run_to_end(*arguments, stdout, stderr, timeout, **how) -> tuple[int, int]:
