@@ -13,8 +13,9 @@
 namespace tapeworks {
 
 // Numbers and texts one after the other, for the small files that the program keeps for itself, and
-// for Thrift's compact protocol, whose numbers are the signed varints. Two families: put() and take() with fixed widths, little-endian, and put_varint() and take_varint()
-// with 7 bits a byte, lowest first, the high bit set on all bytes but the last.
+// for Thrift's compact protocol, whose numbers are the signed varints. Two families: put() and
+// take() with fixed widths, little-endian, and put_varint() and take_varint() with 7 bits a byte,
+// lowest first, the high bit set on all bytes but the last.
 static_assert(std::endian::native == std::endian::little, "put() and take() copy numbers as is");
 
 /// Appends to a buffer of its own.
@@ -64,9 +65,9 @@ class ByteWriter {
   std::string bytes_;
 };
 
-/// Takes what a ByteWriter put, or has the same form. After the end, a count that cannot be, or a varint that no
-/// writer makes (too long or padded), everything is zero or empty and ok() is false; so a reader
-/// may look at ok() once, behind its last take. The bytes must outlive the reader.
+/// Takes what a ByteWriter put, or has the same form. After the end, a count that cannot be, or a
+/// varint that no writer makes (too long or padded), everything is zero or empty and ok() is false;
+/// so a reader may look at ok() once, behind its last take. The bytes must outlive the reader.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : bytes_(bytes) {}
