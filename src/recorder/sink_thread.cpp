@@ -171,7 +171,7 @@ Status SinkThread::run_sink() {
       TW_TRY(take_step(reader, is_at_end));
     }
     bool did_work = false;
-    if (is_at_end || turns_.is_due(std::chrono::steady_clock::now(), waiting_merges_)) {
+    if (is_at_end || turns_.is_due(std::chrono::steady_clock::now(), sink_->waiting_merges())) {
       TW_ASSIGN(did_work, work());
     }
     TW_TRY(work_for_space(did_work));
@@ -248,7 +248,6 @@ void SinkThread::publish_trade_gaps() {
 
 void SinkThread::publish_progress() {
   SinkProgress progress{sink_->status(), sink_->counts(), consumed_wall_ns_};
-  waiting_merges_ = progress.status.waiting_merges;
   const std::lock_guard lock(mutex_);
   progress_ = std::move(progress);
 }

@@ -99,8 +99,7 @@ class SinkThread {
   int64_t consumed_wall_ns_ = 0;
   std::atomic<uint64_t> releasable_lsn_{0};
   WorkTurns turns_;
-  uint64_t waiting_merges_ = 0;  ///< at most kProgressInterval ago
-  uint64_t first_lsn_;           ///< of what is recorded since the sink was opened
+  uint64_t first_lsn_;  ///< of what is recorded since the sink was opened
   std::chrono::steady_clock::time_point next_progress_;
   std::chrono::steady_clock::time_point next_release_;
   std::chrono::steady_clock::time_point next_trade_gaps_;

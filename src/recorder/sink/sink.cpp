@@ -479,7 +479,7 @@ SinkStatus Sink::status() const {
   status.column_bytes = static_cast<uint64_t>(pool_->bytes_allocated());
   status.open_partitions = partitions_.size();
   status.parts = parts_.part_count();
-  status.waiting_merges = merges_.size();
+  status.waiting_merges = waiting_merges();
   status.deleted = retention_.counts();
   return status;
 }

@@ -82,6 +82,8 @@ class Sink final : private RowTarget {
   /// A log may forget what is not above: it is durable in parts and files, and every file that was
   /// closed up to there is published.
   uint64_t releasable_lsn() const;
+  /// Files that were closed and wait to be made.
+  uint64_t waiting_merges() const { return merges_.size(); }
 
   /// For the replay of a log whose beginning is gone: forgets what its own records have said, and
   /// goes on from what all of them had left at the end of an hour. The next record is the first
