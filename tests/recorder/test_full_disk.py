@@ -10,12 +10,11 @@ import urllib.request
 import polars as pl
 import pytest
 
-from harness import SANITIZERS, tapeworks
-from recording import KEY, Exchanges, free_port, judge, read_rows, read_table, start_recording, write_config
+from harness import tapeworks
+from recording import KEY, RATE, Exchanges, free_port, judge, read_rows, read_table, start_recording, write_config
 from small_disk import small_disk
 
 MIB = 1 << 20
-RATE = "400/s" if SANITIZERS else "2000/s"
 # Of the feeds, by exchange: which stop first.
 PRIORITIES = {"binance": 0, "kucoin": 1, "gate": 2}
 

@@ -10,9 +10,7 @@ import polars as pl
 import pytest
 
 from harness import SANITIZERS, assert_clear_error, make_certificate, start, tapeworks
-from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, start_recording, write_config
-
-RATE = "400/s" if SANITIZERS else "2000/s"
+from recording import RATE, Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, start_recording, write_config
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from exchange_client import Simulator
-from harness import start, tapeworks
+from harness import SANITIZERS, start, tapeworks
 
 VENUES = {
     "binance_spot": ("binance", "spot", "json"),
@@ -38,6 +38,8 @@ COLUMNS = [
 
 # Neither the program's nor the simulator's clock reading is at the very moment of the network's.
 CLOCK_SLACK_NS = 250_000_000
+# So many messages a second that none waits in a socket for longer than that.
+RATE = "400/s" if SANITIZERS else "2000/s"
 
 
 def free_port() -> int:
