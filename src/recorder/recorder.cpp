@@ -39,6 +39,7 @@ constexpr int kSecondSignalExitCode = 130;
 constexpr uint64_t kBufferShare = 4;
 /// Code, stacks, and the buffers of connections (docs/memory.md).
 constexpr uint64_t kFixedBytes = 44 * kMiB;
+constexpr auto kStartCheckInterval = 100ms;
 constexpr auto kHeartbeatInterval = 1s;
 /// How long servers get to answer a close.
 constexpr auto kClosingMax = 2s;
@@ -223,6 +224,7 @@ class Recorder {
     sink_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
     log_keeper_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
     TW_TRY(write_start());
+    TW_TRY(wait_for_durable_start());
     TW_TRY(monitor_.start(loop_, [this] { return status(); }));
     loop_.on_termination([this](int) { on_signal(); });
     loop_.on_reload([this](int) { reload(); });
@@ -244,6 +246,7 @@ class Recorder {
   void follow_disk();
   void obey(const DiskOrders& orders, uint64_t free_bytes);
   Status write_start();
+  Status wait_for_durable_start() const;
   Status write_configuration();
   Status take_configuration();
   void reload();
@@ -339,6 +342,17 @@ Status Recorder::write_start() {
   start.version = options_.version;
   TW_TRY(log_.append(LogKind::kStart, std::nullopt, 0, start, net::read_clocks()));
   return write_configuration();
+}
+
+/// Before the first connection is made: what it receives is lost when this process is killed at
+/// once, and the next one can only know of it by a start in the log.
+Status Recorder::wait_for_durable_start() const {
+  const uint64_t lsn = writer_.end_lsn() - 1;
+  bool is_durable = false;
+  while (!is_durable && !interrupted()) {
+    TW_ASSIGN(is_durable, writer_.wait_durable(lsn, kStartCheckInterval));
+  }
+  return {};
 }
 
 Status Recorder::write_configuration() {

@@ -3,8 +3,14 @@
 import pytest
 
 from harness import SANITIZERS
+from recording import VENUES
 from scripted_day import has_scripted_clock
-from slow_disk import record_an_hour_change_on_a_slow_disk, record_with_slow_output, record_with_stalled_log
+from slow_disk import (
+    record_an_hour_change_on_a_slow_disk,
+    record_and_kill_before_a_connect_is_durable,
+    record_with_slow_output,
+    record_with_stalled_log,
+)
 
 pytestmark = pytest.mark.skipif(bool(SANITIZERS), reason="a preloaded library comes before the sanitizer's own")
 
@@ -30,3 +36,10 @@ def test_messages_do_not_wait_for_the_files_of_an_hour(tmp_path):
     counts = record_an_hour_change_on_a_slow_disk(tmp_path, rate=4000, symbols=4)
     assert counts["files"] >= 20 and counts["merging_s"] > 5, counts
     assert counts["waited"] < counts["came"] / 4, counts
+
+
+def test_what_was_received_before_a_connect_was_durable_is_a_gap(tmp_path):
+    counts = record_and_kill_before_a_connect_is_durable(tmp_path)
+    # Else the first process was not killed in time.
+    assert counts["connects"] == len(VENUES), counts
+    assert counts["missing"] >= counts["lost"] > 100, counts

@@ -259,13 +259,6 @@ def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
     return times
 
 
-def before_the_start(out: Path, ledger: Path):
-    """For judge(), where the first run may be killed before its `start` is durable: nothing is known of it then. A second at the most."""
-    begin_ns = read_table(out, "_events")["receive_time"].dt.epoch("ns").min()
-    first_ns = min(entry.sent_ns for entry in read_ledger(ledger))
-    return lambda entry: entry.sent_ns < min(begin_ns, first_ns + 1_000_000_000)
-
-
 def allowed_copies(mine: list[Sent]) -> Counter:
     """How often a snapshot may be recorded: as often as one connection was sent it. What a socket begins with stands for the last of the
     repeats that another one has brought, because it may be; so where that one brought some and the socket more behind its first, these

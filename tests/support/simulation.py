@@ -57,8 +57,7 @@ class Legs:
 
 class LeftOutByRule:
     """What nobody has to have. Of samples: of several connections the active one counts. So what only another one was sent may be
-    missing, and what came on the one before the other took over from it and on the other after that. And of a connection what was sent
-    to a recorder that was killed before its log had one of the venue: that recording begins with its first connect."""
+    missing, and what came on the one before the other took over from it and on the other after that."""
 
     def __init__(self, made: Path):
         events = read_table(made / "out", "_events").with_columns(pl.col("receive_time").dt.epoch("ns")).sort("lsn")
@@ -71,7 +70,6 @@ class LeftOutByRule:
             return list(events_of(venue).filter(pl.col("event") == event)["receive_time"])
 
         self.switches = {venue: times(venue, "leg_switch") for venue in VENUES}
-        self.begins = {venue: connects[0] for venue in VENUES if (connects := times(venue, "connect"))}
         names, self.leg_of, self.legs, self.numbers = {value: key for key, value in VENUES.items()}, {}, {}, {}
         for line in (made / "legs.jsonl").read_text().splitlines():
             socket = json.loads(line)
@@ -80,9 +78,7 @@ class LeftOutByRule:
             # A venue has so few symbols that one connection of the recorder takes them all.
             self.numbers[venue] = socket["number"]
             if venue not in self.legs:
-                own = events_of(venue).filter((pl.col("connection") == socket["number"]) | (pl.col("event") == "start"))
-                self.legs[venue] = Legs(own)
-                self.begins[venue] = own.filter(pl.col("event") == "connect")["receive_time"][0]
+                self.legs[venue] = Legs(events_of(venue).filter((pl.col("connection") == socket["number"]) | (pl.col("event") == "start")))
         self.silences: list[tuple] = []
         self.said = defaultdict(list)
         for line in (made / "ledger.jsonl").read_text().splitlines():
@@ -106,8 +102,6 @@ class LeftOutByRule:
         return bool(heard and said) and rows[heard - 1] > self.said[entry.venue, other][said - 1] + BEHIND_NS + SLACK_NS
 
     def __call__(self, entry: Sent) -> bool:
-        if entry.sent_ns < self.begins.get(entry.venue, 1 << 62):
-            return True
         # A leg that an exchange sends nothing but pings seems to cover its twin at first.
         if any(venue == entry.venue and connection != entry.connection and begin <= entry.sent_ns <= end
                and not self.is_forgotten(entry, connection) for venue, connection, begin, end in self.silences):

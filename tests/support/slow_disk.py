@@ -3,10 +3,13 @@
 The device is a library in front of the program's calls (slow_disk.c), so no privileges are needed.
 """
 
+import signal
 import struct
 import time
 from collections import Counter
 from pathlib import Path
+
+import polars as pl
 
 from load_judge import judge_load
 from preload import build
@@ -96,6 +99,30 @@ def record_an_hour_change_on_a_slow_disk(folder: Path, rate: int, symbols: int) 
     first, last = lines[0], lines[-1]
     counts.update(came=last["events"] - first["events"], waited=max(line["queue_len"] for line in lines),
                   merging_s=round(last["seconds"] - first["seconds"]), files=last["published_files"])
+    return counts
+
+
+def record_and_kill_before_a_connect_is_durable(folder: Path) -> Counter:
+    """The first recorder of a folder is killed while the log stores none of its connections; the next one has to know what that lost."""
+    disk = SlowDisk(folder / "log", folder)
+    with Exchanges(folder, "--symbols", "2", "--rate", "1000/s") as exchanges:
+        exchanges.process.send_signal(signal.SIGSTOP)
+        recording = Recording(folder, exchanges.feeds, env=disk.env)
+        try:
+            recording.wait_for(lambda r: r.status()["durable_lsn"] > 1)
+            disk.set(STANDS_STILL)
+            exchanges.process.send_signal(signal.SIGCONT)
+            recording.wait_for(lambda r: r.status()["events"] > 100)
+            lost = recording.status()["events"]
+        finally:
+            recording.process.kill()
+            recording.process.wait()
+        with Recording(folder, exchanges.feeds) as recording:
+            recording.wait_live(len(VENUES), events=1000)
+        exchanges.stop()
+    counts = judge(folder / "out", exchanges.ledger)
+    connects = read_table(folder / "out", "_events").filter(pl.col("event") == "connect")
+    counts.update(lost=lost, connects=connects.height)
     return counts
 
 

@@ -226,12 +226,10 @@ class Life {
   /// Makes durable what there is, and rows of it.
   Status work() {
     TW_TRY(writer_->flush());
-    has_synced_ = true;
     durable_count_ = delivered_count_;
     return consume(writer_->durable_lsn());
   }
 
-  bool has_synced() const { return has_synced_; }
   void note_delivered() { ++delivered_count_; }
   /// Of those that the network has handed to this recorder.
   uint64_t durable_count() const { return durable_count_; }
@@ -264,9 +262,10 @@ class Life {
                       [fail](const std::string& why) { fail({ErrorKind::kInternal, why}); },
                       [](std::string_view) {}},
         "any", scenario_.random());
-    const Status written = frames_->append(LogKind::kStart, std::nullopt, 0,
-                                           {.version = "simulation"}, net::read_clocks());
-    if (!written) fail(written.error());
+    Status begun = frames_->append(LogKind::kStart, std::nullopt, 0, {.version = "simulation"},
+                                   net::read_clocks());
+    if (begun) begun = writer_->flush();
+    if (!begun) fail(begun.error());
     beat();
     work_later();
     feeds_->start(config.feeds);
@@ -333,7 +332,6 @@ class Life {
   net::Timer work_timer_;
   std::optional<uint64_t> sink_steps_left_;
   bool is_killed_ = false;
-  bool has_synced_ = false;
   Status failure_;
   uint64_t delivered_count_ = 0;
   uint64_t durable_count_ = 0;
@@ -423,8 +421,7 @@ class Simulation {
   void live_on() {
     const int64_t now_ns = net::read_clocks().monotonic_ns;
     if (!life_->failure()) return end(life_->failure());
-    // Of one that leaves no trace nobody could know that it missed something.
-    const bool may_be_killed = now_ns < end_ns_ && life_->has_synced();
+    const bool may_be_killed = now_ns < end_ns_;
     if (life_->is_killed() || (may_be_killed && scenario_.happens(200))) return start_again();
     if (now_ns < end_ns_) {
       next_.start(kLookInterval, [this] { live_on(); });

@@ -86,6 +86,7 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   state.save_holes(file);
   state.save_hole_bounds(file);
   state.save_answers(file);
+  state.save_run(file);
   const std::string_view body = std::string_view(file.bytes()).substr(kHeaderBytes);
   file.replace(kChecksumOffset, uint64_t{XXH3_64bits(body.data(), body.size())});
   return std::move(file).take();
@@ -120,6 +121,7 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
   if (!in.at_end()) checkpoint.state.load_holes(in);
   if (!in.at_end()) checkpoint.state.load_hole_bounds(in);
   if (!in.at_end()) checkpoint.state.load_answers(in);
+  if (!in.at_end()) checkpoint.state.load_run(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

@@ -12,6 +12,8 @@ LogState some_state() {
   state.lsn = 99;
   state.log_time_ns = 1'700'000'000'000'000'000;
   state.whole_from_ns = 5;
+  state.run_last_ns = 6;
+  state.unknown_from_ns = 4;
   ConnectionState* const connection = state.connection(3);
   connection->source = LogSource{Venue::kGateSpot, 1};
   connection->leg_connected = {false, true};

@@ -376,6 +376,16 @@ void LogState::load_answers(ByteReader& in) {
   }
 }
 
+void LogState::save_run(ByteWriter& out) const {
+  save_time(run_last_ns, out);
+  save_time(unknown_from_ns, out);
+}
+
+void LogState::load_run(ByteReader& in) {
+  run_last_ns = load_time(in);
+  unknown_from_ns = load_time(in);
+}
+
 std::vector<TradeGap> LogState::open_trade_gaps(const std::set<Venue>& venues,
                                                 size_t count_max) const {
   std::vector<TradeGap> gaps;

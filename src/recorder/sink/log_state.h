@@ -111,6 +111,11 @@ class LogState {
   int64_t log_time_ns = 0;
   /// Files that begin before may lack rows, because the log begins later. 0: none.
   int64_t whole_from_ns = 0;
+  /// Log time of the last record of a process that has said that it begins, and not that it ends.
+  std::optional<int64_t> run_last_ns;
+  /// Log time of the last record of a process that was killed, until the next one has said how many
+  /// connections it has: one that the log has no connect of may have received something since then.
+  std::optional<int64_t> unknown_from_ns;
 
   /// Makes it when it is new; null when there are too many.
   ConnectionState* connection(uint32_t number);
@@ -175,6 +180,9 @@ class LogState {
   /// Likewise.
   void save_answers(ByteWriter& out) const;
   void load_answers(ByteReader& in);
+  /// Likewise.
+  void save_run(ByteWriter& out) const;
+  void load_run(ByteReader& in);
 
   void save(ByteWriter& out) const;
   /// Of all that is saved: megabytes, of which there should be no second copy while they are put.

@@ -23,6 +23,7 @@ void put_levels(const std::array<Level, kLevelsMax>& levels, RowEncoder& out) {
 Status RowMaker::take(const LogRecord& record) {
   derived_index_ = 0;
   if (record.kind == kLogKindStart) return take_log_start(record);
+  if (state_.run_last_ns) state_.run_last_ns = record.wall_time_ns;
   const auto kind = find_log_kind(record.kind);
   if (!kind) {
     ++counts_.unknown_records;
@@ -52,11 +53,14 @@ Status RowMaker::take(const LogHole& hole) {
 Status RowMaker::take_log_start(const LogRecord& record) {
   const auto start = parse_log_start(record.payload);
   if (!start || (start->last_lsn == 0 && start->floor_lsn == 0)) return {};
+  // The first one of several that were killed before all of their connections were known.
+  const auto killed_ns = std::exchange(state_.run_last_ns, std::nullopt);
+  if (!state_.unknown_from_ns) state_.unknown_from_ns = killed_ns;
   for (auto& [number, connection] : state_.connections()) {
     if (!connection.connected()) continue;
     const Moment end = end_of_coverage(connection);
     connection.leg_connected = {};
-    TW_TRY(begin_gap(record, number, connection, end, "process_ended"));
+    TW_TRY(begin_gap(record, number, connection, end, kProcessEndedCause));
   }
   return write_awaited_holes(record);
 }
@@ -421,7 +425,9 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
   if (connection != nullptr && kind == LogKind::kConnect) {
     connection->last_record_ns = record.wall_time_ns;
   }
+  if (kind == LogKind::kStart) state_.run_last_ns = record.wall_time_ns;
   if (kind == LogKind::kStop) {
+    state_.run_last_ns.reset();
     for (auto& [number, other] : state_.connections()) {
       if (!other.connected()) continue;
       other.leg_connected = {};
@@ -433,7 +439,7 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
     TW_TRY(take_all_answered(record, source->leg, *connection));
   }
   if (kind == LogKind::kNotice && !source && event.cause == kConnectionNumbers && event.count) {
-    TW_TRY(end_unused_numbers(record, *event.count));
+    TW_TRY(take_numbers(record, *event.count));
   }
   if (kind == LogKind::kDrop) {
     Gap gap;

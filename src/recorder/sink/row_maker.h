@@ -115,7 +115,8 @@ class RowMaker {
   Status end_subscribing(const LogRecord& record, uint32_t number, ConnectionState& connection,
                          const Moment& to);
   Status take_removed(const LogRecord& record, const LogEvent& event, ConnectionState& connection);
-  Status end_unused_numbers(const LogRecord& record, int64_t used_to);
+  Status take_numbers(const LogRecord& record, int64_t used_to);
+  Status begin_unknown(const LogRecord& record, uint32_t number, ConnectionState& connection);
   Status take_instruments(const LogRecord& record, const LogEvent& event);
   Status take_log_start(const LogRecord& record);
   Status write_event(const LogRecord& record, std::string_view name, const LogEvent& event,

@@ -88,6 +88,7 @@ Status RowMaker::take_leg_switch(const LogRecord& record, LogSource source, cons
 Status RowMaker::take_connect(const LogRecord& record, const LogEvent& event,
                               ConnectionState& connection) {
   const uint8_t leg = connection.source ? connection.source->leg : uint8_t{0};
+  TW_TRY(begin_unknown(record, record.connection, connection));
   if (!connection.connected()) connection.active_leg = leg;
   connection.leg_connected[leg] = true;
   connection.session_lsn = record.lsn;
@@ -163,8 +164,23 @@ Status RowMaker::take_disconnect(const LogRecord& record, uint8_t leg, const Log
   return {};
 }
 
-/// A start with fewer connections than before: those that are no more have no next connect.
-Status RowMaker::end_unused_numbers(const LogRecord& record, int64_t used_to) {
+/// A connection that the log has no connect of: a process that was killed may have had it, and
+/// received what did not become durable.
+Status RowMaker::begin_unknown(const LogRecord& record, uint32_t number,
+                               ConnectionState& connection) {
+  if (!state_.unknown_from_ns || connection.session_lsn != 0) return {};
+  return begin_gap(record, number, connection, {0, *state_.unknown_from_ns}, kProcessEndedCause);
+}
+
+/// A start has its connections; it may have fewer than the one before, and those that are no more
+/// have no next connect.
+Status RowMaker::take_numbers(const LogRecord& record, int64_t used_to) {
+  for (uint32_t number = 1; state_.unknown_from_ns && number <= used_to; ++number) {
+    ConnectionState* const connection = state_.connection(number);
+    if (connection == nullptr) break;
+    TW_TRY(begin_unknown(record, number, *connection));
+  }
+  state_.unknown_from_ns.reset();
   std::vector<uint32_t> unused;
   for (const auto& [number, connection] : state_.connections()) {
     if (number > used_to && !connection.connected()) unused.push_back(number);

@@ -30,6 +30,9 @@ inline std::optional<Venue> venue_of(const std::optional<LogSource>& source) {
 
 inline Moment moment_of(const LogRecord& record) { return {record.lsn, record.wall_time_ns}; }
 
+/// Cause of the gap behind a process that ended without saying so.
+inline constexpr std::string_view kProcessEndedCause = "process_ended";
+
 /// The last frame of a leg that brings whatever there is; without such a leg, of any.
 Moment end_of_coverage(const ConnectionState& connection);
 

@@ -194,6 +194,82 @@ TEST_F(SinkTest, AConnectionThatIsNoMoreAfterARestartHasAGapThatEnds) {
   EXPECT_EQ(text(*gaps, "connection", 1), "1");
 }
 
+/// Of `_gaps` of Binance spot: connection, cause, seconds from and to, counted from the log's
+/// begin.
+std::vector<std::string> gaps_in(const arrow::Table& gaps) {
+  std::vector<std::string> found;
+  for (int64_t row = 0; row < gaps.num_rows(); ++row) {
+    const auto value = [&](const std::string& column) {
+      return gaps.GetColumnByName(column)->GetScalar(row).ValueOrDie();
+    };
+    const auto seconds = [&](const std::string& column) {
+      const auto& time = static_cast<const arrow::TimestampScalar&>(*value(column));
+      return (time.value - SyntheticLog::kBeginNs) / kSecondNs;
+    };
+    found.push_back(fmt::format("{} {} {}-{}", value("connection")->ToString(),
+                                value("cause")->ToString(), seconds("from_time"),
+                                seconds("to_time")));
+  }
+  return found;
+}
+
+/// The second process of a log: two connections, of which the second one comes after the numbers.
+void restart_with_two(SyntheticLog& log) {
+  log.restart();
+  log.general_event(LogKind::kStart, {.version = "2"});
+  log.advance(kSecondNs);
+  log.event(LogKind::kConnect, {}, kSpot);
+  log.general_event(LogKind::kNotice, {.cause = std::string(kConnectionNumbers), .count = 2});
+  log.advance(kSecondNs);
+  log.event(LogKind::kConnect, {}, kSpot, 2);
+}
+
+TEST_F(SinkTest, WhatAKilledProcessMayHaveReceivedOnNewConnectionsIsAGap) {
+  log_ = SyntheticLog();
+  log_.general_event(LogKind::kStart, {.version = "1"});
+  log_.advance(kSecondNs);
+  log_.heartbeat();  // the last that became durable; nobody knows which connections there were
+  log_.advance(10 * kSecondNs);
+  restart_with_two(log_);
+  // Whoever comes later was in no process that was killed.
+  log_.event(LogKind::kConnect, {}, kSpot, 3);
+  log_.stop();
+  run();
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  const std::vector<std::string> expected{"1 process_ended 1-12", "2 process_ended 1-13"};
+  EXPECT_EQ(gaps_in(*gaps), expected);
+}
+
+TEST_F(SinkTest, ANewConnectionThatTwoKilledProcessesMayHaveHadLacksTheTimeOfBoth) {
+  log_ = SyntheticLog();
+  log_.general_event(LogKind::kStart, {.version = "1"});
+  log_.advance(kSecondNs);
+  log_.restart();
+  log_.general_event(LogKind::kStart, {.version = "1"});
+  log_.event(LogKind::kConnect, {}, kSpot);
+  log_.advance(kSecondNs);
+  run();  // the numbers are known to nobody yet, and a checkpoint has to say so
+  restart_with_two(log_);
+  log_.stop();
+  run();
+  const auto gaps = table(options_.output_dir / "binance_spot/_gaps/2023-11-14.parquet");
+  const std::vector<std::string> expected{"1 process_ended 0-1", "1 process_ended 1-3",
+                                          "2 process_ended 0-4"};
+  EXPECT_EQ(gaps_in(*gaps), expected);
+}
+
+TEST_F(SinkTest, AProcessThatSaidThatItEndsReceivedNothingThatIsNotKnown) {
+  log_ = SyntheticLog();
+  log_.general_event(LogKind::kStart, {.version = "1"});
+  log_.stop();
+  log_.heartbeat();
+  log_.advance(kSecondNs);
+  restart_with_two(log_);
+  log_.stop();
+  run();
+  EXPECT_FALSE(std::filesystem::exists(options_.output_dir / "binance_spot/_gaps"));
+}
+
 TEST_F(SinkTest, RowsForAPublishedHourReplaceItsFile) {
   trade(1);
   next_hour();
