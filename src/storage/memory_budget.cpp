@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "storage/cgroup_memory.h"
 
 namespace tapeworks {
 namespace {
@@ -58,17 +58,6 @@ uint64_t physical_memory_bytes() {
   const long page_bytes = sysconf(_SC_PAGE_SIZE);
   if (pages <= 0 || page_bytes <= 0) return 4 * kGiB;
   return static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
-}
-
-/// The memory limit of the cgroup this process runs in (v2, then v1); no limit elsewhere.
-uint64_t cgroup_memory_bytes() {
-  for (const char* path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    std::ifstream file(path);
-    uint64_t bytes = 0;
-    if (file >> bytes && bytes > 0) return bytes;
-  }
-  return std::numeric_limits<uint64_t>::max();
 }
 
 /// Reserves from the budget before the underlying pool allocates.
@@ -183,7 +172,7 @@ Result<std::unique_ptr<MemoryBudget>> MemoryBudget::create(uint64_t resident_lim
 }
 
 uint64_t MemoryBudget::default_limit_bytes() {
-  const uint64_t memory = std::min(physical_memory_bytes(), cgroup_memory_bytes());
+  const uint64_t memory = std::min(physical_memory_bytes(), cgroup_memory_limit_bytes());
   const uint64_t floor = std::min(memory, 512 * kMiB);
   return std::max({memory / 4, floor, kMinimumBytes});
 }

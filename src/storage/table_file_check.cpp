@@ -1,0 +1,17 @@
+#include "storage/table_file_check.h"
+
+#include "storage/input_file.h"
+
+namespace tapeworks {
+
+Status check_table_file(const std::filesystem::path& folder, const TableFile& file) {
+  const std::filesystem::path path = folder / file.path;
+  TW_ASSIGN(const StreamedContent content, hash_input(path));
+  if (content.byte_count == file.byte_count && content.xxh3 == file.xxh3) return {};
+  return corrupt(
+      "{} is damaged: it does not have the checksum of its manifest; `tapeworks verify` names all "
+      "such files, and a run over the whole input without --incremental makes them again",
+      path.string());
+}
+
+}  // namespace tapeworks
