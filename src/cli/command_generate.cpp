@@ -1,11 +1,11 @@
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 
 #include "base/messages.h"
 #include "base/units.h"
 #include "cli/command.h"
+#include "cli/number_range.h"
 #include "cli/work_options.h"
 #include "pipeline/generate.h"
 
@@ -39,7 +39,7 @@ class GenerateCommand : public Command {
         ->capture_default_str();
     app.add_option("--seed", options_.market.seed, "Another number gives another market")
         ->type_name("N")
-        ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()))
+        ->check(at_least(0))
         ->capture_default_str();
     app.add_option("--order", order_, "Order of the rows: date or shuffled")
         ->type_name("ORDER")

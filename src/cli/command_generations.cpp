@@ -7,6 +7,7 @@
 
 #include "base/messages.h"
 #include "cli/command.h"
+#include "cli/number_range.h"
 #include "cli/output.h"
 #include "cli/work_options.h"
 #include "storage/generation_store.h"
@@ -19,7 +20,8 @@ class GenerationsCommand : public Command {
   void describe(CLI::App& app) override {
     data_.describe(app);
     app.add_option("--back-to", back_to_, "Make generation N the current one again")
-        ->type_name("N");
+        ->type_name("N")
+        ->check(at_least(1));
   }
 
   Result<int> run() override {

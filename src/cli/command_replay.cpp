@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "base/run_stats.h"
 #include "base/units.h"
 #include "cli/command.h"
+#include "cli/number_range.h"
 #include "cli/output.h"
 #include "cli/work_options.h"
 #include "recorder/sink/recording_path.h"
@@ -33,10 +33,10 @@ class ReplayCommand : public Command {
     app.add_option("--from", options_.from_lsn,
                    "First record to make rows of (default: the oldest)")
         ->type_name("LSN")
-        ->check(CLI::Range(uint64_t{1}, std::numeric_limits<uint64_t>::max()));
+        ->check(at_least(1));
     app.add_option("--to", options_.to_lsn, "Last record to make rows of (default: the newest)")
         ->type_name("LSN")
-        ->check(CLI::Range(uint64_t{1}, std::numeric_limits<uint64_t>::max()));
+        ->check(at_least(1));
     app.add_option("--layout", layout_, "How rows are divided into files: symbol, market, exchange")
         ->type_name("LAYOUT")
         ->capture_default_str();

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 
 #include "base/printable_text.h"
 #include "cli/command.h"
+#include "cli/number_range.h"
 #include "cli/output.h"
 #include "cli/test_clock_option.h"
 #include "recorder/simulator/exchange_simulator.h"
@@ -51,12 +51,12 @@ class SimulateExchangeCommand : public Command {
     app.add_option("--activity-range", options_.activity_range,
                    "A venue's first symbol has so many times the messages of its last one")
         ->type_name("N")
-        ->check(CLI::Range(uint64_t{1}, simulator::kActivityRangeMax))
+        ->check(CLI::Range(int64_t{1}, int64_t{simulator::kActivityRangeMax}))
         ->capture_default_str();
     app.add_option("--script", script_file_, "Faults to play, as JSON lines")->type_name("FILE");
     app.add_option("--seed", options_.seed, "Another number gives other markets")
         ->type_name("N")
-        ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()))
+        ->check(at_least(0))
         ->capture_default_str();
     app.add_option("--ledger", ledger_file_, "New file that lists every message sent")
         ->type_name("FILE");

@@ -8,6 +8,7 @@
 #include "base/run_stats.h"
 #include "cli/command.h"
 #include "cli/coverage_table.h"
+#include "cli/number_range.h"
 #include "cli/output.h"
 #include "cli/pipeline_options.h"
 #include "cli/work_options.h"
@@ -28,7 +29,7 @@ class VerifyCommand : public Command {
         app.add_option("--phantom-days", options_.phantom_days,
                        "Warn of open lots of brokers without a trade for so many days")
             ->type_name("N")
-            ->check(CLI::PositiveNumber)
+            ->check(at_least(1))
             ->capture_default_str();
     CLI::Option* const input =
         app.add_option("--input", options_.inputs,

@@ -12,6 +12,7 @@
 #include "base/messages.h"
 #include "base/printable_text.h"
 #include "cli/command.h"
+#include "cli/number_range.h"
 #include "cli/output.h"
 #include "storage/log_check.h"
 #include "storage/log_reader.h"
@@ -140,12 +141,14 @@ class WalCommand : public Command {
     app.add_option("DIR", folder_, "The folder of the log")->required();
     app.add_flag("--records", records_, "inspect: show records, not segments");
     from_option_ = app.add_option("--from", from_lsn_, "With --records: the first LSN to show")
-                       ->type_name("LSN");
-    to_option_ =
-        app.add_option("--to", to_lsn_, "With --records: the last LSN to show")->type_name("LSN");
+                       ->type_name("LSN")
+                       ->check(at_least(0));
+    to_option_ = app.add_option("--to", to_lsn_, "With --records: the last LSN to show")
+                     ->type_name("LSN")
+                     ->check(at_least(0));
     limit_option_ = app.add_option("--limit", limit_, "With --records: how many to show at most")
                         ->type_name("N")
-                        ->check(CLI::Range(uint64_t{1}, kRecordsShownMax))
+                        ->check(CLI::Range(int64_t{1}, int64_t{kRecordsShownMax}))
                         ->capture_default_str();
   }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/units.h"
+#include "cli/number_range.h"
 
 namespace tapeworks {
 namespace {
@@ -167,10 +168,14 @@ void IncrementArguments::describe(CLI::App& app) {
                "Read only what is new or changed in INPUT since the last run");
   app.add_option("--add", added,
                  "With --incremental, in place of INPUT: these files beside the known ones")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check([](const std::string& file) {
+        return file.starts_with("--") ? "a file must come before " + file : std::string();
+      });
   app.add_option("--allow-vanished", vanished_max,
                  "With --incremental: up to N known inputs may be missing; their rows go")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(at_least(0));
   verify_every.describe(app);
 }
 

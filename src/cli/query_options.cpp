@@ -4,6 +4,8 @@
 
 #include <arrow/table.h>
 
+#include "cli/number_range.h"
+
 namespace tapeworks {
 namespace {
 
@@ -36,7 +38,7 @@ QueryContext OpenedQuery::context(const QueryOptions& options) const {
 void TopOption::describe(CLI::App& app) {
   app.add_option("--top", top, "Rows to show (default: 20 with --format table, otherwise all)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
 }
 
 std::shared_ptr<arrow::Table> TopOption::apply(const std::shared_ptr<arrow::Table>& table,

@@ -51,7 +51,8 @@ void WorkOptions::describe(CLI::App& app) {
       ->check(CLI::Range(size_t{1}, kThreadsMax))
       ->group("Resources");
   app.add_option("--temp-dir", temp_dir,
-                 "Folder for what does not fit in memory (default: beside the data directory)")
+                 "Folder for what does not fit in memory (default: beside the data directory; of "
+                 "commands that write none, the system's)")
       ->type_name("DIR")
       ->group("Resources");
 }
