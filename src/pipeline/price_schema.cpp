@@ -57,6 +57,16 @@ Result<int> find_column(const std::vector<std::string>& names, const std::string
                  role.meaning, comma_list(names), role.option);
 }
 
+/// One column can be two only where an option says so.
+Status check_two_columns(const std::vector<std::string>& names, int one, int other,
+                         const ColumnRole& role, const ColumnRole& other_role,
+                         const std::string& where) {
+  if (one != other) return {};
+  return invalid_argument("{}: column '{}' cannot be both {} and {}; choose with {} and {}", where,
+                          names[static_cast<size_t>(one)], role.meaning, other_role.meaning,
+                          role.option, other_role.option);
+}
+
 Status check_column(const arrow::Schema& schema, int index, Status (*check)(const arrow::DataType&),
                     const std::string& where) {
   const auto& field = schema.field(index);
@@ -74,6 +84,9 @@ Result<PriceColumnIndices> find_price_columns(const std::vector<std::string>& na
   TW_ASSIGN(indices.symbol, find_column(names, wanted.symbol, kSymbolRole, where));
   TW_ASSIGN(indices.date, find_column(names, wanted.date, kDateRole, where));
   TW_ASSIGN(indices.close, find_column(names, wanted.close, kCloseRole, where));
+  TW_TRY(check_two_columns(names, indices.symbol, indices.date, kSymbolRole, kDateRole, where));
+  TW_TRY(check_two_columns(names, indices.symbol, indices.close, kSymbolRole, kCloseRole, where));
+  TW_TRY(check_two_columns(names, indices.date, indices.close, kDateRole, kCloseRole, where));
   return indices;
 }
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <set>
+#include <string_view>
 
 #include <parquet/schema.h>
 #include <parquet/types.h>
@@ -90,6 +92,16 @@ Result<int> find_count_column(const ParquetInput& input, const std::string& name
   if (plain && (type == parquet::Type::INT32 || type == parquet::Type::INT64)) return index;
   return corrupt("{}: column '{}' is {}, 32- or 64-bit integers are needed", input.path().string(),
                  name, type_name(column));
+}
+
+Status check_names_differ(const TransactionColumnNames& names) {
+  std::set<std::string_view> seen;
+  for (const std::string& name :
+       {names.symbol, names.date, names.broker, names.price, names.buy, names.sell}) {
+    if (seen.insert(name).second) continue;
+    return invalid_argument("column '{}' is named twice; name another one with --column-...", name);
+  }
+  return {};
 }
 
 }  // namespace
@@ -267,6 +279,7 @@ Result<TransactionFile> TransactionFile::open(const std::filesystem::path& path,
                                               const TransactionColumnNames& names, Mode mode,
                                               AmountWidth amounts, const DayRule& rule,
                                               MemoryBudget& budget) {
+  TW_TRY(check_names_differ(names));
   TW_ASSIGN(ParquetInput input, ParquetInput::open(path, budget));
   TW_ASSIGN(const int symbol, find_text_column(input, names.symbol));
   TW_ASSIGN(const int date, input.find_column(names.date));

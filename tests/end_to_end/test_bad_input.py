@@ -238,6 +238,22 @@ def test_a_price_source_without_its_column(data, tmp_path, form):
     assert_clear_error(outcome, path.name, "close_d")
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("option, column", [("--column-close", "date"), ("--column-date", "symbol_id"), ("--column-symbol", "close_price")])
+def test_one_column_of_a_price_source_is_not_two(data, tmp_path, form, option, column):
+    publish_good(data, tmp_path)
+    path = price_source(tmp_path, form, [(symbol, day, str(close)) for symbol, day, close in GOOD_PRICES])
+    with Untouched(data):
+        outcome = tapeworks("sync", path, "--data", data, option, column, expect=2)
+    assert_clear_error(outcome, path.name, column, option)
+
+
+def test_one_column_of_the_input_is_not_two(data, tmp_path):
+    publish_good(data, tmp_path)
+    with Untouched(data):
+        assert_clear_error(tapeworks("etl", tmp_path / "good.parquet", "--data", data, "--column-buy", "sell", expect=2), "'sell'", "--column-")
+
+
 BAD_PRICE_ROWS = {
     "letters": ("2330", "2023-01-05", "12a"),
     "no date": ("2330", "yesterday", "5"),
