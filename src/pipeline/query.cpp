@@ -21,7 +21,6 @@
 namespace tapeworks {
 namespace {
 
-constexpr const char* kRankingTable = "broker_ranking";
 constexpr const char* kSymbolBrokerTable = "symbol_broker";
 constexpr const char* kBrokerNamesTable = "broker_names";
 constexpr std::string_view kParquetSuffix = ".parquet";
@@ -214,8 +213,12 @@ Status require_table(const QueryContext& context, const std::string& table) {
                      context.data_dir.string(), table, command_of(table),
                      context.data_dir.string());
   }
+  return refuse_stale(context, table);
+}
+
+Status refuse_stale(const QueryContext& context, const std::string& table) {
   if (context.allow_stale) return {};
-  const auto sources = manifest.stale_sources(table);
+  const auto sources = context.generation.manifest().stale_sources(table);
   if (sources.empty()) return {};
   return not_found(
       "the table {} is older than {}; run tapeworks {} --data {}, or give --allow-stale", table,

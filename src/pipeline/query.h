@@ -20,6 +20,8 @@
 
 namespace tapeworks {
 
+inline constexpr const char* kRankingTable = "broker_ranking";
+
 /// What all queries need. Keeps references: generation and pool must outlive it.
 struct QueryContext {
   const GenerationReader& generation;
@@ -40,6 +42,9 @@ struct QueryContext {
 /// Refuses a table that is missing or stale with kNotFound, naming the command that makes it.
 /// `table` is its full name, with `_merged` where it is one of merged brokers.
 Status require_table(const QueryContext& context, const std::string& table);
+
+/// The same for one that may be missing.
+Status refuse_stale(const QueryContext& context, const std::string& table);
 
 /// The path of one symbol's file in a table of one file a symbol. kNotFound, naming similar
 /// symbols, when there is none.

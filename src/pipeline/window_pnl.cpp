@@ -367,22 +367,30 @@ Result<DayWindow> window_of_symbol(const QueryContext& context, const std::files
   return DayWindow{*from, *to};
 }
 
+/// What windows are made of. Their accounts would be right without the tables of P&L, but whoever
+/// sets them beside those has to know that these are older.
+Status require_tables(const QueryContext& context) {
+  TW_TRY(require_table(context, kSummaryTable));
+  TW_TRY(require_table(context, kPriceTable));
+  return refuse_stale(context, context.table_name(kRankingTable));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<arrow::Table>> symbol_window_answer(const QueryContext& context,
                                                            const std::string& symbol,
                                                            std::optional<Day> from,
                                                            std::optional<Day> to) {
+  TW_TRY(require_tables(context));
   TW_ASSIGN(const auto path, find_symbol_file(context, kSummaryTable, symbol));
-  TW_TRY(require_table(context, kPriceTable));
   TW_ASSIGN(const ClosePrices prices, prices_of_symbol(context, symbol));
   TW_ASSIGN(const DayWindow window, window_of_symbol(context, path, from, to));
   TW_ASSIGN(const WindowSource source, WindowSource::of(context, window));
   TW_ASSIGN(const auto accounts, source.accounts(symbol_file_path(source.table(), symbol),
                                                  prices.of(symbol), context.pool));
   if (accounts.empty()) {
-    return not_found("no broker traded or held {} from {} to {}", symbol, to_string(window.from),
-                     to_string(window.to));
+    return not_found("no broker traded {} from {} to {}, or gained or lost by what it held", symbol,
+                     to_string(window.from), to_string(window.to));
   }
   TotalsByBroker totals;
   for (const WindowAccount& account : accounts) totals[account.broker].add(account);
@@ -391,8 +399,7 @@ Result<std::shared_ptr<arrow::Table>> symbol_window_answer(const QueryContext& c
 
 Result<std::shared_ptr<arrow::Table>> rolling_answer(const QueryContext& context, DayWindow window,
                                                      MemoryBudget& budget, size_t thread_count) {
-  TW_TRY(require_table(context, kSummaryTable));
-  TW_TRY(require_table(context, kPriceTable));
+  TW_TRY(require_tables(context));
   TW_ASSIGN(const WindowSource source, WindowSource::of(context, window));
   TW_ASSIGN(const ClosePrices prices, load_prices(context));
   Reservation prices_reservation;
@@ -403,8 +410,8 @@ Result<std::shared_ptr<arrow::Table>> rolling_answer(const QueryContext& context
   RollingSum sum(source, budget);
   TW_TRY(sum.run(context.generation.manifest().find(source.table())->files, prices, thread_count));
   if (sum.totals().empty()) {
-    return not_found("no broker traded or held anything from {} to {}", to_string(window.from),
-                     to_string(window.to));
+    return not_found("no broker traded anything from {} to {}, or gained or lost by what it held",
+                     to_string(window.from), to_string(window.to));
   }
   return answer_of(context, sum.totals(), false);
 }

@@ -59,7 +59,7 @@ def test_fresh_tables_are_answered(published, reader):
 
 
 @pytest.mark.parametrize("changed", ["etl", "sync"])
-@pytest.mark.parametrize("reader", READERS[:3], ids=lambda reader: reader[0])
+@pytest.mark.parametrize("reader", [*READERS, ["symbol", "2330", "--from", "2023-01-01"]], ids=lambda reader: " ".join(reader[:3]))
 def test_stale_tables_are_refused_with_the_command_to_run(published, tmp_path, reader, changed):
     if changed == "etl":
         etl_later(published, tmp_path)
