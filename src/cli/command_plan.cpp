@@ -46,7 +46,9 @@ class PlanCommand : public Command {
       record["expected_incremental_seconds"] = *plan.incremental_seconds;
     }
     if (history.full) record["last_full"] = utc_text(history.full->ended_s);
-    const auto verified_s = history.all_verified_s();
+    // Where only etl is used there are no other tables to verify.
+    const bool has_pnl = generation.manifest().find("pnl") != nullptr;
+    const auto verified_s = has_pnl ? history.all_verified_s() : history.summary_verified_s;
     const bool is_due = is_verification_due(verified_s, unix_now_s(), verify_every_);
     record["next_verification"] = is_due ? "due" : utc_text(*verified_s + verify_every_.count());
     TW_TRY(print_records({record}));
@@ -59,8 +61,10 @@ class PlanCommand : public Command {
                                   const RefreshHistory& history) {
     const uint64_t listed = listed_input_bytes(generation);
     if (listed != 0) return listed;
-    if (history.incremental) return history.incremental->input_bytes;
-    return history.full ? history.full->input_bytes : 0;
+    const auto& full = history.full;
+    const auto& last = history.incremental;
+    if (last && (!full || last->ended_s >= full->ended_s)) return last->input_bytes;
+    return full ? full->input_bytes : 0;
   }
 
   DataOption data_;
