@@ -33,7 +33,7 @@ class EtlCommand : public Command {
     if (outcome == IncrementOutcome::kNothingNew) {
       std::puts("nothing new: the summary is that of these inputs");
     }
-    return outcome == IncrementOutcome::kDiffers ? 1 : 0;
+    return 0;
   }
 
  private:

@@ -28,8 +28,8 @@ class PnlCommand : public Command {
 
   Result<int> run() override {
     TW_ASSIGN(const auto budget, job_.work.make_budget());
-    TW_ASSIGN(const IncrementOutcome outcome, run_pnl(options_, job_.place(), *budget));
-    return outcome == IncrementOutcome::kDiffers ? 1 : 0;
+    TW_TRY(run_pnl(options_, job_.place(), *budget));
+    return 0;
   }
 
  private:

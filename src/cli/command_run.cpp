@@ -43,7 +43,7 @@ class RunCommand : public Command {
     if (outcome == IncrementOutcome::kNothingNew) {
       std::puts("nothing new: the tables are those of these inputs");
     }
-    return outcome == IncrementOutcome::kDiffers ? 1 : 0;
+    return 0;
   }
 
  private:

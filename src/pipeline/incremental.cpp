@@ -22,6 +22,7 @@
 #include "storage/input_file.h"
 #include "storage/object_store.h"
 #include "storage/row_group_hash.h"
+#include "storage/table_file_check.h"
 
 namespace tapeworks {
 namespace fs = std::filesystem;
@@ -80,7 +81,7 @@ Result<OpenedInput> open_input(const fs::path& path, MemoryBudget& budget) {
 
 Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOptions& scan,
                               MemoryBudget& budget, Reservation& memory) {
-  constexpr const char* kRemedy = "run `tapeworks etl` over all inputs once without --incremental";
+  constexpr const char* kRemedy = "give the command all inputs once, without --incremental";
   const Table* const summary = generation.base() ? generation.base()->find(kSummary) : nullptr;
   const fs::path path = generation.base_path() / checkpoint_path(kSummary);
   if (summary == nullptr) {
@@ -122,10 +123,34 @@ Result<InputIndex> load_index(const GenerationWriter& generation, const ScanOpti
   return index;
 }
 
+Status check_missing(const std::vector<std::string>& missing, uint64_t vanished_max) {
+  if (missing.size() <= vanished_max) return {};
+  return corrupt(
+      "{} input{} of the summary {} missing: {}; INPUT must be the complete set, and "
+      "--allow-vanished {} takes their rows out of the summary",
+      missing.size(), missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are",
+      first_names(missing), missing.size());
+}
+
+/// As given. Where a folder has been emptied, or a pattern finds nothing any more, the known files
+/// that are gone say more than that.
+Result<std::vector<fs::path>> given_inputs(const IncrementOptions& options,
+                                           const InputIndex& index) {
+  auto paths = expand_inputs(options.inputs);
+  if (paths) return paths;
+  std::vector<std::string> missing;
+  for (const IndexedFile& file : index.files) {
+    TW_ASSIGN(const InputStatus status, status_of_input(file.path));
+    if (status.type == InputType::kNothing) missing.push_back(file.path);
+  }
+  TW_TRY(check_missing(missing, options.vanished_max));
+  return paths;
+}
+
 /// The complete set: as given, or that of the old summary with the added files.
 Result<std::vector<fs::path>> complete_inputs(const IncrementOptions& options,
                                               const InputIndex& index) {
-  if (options.added.empty()) return expand_inputs(options.inputs);
+  if (options.added.empty()) return given_inputs(options, index);
   TW_ASSIGN(std::vector<fs::path> paths, expand_inputs(options.added));
   std::set<std::string> present;
   for (const fs::path& path : paths) present.insert(canonical_text(path));
@@ -136,15 +161,6 @@ Result<std::vector<fs::path>> complete_inputs(const IncrementOptions& options,
   }
   std::ranges::sort(paths, {}, [](const fs::path& path) { return path.native(); });
   return paths;
-}
-
-Status check_missing(const std::vector<std::string>& missing, uint64_t vanished_max) {
-  if (missing.size() <= vanished_max) return {};
-  return corrupt(
-      "{} input{} of the summary {} missing: {}; INPUT must be the complete set, and "
-      "--allow-vanished {} takes their rows out of the summary",
-      missing.size(), missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are",
-      first_names(missing), missing.size());
 }
 
 /// Compares one file with what is known of it.
@@ -365,6 +381,7 @@ class SymbolReplacer {
       return over_budget("merging {} needs {}; give more --memory", file.path,
                          format_byte_size(bytes));
     }
+    TW_TRY(check_table_file(generation_.base_path(), file));
     TW_ASSIGN(const DailySummary* const old,
               memory.reader.read(generation_.base_path() / file.path));
     merge_summaries(*old, fresh, days_, memory.replaced);
@@ -432,6 +449,8 @@ Result<InputPlan> plan_increment(const IncrementOptions& options, const ScanOpti
     plan.canonical.push_back(canonical_text(plan.paths[i]));
     plan.stamps.push_back(now.stamp);
     const auto found = known.find(plan.canonical.back());
+    const uint64_t old_bytes = found == known.end() ? 0 : found->second->stamp.byte_count;
+    plan.new_bytes += now.stamp.byte_count - std::min(old_bytes, now.stamp.byte_count);
     if (found == known.end()) {
       differs = true;
       continue;

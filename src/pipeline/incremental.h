@@ -23,6 +23,7 @@ struct InputPlan {
   InputFacts facts;
   std::set<Day> old_days;       ///< of all rows of the old summary
   bool is_nothing_new = false;  ///< the old summary is what a rebuild would give
+  uint64_t new_bytes = 0;       ///< of files that the old summary does not have, or that have grown
 
   /// Of all files, when they were stamped.
   uint64_t byte_count() const;

@@ -112,7 +112,7 @@ std::string encode_index(const InputIndex& index) {
 Result<InputIndex> decode_index(std::string_view bytes, const std::string& where) {
   const auto damaged = [&] {
     return corrupt(
-        "{}: the record of the inputs is damaged; run `tapeworks etl` over all inputs once "
+        "{}: the record of the inputs is damaged; give the command all inputs once, "
         "without --incremental",
         where);
   };

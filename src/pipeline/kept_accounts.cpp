@@ -9,25 +9,16 @@
 
 #include "pipeline/account_rows_internal.h"
 #include "pipeline/pnl_tables.h"
-#include "storage/input_file.h"
 #include "storage/parquet_read.h"
+#include "storage/table_file_check.h"
 
 namespace tapeworks {
-namespace {
-
-Status check_bytes(const std::filesystem::path& path, const TableFile& file) {
-  TW_ASSIGN(const StreamedContent content, hash_input(path));
-  if (content.byte_count == file.byte_count && content.xxh3 == file.xxh3) return {};
-  return corrupt("{} does not have the checksum of its manifest", path.string());
-}
-
-}  // namespace
 
 Result<KeptAccounts> read_kept_accounts(const std::filesystem::path& generation,
                                         const TableFile& file, const std::string& symbol, Mode mode,
                                         arrow::MemoryPool* pool) {
   const std::filesystem::path path = generation / file.path;
-  TW_TRY(check_bytes(path, file));
+  TW_TRY(check_table_file(generation, file));
   TW_ASSIGN(const auto table, read_parquet(path, {}, pool));
   TW_ASSIGN(const AccountRows rows,
             AccountRows::of(*table, AccountRows::money_names(mode), path.string(), pool));

@@ -16,9 +16,12 @@ constexpr double kDatesWithoutCloseWarned = 0.01;
 }  // namespace
 
 void MarketDates::add(const DailySummary& summary) {
-  const TradeDates dates(summary, Day{std::numeric_limits<int32_t>::max()});
+  add(TradeDates(summary, Day{std::numeric_limits<int32_t>::max()}).dates());
+}
+
+void MarketDates::add(std::span<const Day> days) {
   const std::scoped_lock lock(mutex_);
-  for (const Day day : dates.dates()) {
+  for (const Day day : days) {
     // A null date is no date to miss a close on.
     if (day != kNullDay) days_.insert(day);
   }

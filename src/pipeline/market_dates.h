@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <set>
+#include <span>
 
 #include "base/calendar_day.h"
 #include "pipeline/close_prices.h"
@@ -14,6 +15,7 @@ namespace tapeworks {
 class MarketDates {
  public:
   void add(const DailySummary& summary);
+  void add(std::span<const Day> days);
 
   /// Warns when the dates for which no symbol has a close are too many to be chance.
   void warn_about_missing(const ClosePrices& prices) const;

@@ -1,6 +1,7 @@
 #include "pipeline/pipeline.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 #include <utility>
@@ -20,11 +21,13 @@
 #include "pipeline/pnl_writer.h"
 #include "pipeline/rebuild_check.h"
 #include "pipeline/refresh_history.h"
+#include "pipeline/room_check.h"
 #include "pipeline/summary_reduce.h"
 #include "pipeline/summary_writer.h"
 #include "pipeline/table_writer.h"
 #include "storage/generation_store.h"
 #include "storage/input_file.h"
+#include "storage/table_file_check.h"
 
 namespace tapeworks {
 namespace {
@@ -97,37 +100,21 @@ const std::set<std::string> kPnlTables = [] {
   return tables;
 }();
 
-/// Room for the new files, and for the runs as far as the budget will not hold them: an estimate
-/// from the size of the input (docs/formats/runs.md); a disk that fills in spite of it is exit 4 as
-/// well.
-Status check_room(const GenerationWriter& generation, uint64_t input_bytes, const WorkPlace& place,
-                  const MemoryBudget& budget) {
-  const uint64_t output_bytes = input_bytes * 6 / 10;
-  const uint64_t run_bytes = input_bytes;
-  const uint64_t spill_bytes =
-      run_bytes > budget.capacity_bytes() / 2 ? run_bytes - budget.capacity_bytes() / 2 : 0;
-  if (place.temp_dir.empty()) return generation.check_free_space(output_bytes + spill_bytes);
-  TW_TRY(generation.check_free_space(output_bytes));
-  std::error_code error;
-  const auto space = std::filesystem::space(place.temp_dir, error);
-  if (!error && space.available < spill_bytes) {
-    return io_error(
-        "{}: {} are free and about {} are needed for temporary data; make room or choose "
-        "another --temp-dir",
-        place.temp_dir.string(), format_byte_size(space.available), format_byte_size(spill_bytes));
-  }
-  return {};
-}
-
-/// Every file of these tables may have to be written again.
-uint64_t table_bytes(const Manifest& manifest, const std::set<std::string>& names) {
+uint64_t bytes_of(const Manifest& manifest, const std::string& name) {
   uint64_t bytes = 0;
-  for (const std::string& name : names) {
-    const Table* const table = manifest.find(name);
-    if (table == nullptr) continue;
+  if (const Table* const table = manifest.find(name)) {
     for (const TableFile& file : table->files) bytes += file.byte_count;
   }
   return bytes;
+}
+
+/// Of an increment: every file of these tables may have to be written again, and grow.
+RoomNeeds needs_of(const InputPlan& input, const Manifest& base,
+                   const std::set<std::string>& tables) {
+  RoomNeeds needs{.output_bytes = summary_bytes_about(input.new_bytes),
+                  .input_bytes = input.new_bytes};
+  for (const std::string& table : tables) needs.output_bytes += bytes_of(base, table);
+  return needs;
 }
 
 void warn_about_balance(const SummaryWriter& summaries) {
@@ -195,12 +182,17 @@ Status save_inputs(EtlPhase& phase, const EtlOptions& etl, MemoryBudget& budget,
 
 using InputPaths = std::vector<std::filesystem::path>;
 
-/// The scan of `paths`, with everything checked that can be before it.
-Result<EtlPhase> scan_phase(const EtlOptions& etl, InputPaths paths, const WorkPlace& place,
-                            MemoryBudget& budget, GenerationWriter& generation) {
+/// The scan of `paths`, with everything checked that can be before it. `pnl` is null when only the
+/// tables of etl are wanted.
+Result<EtlPhase> scan_phase(const EtlOptions& etl, const PnlRunOptions* pnl, InputPaths paths,
+                            const WorkPlace& place, MemoryBudget& budget,
+                            GenerationWriter& generation) {
   EtlPhase phase;
   TW_ASSIGN(phase.input, plan_full_scan(std::move(paths)));
-  TW_TRY(check_room(generation, phase.input.byte_count(), place, budget));
+  const uint64_t input_bytes = phase.input.byte_count();
+  RoomNeeds needs{.output_bytes = summary_bytes_about(input_bytes), .input_bytes = input_bytes};
+  if (pnl != nullptr) needs.output_bytes += pnl_bytes_about(needs.output_bytes, *pnl);
+  TW_TRY(check_room(generation, needs, place, budget));
   TW_TRY(scan_input(phase, etl, place, budget, generation));
   return phase;
 }
@@ -218,8 +210,8 @@ Day last_day_of(const Manifest& manifest) {
 
 /// What `pnl` reads of the published generation.
 struct SummaryFiles {
-  std::vector<std::filesystem::path> paths;
-  std::vector<std::string> symbols;
+  std::vector<TableFile> files;
+  std::vector<std::string> symbols;  ///< of the files
   Day last_day = kNullDay;
 };
 
@@ -230,13 +222,10 @@ Result<SummaryFiles> find_summaries(const GenerationWriter& generation,
     return invalid_argument("there is no daily_summary in {} yet; run `tapeworks etl` first",
                             data_dir.string());
   }
-  SummaryFiles files;
-  for (const TableFile& file : table->files) {
-    files.paths.push_back(generation.base_path() / file.path);
-    files.symbols.push_back(symbol_of_file(files.paths.back()));
-  }
-  files.last_day = last_day_of(*generation.base());
-  return files;
+  SummaryFiles summaries{.files = table->files, .symbols = {}, .last_day = kNullDay};
+  for (const TableFile& file : table->files) summaries.symbols.push_back(symbol_of_file(file.path));
+  summaries.last_day = last_day_of(*generation.base());
+  return summaries;
 }
 
 Status check_price_table(const GenerationWriter& generation,
@@ -252,6 +241,9 @@ Status check_price_table(const GenerationWriter& generation,
         "the close prices are {} and the amounts {}; run `tapeworks sync` again to make them agree",
         to_string(amounts_of(*prices)), to_string(amounts_of(*summary)));
   }
+  for (const TableFile& file : prices->files) {
+    TW_TRY(check_table_file(generation.base_path(), file));
+  }
   return {};
 }
 
@@ -261,7 +253,7 @@ bool has_summary(const GenerationWriter& generation) {
 
 std::unexpected<Error> nothing_to_add_to(const WorkPlace& place) {
   return invalid_argument(
-      "there is no summary in {} to add to; run `tapeworks etl` over all inputs first",
+      "there is no summary in {} to add to; give the command all inputs first, without --add",
       place.data_dir.string());
 }
 
@@ -275,7 +267,7 @@ std::vector<std::string> all_symbols(const Table& summary, const TransactionRuns
 /// `etl` of `paths` up to its publication.
 Result<EtlPhase> make_summaries(const EtlOptions& etl, InputPaths paths, const WorkPlace& place,
                                 MemoryBudget& budget, GenerationWriter& generation) {
-  TW_ASSIGN(EtlPhase phase, scan_phase(etl, std::move(paths), place, budget, generation));
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, nullptr, std::move(paths), place, budget, generation));
   const TableWriter writer(generation, etl.scan.mode, budget);
   SummaryWriter summaries(writer, etl.scan.amounts);
   TW_TRY(reduce_to_summaries(
@@ -289,7 +281,8 @@ Result<EtlPhase> make_summaries(const EtlOptions& etl, InputPaths paths, const W
 /// The same tables from the published ones and the new input of `phase`.
 Status replace_summaries(EtlPhase& phase, const EtlOptions& etl, const WorkPlace& place,
                          MemoryBudget& budget, GenerationWriter& generation) {
-  TW_TRY(generation.check_free_space(table_bytes(*generation.base(), kEtlTables)));
+  TW_TRY(
+      check_room(generation, needs_of(phase.input, *generation.base(), kEtlTables), place, budget));
   TW_TRY(scan_input(phase, etl, place, budget, generation));
   const TableWriter writer(generation, etl.scan.mode, budget);
   SummaryWriter summaries(writer, etl.scan.amounts);
@@ -334,9 +327,7 @@ Result<IncrementOutcome> add_to_summary(const EtlOptions& etl,
       const MutedWarnings muted;
       TW_TRY(make_summaries(etl, phase.input.paths, place, budget, rebuilt));
     }
-    TW_ASSIGN(const bool is_same,
-              equals_rebuild(generation, rebuilt.manifest(), kEtlTables, place.thread_count));
-    if (!is_same) return IncrementOutcome::kDiffers;
+    TW_TRY(check_equals_rebuild(generation, rebuilt.manifest(), kEtlTables, place.thread_count));
     history.summary_verified_s = unix_now_s();
   }
   TW_TRY(publish_summaries(phase, etl, history, budget, generation));
@@ -345,7 +336,7 @@ Result<IncrementOutcome> add_to_summary(const EtlOptions& etl,
 
 /// What `pnl` computes from, beside the mode.
 struct PnlInput {
-  const SummaryFiles& files;
+  const SummaryFiles& summaries;
   const ClosePrices& prices;
   const std::optional<BrokerMergers>& mergers;
 };
@@ -355,27 +346,30 @@ Status make_pnl(const PnlRunOptions& pnl, const PnlInput& sources, const WorkPla
                 MemoryBudget& budget, GenerationWriter& generation) {
   TW_TRY(keep_other_tables(generation, kPnlTables));
   const PhaseTimer timer("pnl");
-  const SummaryFiles& files = sources.files;
-  const PnlOptions options = symbol_options(pnl, files.last_day);
+  const SummaryFiles& summaries = sources.summaries;
+  const PnlOptions options = symbol_options(pnl, summaries.last_day);
   const TableWriter writer(generation, pnl.mode, budget);
-  PnlWriter results(writer, sources.prices, options, files.symbols, pnl.is_incremental);
+  PnlWriter results(writer, sources.prices, options, summaries.symbols, pnl.is_incremental);
   if (sources.mergers) {
     results.merge(*sources.mergers, amounts_of(*generation.base()->find("daily_summary")));
   }
   MarketDates dates;
-  Progress progress("computing", files.paths.size());
+  std::atomic<size_t> read_count = 0;
+  Progress progress("computing", summaries.files.size());
   const auto on_read = [&](const DailySummary& summary) {
     add_run_rows(summary.row_count());
     dates.add(summary);
+    ++read_count;
   };
   std::vector<DailySummaryReader> readers(place.thread_count, DailySummaryReader(budget.pool()));
   const auto compute = [&](size_t index, size_t worker) -> Status {
     progress.add(1);
-    return results.put_file(index, files.paths[index], readers[worker], on_read);
+    return results.put_file(index, summaries.files[index], readers[worker], on_read);
   };
-  TW_TRY(run_tasks(files.paths.size(), place.thread_count, compute));
+  TW_TRY(run_tasks(summaries.files.size(), place.thread_count, compute));
   TW_TRY(results.finish(pnl_options_text(pnl, options.as_of), place.thread_count));
-  dates.warn_about_missing(sources.prices);
+  // Some dates say nothing of all of them; those of symbols that stay have been looked at before.
+  if (read_count == summaries.files.size()) dates.warn_about_missing(sources.prices);
   return {};
 }
 
@@ -389,7 +383,7 @@ struct RunSources {
 Result<EtlPhase> make_all(const EtlOptions& etl, InputPaths paths, const RunSources& sources,
                           const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget,
                           GenerationWriter& generation) {
-  TW_ASSIGN(EtlPhase phase, scan_phase(etl, std::move(paths), place, budget, generation));
+  TW_ASSIGN(EtlPhase phase, scan_phase(etl, &pnl, std::move(paths), place, budget, generation));
   const TableWriter writer(generation, etl.scan.mode, budget);
   TW_TRY(write_price_table(writer, sources.prices));
   const ClosePrices& prices = sources.prices.prices;
@@ -431,7 +425,7 @@ class AllIncrement {
                                           etl_.scan, generation_, budget_));
     std::set<std::string> tables = kEtlTables;
     tables.insert(kPnlTables.begin(), kPnlTables.end());
-    TW_TRY(generation_.check_free_space(table_bytes(base_, tables)));
+    TW_TRY(check_room(generation_, needs_of(phase.input, base_, tables), place_, budget_));
     TW_TRY(write_price_table(writer_, sources_.prices));
     Day last_day;
     if (phase.input.is_nothing_new) {
@@ -452,8 +446,7 @@ class AllIncrement {
     if (!phase.input.is_nothing_new) history.incremental = measured_run(begin_, phase.input);
     if (is_due) {
       phase.runs = {};
-      TW_ASSIGN(const bool is_same, verify(phase.input.paths));
-      if (!is_same) return IncrementOutcome::kDiffers;
+      TW_TRY(verify(phase.input.paths));
       history.summary_verified_s = history.pnl_verified_s = unix_now_s();
     }
     const ordered_json info = run_info("run", phase.input, history);
@@ -471,18 +464,14 @@ class AllIncrement {
     const std::vector<std::string> symbols = all_symbols(old_summary, phase.runs);
     PnlWriter results(writer_, prices, options, symbols, /*is_incremental=*/true);
     if (sources_.mergers) results.merge(*sources_.mergers, etl_.scan.amounts);
-    MarketDates dates;
-    const auto on_read = [&](const DailySummary& summary) { dates.add(summary); };
     const SummaryListener listener = [&](const std::string& symbol, const DailySummary* summary) {
       const auto place = std::ranges::lower_bound(symbols, symbol);
       const auto index = static_cast<size_t>(place - symbols.begin());
       if (summary == nullptr) {
         DailySummaryReader reader(budget_.pool());
-        return results.put_file(index,
-                                generation_.base_path() / symbol_file_path("daily_summary", symbol),
-                                reader, on_read);
+        const auto file = old_summary.file(symbol_file_path("daily_summary", symbol));
+        return results.put_file(index, *file, reader, [](const DailySummary&) {});
       }
-      on_read(*summary);
       return results.put(index, *summary);
     };
     if (phase.input.is_nothing_new) {
@@ -497,12 +486,22 @@ class AllIncrement {
       warn_about_balance(summaries);
     }
     TW_TRY(results.finish(pnl_options_text(pnl_, options.as_of), place_.thread_count));
-    dates.warn_about_missing(prices);
+    warn_about_missing_dates(phase.input.facts);
     return results.rejected_checkpoints();
   }
 
+  /// The tables of symbols that stay are not read, so the dates are those that the inputs have.
+  void warn_about_missing_dates(const InputFacts& facts) const {
+    if (!facts.is_complete) return;
+    MarketDates dates;
+    for (const auto& row_groups : facts.files) {
+      for (const RowGroupFacts& row_group : row_groups) dates.add(row_group.days);
+    }
+    dates.warn_about_missing(sources_.prices.prices);
+  }
+
   /// Everything is made of the whole input once more, for its checksums alone, and compared.
-  Result<bool> verify(const InputPaths& inputs) {
+  Status verify(const InputPaths& inputs) {
     const PhaseTimer timer("verification");
     GenerationWriter rebuilt = generation_.rehearse();
     PnlRunOptions pnl = pnl_;
@@ -514,7 +513,7 @@ class AllIncrement {
     std::set<std::string> tables = kEtlTables;
     tables.insert(kPnlTables.begin(), kPnlTables.end());
     tables.insert(kPriceTable);
-    return equals_rebuild(generation_, rebuilt.manifest(), tables, place_.thread_count);
+    return check_equals_rebuild(generation_, rebuilt.manifest(), tables, place_.thread_count);
   }
 
   /// Whether the new generation would have the manifest of the published one.
@@ -560,18 +559,19 @@ Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
   return IncrementOutcome::kPublished;
 }
 
-Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& place,
-                                 MemoryBudget& budget) {
+Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget) {
   TW_ASSIGN(const auto mergers, read_mergers(pnl));
   TW_ASSIGN(GenerationWriter generation, begin_generation(place));
-  TW_ASSIGN(const SummaryFiles files, find_summaries(generation, place.data_dir));
+  TW_ASSIGN(const SummaryFiles summaries, find_summaries(generation, place.data_dir));
   TW_TRY(check_price_table(generation, place.data_dir));
   TW_TRY(check_mode(generation, pnl.mode, kPnlTables));
   TW_ASSIGN(
       const ClosePrices prices,
       load_close_prices(generation.base_path() / "price/close_prices.parquet", budget.pool()));
   TW_ASSIGN(const Reservation price_memory, reserve_prices(prices, budget));
-  const PnlInput sources{files, prices, mergers};
+  const uint64_t summary_bytes = bytes_of(*generation.base(), "daily_summary");
+  TW_TRY(generation.check_free_space(pnl_bytes_about(summary_bytes, pnl)));
+  const PnlInput sources{summaries, prices, mergers};
   TW_TRY(make_pnl(pnl, sources, place, budget, generation));
 
   RefreshHistory history = read_refresh_history(generation.base_path());
@@ -586,14 +586,11 @@ Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& plac
       const MutedWarnings muted;
       TW_TRY(make_pnl(full, sources, place, budget, rebuilt));
     }
-    TW_ASSIGN(const bool is_same,
-              equals_rebuild(generation, rebuilt.manifest(), kPnlTables, place.thread_count));
-    if (!is_same) return IncrementOutcome::kDiffers;
+    TW_TRY(check_equals_rebuild(generation, rebuilt.manifest(), kPnlTables, place.thread_count));
   }
   if (is_due || !pnl.is_incremental) history.pnl_verified_s = unix_now_s();
-  TW_TRY(
-      generation.publish(std::string(to_string(pnl.mode)), run_info("pnl", InputPlan{}, history)));
-  return IncrementOutcome::kPublished;
+  return generation.publish(std::string(to_string(pnl.mode)),
+                            run_info("pnl", InputPlan{}, history));
 }
 
 Status run_all(const EtlOptions& etl, const PriceReadOptions& price_options,

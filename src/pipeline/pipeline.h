@@ -37,8 +37,7 @@ struct IncrementalEtlOptions {
   /// they are compared again.
   std::chrono::milliseconds verify_every = kVerifyEvery;
 };
-/// kDiffers: the verification that was due found a difference; nothing was published.
-enum class IncrementOutcome { kPublished, kNothingNew, kDiffers };
+enum class IncrementOutcome { kPublished, kNothingNew };
 
 struct PnlRunOptions {
   Mode mode = Mode::kDefault;
@@ -70,8 +69,7 @@ Result<IncrementOutcome> run_incremental_etl(const EtlOptions& etl,
 
 /// daily_summary/ and price/ to pnl/, fifo_state/, pnl_daily/, symbol_broker and broker_ranking,
 /// and with a map of mergers to the same once more for merged brokers.
-Result<IncrementOutcome> run_pnl(const PnlRunOptions& pnl, const WorkPlace& place,
-                                 MemoryBudget& budget);
+Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& budget);
 
 /// Everything in one pass over the input; the same bytes as etl, sync and pnl one after another.
 Status run_all(const EtlOptions& etl, const PriceReadOptions& prices, const PnlRunOptions& pnl,

@@ -83,7 +83,21 @@ PnlSet::SymbolSources PnlSet::sources_of(const std::string& symbol, const PriceS
   now.daily = options_.daily;
   now.ledger = options_.ledger;
   if (is_incremental_) sources.before = folder_.load(symbol);
+  if (sources.before && !speaks_of_published(sources.before->checkpoint)) {
+    folder_.reject(symbol, "it speaks of other tables than these");
+    sources.before.reset();
+  }
   return sources;
+}
+
+bool PnlSet::speaks_of_published(const PnlCheckpoint& checkpoint) const {
+  const Manifest& published = *writer_.generation().base();
+  for (size_t i = 0; i < kTables.size(); ++i) {
+    const Table* const table = published.find(table_name(i));
+    const auto file = table == nullptr ? std::nullopt : table->file(path_of(i, checkpoint.symbol));
+    if ((file ? file->xxh3 : 0) != checkpoint.files[i]) return false;
+  }
+  return true;
 }
 
 Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& symbol,
@@ -97,8 +111,7 @@ Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& s
     if (!is_wanted(i)) continue;
     const Table* const table = generation.base()->find(table_name(i));
     if (table != nullptr) kept.files[i] = table->file(path_of(i, symbol));
-    // The checkpoint of another generation would speak of other files.
-    if (!kept.files[i] || kept.files[i]->xxh3 != before.files[i]) return std::nullopt;
+    if (!kept.files[i]) return std::nullopt;
   }
   auto accounts = read_kept_accounts(generation.base_path(), *kept.files[0], symbol, options_.mode,
                                      writer_.pool());

@@ -12,6 +12,7 @@
 #include "pipeline/merge_map_file.h"
 #include "pipeline/price_quality.h"
 #include "pipeline/summary_merge.h"
+#include "storage/table_file_check.h"
 
 namespace tapeworks {
 namespace {
@@ -54,17 +55,18 @@ Status PnlWriter::put(size_t symbol_index, const DailySummary& summary) {
   return is_kept ? Status{} : compute(symbol_index, summary, sources);
 }
 
-Status PnlWriter::put_file(size_t symbol_index, const std::filesystem::path& file,
-                           DailySummaryReader& reader,
+Status PnlWriter::put_file(size_t symbol_index, const TableFile& file, DailySummaryReader& reader,
                            const std::function<void(const DailySummary&)>& on_read) {
-  const std::string symbol = symbol_of_file(file);
+  const std::string symbol = symbol_of_file(file.path);
   const StageTimer timer(Stage::kPnl);
   const Sources sources = sources_of(symbol);
   TW_ASSIGN(const bool is_kept, keep(symbol_index, symbol, sources));
   if (is_kept) return {};
-  const auto read = [&] {
+  const std::filesystem::path folder = writer_.generation().base_path();
+  const auto read = [&]() -> Result<const DailySummary*> {
     const StageTimer decode_timer(Stage::kDecode);
-    return reader.read(file);
+    TW_TRY(check_table_file(folder, file));
+    return reader.read(folder / file.path);
   };
   TW_ASSIGN(const DailySummary* const summary, read());
   on_read(*summary);

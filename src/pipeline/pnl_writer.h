@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "pipeline/pnl_set.h"
 #include "pipeline/symbol_pnl.h"
 #include "pipeline/table_writer.h"
+#include "storage/manifest.h"
 
 namespace tapeworks {
 
@@ -39,9 +39,9 @@ class PnlWriter {
   /// silently, is skipped.
   Status put(size_t symbol_index, const DailySummary& summary);
 
-  /// Reads the summary of a symbol from its file only when it is needed, and shows it to `on_read`.
-  Status put_file(size_t symbol_index, const std::filesystem::path& file,
-                  DailySummaryReader& reader,
+  /// Reads the summary of a symbol from its file in the published generation only when it is
+  /// needed, and shows it to `on_read`. kCorrupt when it is not the file of the manifest.
+  Status put_file(size_t symbol_index, const TableFile& file, DailySummaryReader& reader,
                   const std::function<void(const DailySummary&)>& on_read);
 
   /// Writes the tables over all symbols and describes all tables in the manifest.

@@ -14,6 +14,7 @@
 #include "pipeline/price_quality.h"
 #include "pipeline/price_source.h"
 #include "storage/arrow_status_internal.h"
+#include "storage/table_file_check.h"
 
 namespace tapeworks {
 namespace {
@@ -264,6 +265,9 @@ Result<SyncOutcome> sync_changed_prices(const SyncOptions& options, const PriceI
   const std::optional<Day> since = read_options.since;
   if (base != nullptr) {
     TW_TRY(check_base(*base, generation.base()->mode, read_options));
+    for (const TableFile& file : base->files) {
+      TW_TRY(check_table_file(generation.base_path(), file));
+    }
     TW_ASSIGN(known, load_close_prices(generation.base_path() / kPriceFile, budget.pool()));
     const Day last = last_day_of(known);
     if (increment.is_incremental && last != kNullDay) {

@@ -50,15 +50,14 @@ Result<std::vector<std::string>> different_names(GenerationWriter& generation,
 
 }  // namespace
 
-Result<bool> equals_rebuild(GenerationWriter& generation, const Manifest& rebuilt,
+Status check_equals_rebuild(GenerationWriter& generation, const Manifest& rebuilt,
                             const std::set<std::string>& tables, size_t thread_count) {
   TW_ASSIGN(const auto names, different_names(generation, rebuilt, tables, thread_count));
-  if (names.empty()) return true;
-  warn(
+  if (names.empty()) return {};
+  return not_found(
       "the verification that was due found a difference between the increment and what the whole "
       "input gives, in {}; nothing was published, run once without --incremental",
       first_names(names));
-  return false;
 }
 
 }  // namespace tapeworks

@@ -153,6 +153,33 @@ def test_five_missing_inputs_are_named(tmp_path, data):
         assert f"tx_{DAYS[5]}" not in outcome.error
 
 
+@pytest.mark.parametrize("given", ["in", "in/*.parquet", "in/a.parquet in/b.parquet"])
+def test_missing_inputs_are_named_also_when_nothing_is_left(tmp_path, data, given):
+    """A folder that is not mounted, or was emptied."""
+    folder = tmp_path / "in"
+    for name in "ab":
+        write(folder / f"{name}.parquet", day_rows(random.Random(name), DAYS[0]))
+    inputs = [tmp_path / each for each in given.split()]
+    tapeworks("etl", *inputs, "--data", data)
+    for name in "ab":
+        (folder / f"{name}.parquet").unlink()
+    with Untouched(data):
+        for options in ((), ("--allow-vanished", "1")):
+            assert_clear_error(tapeworks("etl", *inputs, "--data", data, "--incremental", *options, expect=3), "a.parquet", "b.parquet")
+    write(folder / "a.parquet", day_rows(random.Random("a"), DAYS[0]))
+    with Untouched(data):
+        wrong = tapeworks("etl", folder, tmp_path / "misspelt", "--data", data, "--incremental", "--allow-vanished", 1, expect=2)
+        assert_clear_error(wrong, "misspelt")
+
+
+@pytest.mark.parametrize("count", ["-1", "18446744073709551616", "many"])
+def test_a_number_that_is_none_allows_no_input_to_vanish(three_days, data, count):
+    next(three_days.iterdir()).unlink()
+    with Untouched(data):
+        arguments = ["etl", three_days, "--data", data, "--incremental", "--allow-vanished", count]
+        assert_clear_error(tapeworks(*arguments, expect=2), "--allow-vanished")
+
+
 def test_skipped_bad_rows_are_counted_as_in_a_rebuild(tmp_path, data):
     folder = tmp_path / "in"
     skip = ("--on-bad-row", "skip", "--max-bad-rows", "5")
@@ -189,7 +216,7 @@ def test_a_summary_in_another_versions_encoding_is_refused(three_days, data):
 
 @pytest.mark.parametrize("options, fact", [
     (("--compat", "v2"), "--compat"), (("--amounts", "float64"), "other options"),
-    (("--day-zone", "UTC"), "other options"), (("--add", "x.parquet"), "--add"),
+    (("--day-zone", "UTC"), "other options"), (("--add", "x.parquet"), "--add"), (("--add", "--quiet"), "--add"),
 ])
 def test_what_contradicts_an_incremental_run_is_exit_2(three_days, data, options, fact):
     with Untouched(data):

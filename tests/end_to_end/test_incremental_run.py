@@ -193,11 +193,53 @@ def test_a_checkpoint_of_an_older_generation_links_no_file(market):
     market.rebuild_and_compare()
 
 
-def test_a_damaged_table_is_not_carried_into_others(market):
-    path = market.data / "pnl" / "2330.parquet"
+def test_a_checkpoint_of_other_data_is_a_warning(market, tmp_path):
+    """Of the same symbol, whose tables have other values there."""
+    other = Market(tmp_path / "other", tmp_path / "other_data")
+    tapeworks("pnl", "--data", other.data, "--start", "2023-02-01")
+    replace(market.checkpoint(), other.checkpoint().read_bytes())
+    market.deliver(DAYS[19])
+    outcome = market.run()
+    assert "1 checkpoint of pnl" in outcome.stderr and "other tables" in outcome.stderr
+    market.rebuild_and_compare()
+
+
+def damage(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x40
     replace(path, bytes(content))
+
+
+@pytest.mark.parametrize("name", ["daily_summary/2330.parquet", "price/close_prices.parquet"])
+def test_a_damaged_source_is_refused(market, name):
+    """What is made of it would have its damage, and checksums that say nothing of it."""
+    damage(market.data / name)
+    with Untouched(market.data):
+        assert_clear_error(tapeworks("pnl", "--data", market.data, expect=3), name, "checksum")
+        if name.startswith("daily_summary"):
+            market.deliver(DAYS[19])
+            assert_clear_error(market.run(expect=3), name, "without --incremental")
+            assert_clear_error(tapeworks("etl", market.folder, "--data", market.data, "--incremental", expect=3), name)
+        else:
+            assert_clear_error(tapeworks("sync", market.closes, "--data", market.data, "--incremental", expect=3), name)
+
+
+def test_dates_without_closes_are_counted_over_all_symbols(market):
+    """Also those of symbols that the increment does not read."""
+    for symbol in SYMBOLS:
+        market.close[symbol, DAYS[0]] = 9.0
+    del market.close["1101", DAYS[19]]
+    write_transactions(market.folder / "alone.parquet", [("9999", "2023-01-07", "1440", "9", 1, 0)])
+    incremental = market.run()
+    full = tapeworks("run", market.folder, "--prices", market.closes, "--data", market.data)
+    assert "trade dates" in full.stderr
+    assert [line for line in incremental.stderr.splitlines() if "trade dates" in line] == [
+        line for line in full.stderr.splitlines() if "trade dates" in line]
+    assert "trade dates" not in tapeworks("pnl", "--data", market.data, "--incremental").stderr, "it has read none"
+
+
+def test_a_damaged_table_is_not_carried_into_others(market):
+    damage(market.data / "pnl" / "2330.parquet")
     write_transactions(market.folder / "late.parquet", [("1101", DAYS[3], "1440", "9", 1, 0)])
     assert "checksum" in market.run().stderr
     market.rebuild_and_compare()
@@ -396,18 +438,12 @@ def test_a_verification_that_is_due_passes_and_is_noted(market):
     assert not leftovers(market.data)
 
 
-def damage(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x40
-    replace(path, bytes(content))
-
-
 def test_a_verification_that_finds_a_difference_is_exit_1_and_publishes_nothing(market):
     damage(market.data / "fifo_state" / "2330.parquet")
     write_transactions(market.folder / "late.parquet", [("1101", DAYS[3], "1440", "9", 1, 0)])
     with Untouched(market.data):
-        outcome = market.run("--verify-every", "0s", expect=1)
-    assert "fifo_state/2330.parquet" in outcome.stderr and "nothing was published" in outcome.stderr
+        outcome = market.run("--verify-every", "0s", "--quiet", expect=1)
+    assert_clear_error(outcome, "fifo_state/2330.parquet", "nothing was published")
 
 
 def verified(data):
