@@ -150,10 +150,26 @@ class PartitionReducer {
     return {};
   }
 
+  static uint64_t pass_bytes(uint64_t record_count, uint64_t excess) {
+    return record_count * PartitionSorter::kRowBytes +
+           excess * PartitionSorter::kSortBytesPerRecord;
+  }
+
+  /// What all of its passes need, not only those so far.
+  std::unexpected<Error> too_large(uint32_t symbol, std::span<const uint64_t> records) const {
+    const uint64_t largest = *std::ranges::max_element(records);
+    const uint64_t bytes = pass_bytes(std::accumulate(records.begin(), records.end(), uint64_t{0}),
+                                      largest - std::min(largest, pass_records_max_));
+    // The rows as columns that are encoded, and what is known of the input beside them.
+    constexpr uint64_t kBesideBytes = 32 * kMiB;
+    const uint64_t enough = budget_.resident_limit_bytes() + bytes + bytes / 4 + kBesideBytes;
+    return over_budget("symbol {} needs {} of memory; try --memory {}MiB or more",
+                       order_.runs.symbols[symbol], format_byte_size(bytes), enough / kMiB + 1);
+  }
+
   /// A symbol with more records than a pass may have: one pass for a range of brokers at a time.
   Status reduce_large_symbol(size_t partition, std::span<const uint32_t> symbol) {
     TW_ASSIGN(const std::vector<uint64_t> records, records_by_rank(partition, symbol[0]));
-    const std::string& name = order_.runs.symbols[symbol[0]];
     start_summary(symbol[0]);
     Reservation rows_memory(budget_);
     uint64_t record_count = 0;
@@ -169,12 +185,8 @@ class PartitionReducer {
       record_count += pass.record_count;
       // One account may be larger than a pass; and the rows of all passes are kept.
       excess = std::max(excess, pass.record_count - std::min(pass.record_count, pass_records_max_));
-      const uint64_t bytes =
-          record_count * PartitionSorter::kRowBytes + excess * PartitionSorter::kSortBytesPerRecord;
-      if (!rows_memory.resize(bytes)) {
-        return over_budget("symbol {} needs {} of memory; try --memory {}MiB or more", name,
-                           format_byte_size(bytes),
-                           (budget_.resident_limit_bytes() + bytes) / kMiB + 1);
+      if (!rows_memory.resize(pass_bytes(record_count, excess))) {
+        return too_large(symbol[0], records);
       }
       TW_TRY(sort(partition, pass));
       TW_TRY(append_rows(0));

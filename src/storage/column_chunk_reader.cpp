@@ -4,6 +4,7 @@
 #include <arrow/buffer.h>
 #include <arrow/memory_pool.h>
 #include <parquet/column_page.h>
+#include <parquet/metadata.h>
 #include <parquet/schema.h>
 
 #include "storage/arrow_status_internal.h"
@@ -29,7 +30,10 @@ Status ColumnChunkReader::provide_page() {
   auto status = catch_parquet(where(), [&] { return load_page(); });
   if (status) return {};
   if (budget() == nullptr) return status;
-  return std::unexpected(explain_page_budget(std::move(status).error(), *budget()));
+  const auto row_group = row_group_.file().metadata().RowGroup(row_group_.row_group());
+  return std::unexpected(explain_page_budget(
+      std::move(status).error(), *budget(),
+      static_cast<uint64_t>(std::max<int64_t>(row_group->total_byte_size(), 0))));
 }
 
 std::unexpected<Error> ColumnChunkReader::ends_early() const {

@@ -61,9 +61,11 @@ void announce(InputFile& file, const parquet::ColumnChunkMetaData& chunk, Memory
 
 }  // namespace
 
-Error explain_page_budget(Error error, const MemoryBudget& budget) {
+Error explain_page_budget(Error error, const MemoryBudget& budget, uint64_t row_group_bytes) {
   if (error.kind != ErrorKind::kMemoryBudget) return error;
-  const uint64_t enough = budget.resident_limit_bytes() * 2 / kMiB;
+  // A page of each column, and one of them as it is stored and as its values.
+  const uint64_t limit = budget.resident_limit_bytes();
+  const uint64_t enough = std::max(2 * limit, limit + 3 * row_group_bytes) / kMiB + 1;
   return Error{ErrorKind::kCorrupt,
                fmt::format("{}; a page is too large for it, try --memory {}MiB or more",
                            error.message, enough)};

@@ -89,7 +89,9 @@ class RowGroupInput {
 };
 
 /// A page that the memory budget cannot take is the fault of the input: the error becomes kCorrupt
-/// and says which --memory would do. Other errors stay as they are.
-Error explain_page_budget(Error error, const MemoryBudget& budget);
+/// and says which --memory would do, twice as much at the least. `row_group_bytes` is what the
+/// columns of its row group take when they are unpacked, 0 where that is not known. Other errors
+/// stay as they are.
+Error explain_page_budget(Error error, const MemoryBudget& budget, uint64_t row_group_bytes = 0);
 
 }  // namespace tapeworks

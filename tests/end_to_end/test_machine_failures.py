@@ -1,12 +1,16 @@
 """The machine fails or the user interrupts: exit 4 or 130, nothing half-written is visible, nothing is left."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from harness import (BINARY, Untouched, assert_clear_error, generate, generations_folder, publish_good,
@@ -207,3 +211,29 @@ def test_a_full_standard_output_exits_with_4(source, data, tmp_path):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([BINARY, "ranking", "--data", str(data)], stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 4, done
+
+
+def memory_named_in(outcome) -> str:
+    return re.search(r"--memory (\d+MiB)", outcome.stderr)[1]
+
+
+def test_the_memory_that_is_named_for_a_large_page_is_enough(tmp_path, data):
+    """Columns of one page each, as a writer without a limit makes them."""
+    rows = 6_000_000
+    days = pa.array(np.full(rows, np.datetime64("2023-01-03T16:00:00", "ns")), type=pa.timestamp("ns", "UTC"))
+    table = pa.table({
+        "symbol_id": pa.array(["2330"]).take(pa.array(np.zeros(rows, dtype=np.int32))), "date": days,
+        "broker": pa.array(["1440"]).take(pa.array(np.zeros(rows, dtype=np.int32))), "price": pa.array(np.arange(rows) % 500 + 1.5),
+        "buy": pa.array(np.arange(rows) % 100), "sell": pa.array(np.arange(rows) % 90)})
+    path = tmp_path / "pages.parquet"
+    pq.write_table(table, path, use_dictionary=False, compression="none", data_page_size=1 << 30, row_group_size=rows,
+                   write_batch_size=rows, max_rows_per_page=rows)
+    refused = tapeworks("etl", path, "--data", data, "--memory", "192MiB", expect=3)
+    assert_clear_error(refused, "pages.parquet", "row group 0", "column")
+    tapeworks("etl", path, "--data", data, "--memory", memory_named_in(refused))
+
+
+def test_the_memory_that_is_named_for_a_large_symbol_is_enough(tmp_path, data):
+    source = generate(tmp_path / "one", rows=3_000_000, symbols=1, brokers=3000, days=1000)
+    refused = tapeworks("etl", source.transactions, "--data", data, "--memory", "192MiB", expect=4)
+    tapeworks("etl", source.transactions, "--data", data, "--memory", memory_named_in(refused))
