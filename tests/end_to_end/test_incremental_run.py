@@ -6,26 +6,11 @@ import shutil
 
 import pytest
 
-from deliveries import DAYS, SYMBOLS, check_history, day_rows, replace
+from deliveries import DAYS, SYMBOLS, day_rows, replace
 from flipping import check_checkpoint_flips
 from harness import (
     Untouched, assert_clear_error, assert_same_trees, data_files, generations_folder, leftovers, read_table, tapeworks,
     tree_hash, write_prices, write_transactions)
-
-# Histories of 30 deliveries take 10 s each; these are shorter, the long test has thousands of full length.
-SEEDS = 50
-DELIVERIES = 2
-
-
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_random_history_equals_a_rebuild(tmp_path, seed):
-    check_history(seed, tmp_path, DELIVERIES)
-
-
-@pytest.mark.parametrize("seed", [1_000, 1_001])
-def test_a_long_random_history_equals_a_rebuild(tmp_path, seed):
-    check_history(seed, tmp_path, deliveries=15)
-
 
 class Market:
     """Deliveries of some days over four months, closes of all of them, and the tables of all but the last day."""
