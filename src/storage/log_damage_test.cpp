@@ -173,6 +173,20 @@ TEST_F(LogDamageTest, AsTheNewestSegmentItsTornTailIsNamed) {
   }
 }
 
+/// /proc/self/mem answers each read at its beginning with EIO, as a disk that fails does; its size
+/// is 0.
+TEST(LogSegmentBytes, AFileThatCannotBeReadEndsAtItsSize) {
+  const LogSegmentFile unreadable{"/proc/self/mem", 1, false};
+  std::vector<std::byte> block(kLogBlockBytes);
+  const auto got = open_segment_bytes(unreadable).value()->read_block(0, block);
+  ASSERT_TRUE(got) << got.error().message;
+  ASSERT_EQ(*got, 0U);
+  auto cursor = LogSegmentCursor::open(unreadable).value();
+  const auto step = cursor.next();
+  ASSERT_TRUE(step) << step.error().message;
+  EXPECT_TRUE(std::holds_alternative<LogSegmentEnd>(*step));
+}
+
 /// Records of many blocks, where a reader could join pieces that do not belong together.
 TEST_F(LogTest, BlocksThatAreSwappedOrRepeatedMakeNoWrongRecord) {
   auto writer = open({.segment_bytes = 4 * kMiB});

@@ -6,8 +6,10 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "storage/log_archive_file.h"
 #include "storage/posix_file.h"
 
@@ -27,11 +29,8 @@ class PlainSegmentBytes : public LogSegmentBytes {
                                   static_cast<off_t>(index * kLogBlockBytes + filled));
       if (got == 0) break;
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && errno == EIO) {
-        // One sector that cannot be read must not hide what lies behind it.
-        std::ranges::fill(block, std::byte{0xff});
-        return block.size();
-      }
+      // One sector that cannot be read must not hide what lies behind it.
+      if (got < 0 && errno == EIO) return give_up(index, block);
       if (got < 0) return system_error("read", path_, errno);
       filled += static_cast<size_t>(got);
     }
@@ -39,6 +38,19 @@ class PlainSegmentBytes : public LogSegmentBytes {
   }
 
  private:
+  /// The block as one that the disk does not give; the size says where that ends.
+  Result<size_t> give_up(uint64_t index, std::span<std::byte> block) const {
+    // A disk may try for seconds before each refusal.
+    TW_TRY(check_interrupt());
+    struct stat facts{};
+    if (::fstat(file_.get(), &facts) != 0) return system_error("read", path_, errno);
+    const uint64_t begin = index * kLogBlockBytes;
+    const uint64_t end = std::max(begin, static_cast<uint64_t>(facts.st_size));
+    const auto lost = block.first(std::min<uint64_t>(block.size(), end - begin));
+    std::ranges::fill(lost, std::byte{0xff});
+    return lost.size();
+  }
+
   FileDescriptor file_;
   fs::path path_;
 };

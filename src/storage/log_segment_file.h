@@ -37,7 +37,8 @@ class LogSegmentBytes {
 
   /// Block `index` from its beginning into `block` (kLogBlockBytes); returns how many bytes there
   /// are, fewer than a block at the end and 0 behind it. Bytes that the disk or a damaged archive
-  /// do not give are ff, which is never an intact fragment.
+  /// do not give are ff, which is never an intact fragment. kCancelled after a signal, where the
+  /// disk does not give them.
   virtual Result<size_t> read_block(uint64_t index, std::span<std::byte> block) = 0;
 };
 
