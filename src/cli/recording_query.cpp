@@ -15,6 +15,7 @@
 
 #include "base/units.h"
 #include "storage/arrow_status_internal.h"
+#include "storage/parquet_read.h"
 #include "storage/parquet_stream_writer.h"
 
 namespace tapeworks {
@@ -80,12 +81,38 @@ std::string text_at(const arrow::RecordBatch& batch, const char* column, int64_t
   return value.ok() ? (*value)->ToString() : std::string();
 }
 
+/// The Parquet file that DuckDB names in quotes; empty when it names none.
+std::filesystem::path file_named_in(std::string_view message) {
+  constexpr std::string_view kSuffix = ".parquet";
+  for (const char quote : {'\'', '"'}) {
+    const size_t end = message.find(std::string(kSuffix) + quote);
+    if (end == std::string_view::npos) continue;
+    const size_t begin = message.rfind(quote, end);
+    if (begin != std::string_view::npos && begin < end) {
+      return message.substr(begin + 1, end + kSuffix.size() - begin - 1);
+    }
+  }
+  return {};
+}
+
+/// DuckDB takes a damaged file for a wrong query.
+template <typename T>
+Result<T> blame_file(Result<T> result) {
+  if (result) return result;
+  const auto file = file_named_in(result.error().message);
+  if (file.empty()) return result;
+  const auto info = read_parquet_info(file, arrow::default_memory_pool());
+  if (info || info.error().kind != ErrorKind::kCorrupt) return result;
+  return corrupt("{}: {}: this file is damaged; make its hour again with tapeworks replay", kWhere,
+                 file.string());
+}
+
 }  // namespace
 
 Status RecordingQuery::execute(const std::string& sql) {
-  TW_ASSIGN(const auto rows, connection_->query(sql));
+  TW_ASSIGN(const auto rows, blame_file(connection_->query(sql)));
   while (true) {
-    TW_ASSIGN(const auto batch, rows->next());
+    TW_ASSIGN(const auto batch, blame_file(rows->next()));
     if (batch == nullptr) return {};
   }
 }
@@ -166,10 +193,10 @@ Result<std::shared_ptr<arrow::Table>> RecordingQuery::run(const std::string& sql
   std::string columns;
   std::string aliases;
   {
-    TW_ASSIGN(const auto description, connection_->query("DESCRIBE " + query));
+    TW_ASSIGN(const auto description, blame_file(connection_->query("DESCRIBE " + query)));
     size_t count = 0;
     while (true) {
-      TW_ASSIGN(const auto batch, description->next());
+      TW_ASSIGN(const auto batch, blame_file(description->next()));
       if (batch == nullptr) break;
       for (int64_t row = 0; row < batch->num_rows(); ++row, ++count) {
         const std::string alias = fmt::format("column{}", count);
@@ -182,12 +209,12 @@ Result<std::shared_ptr<arrow::Table>> RecordingQuery::run(const std::string& sql
     }
   }
   // A comment at its end must not hide what follows.
-  TW_ASSIGN(const auto rows, connection_->query(fmt::format("SELECT {} FROM ({}\n) AS answer({})",
-                                                            columns, query, aliases)));
+  TW_ASSIGN(const auto rows, blame_file(connection_->query(fmt::format(
+                                 "SELECT {} FROM ({}\n) AS answer({})", columns, query, aliases))));
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
   uint64_t byte_count = 0;
   while (true) {
-    TW_ASSIGN(auto batch, rows->next());
+    TW_ASSIGN(auto batch, blame_file(rows->next()));
     if (batch == nullptr) break;
     byte_count += static_cast<uint64_t>(arrow::util::TotalBufferSize(*batch));
     if (byte_count > options_.answer_bytes_max) {

@@ -1,6 +1,7 @@
 """tapeworks replay, judged by DuckDB and Polars: a log that the test wrote itself, and the rows it must give."""
 
 import json
+import shutil
 import struct
 from datetime import datetime, timezone
 
@@ -89,6 +90,23 @@ def test_duckdb_finds_every_row_once_with_its_values(log, recording):
         FROM read_parquet('{recording}/**/[0-2][0-9].parquet', hive_partitioning = false) ORDER BY lsn, frame_index""")
     rows = [dict(zip(found.columns, row)) for row in found.fetchall()]
     assert rows == log.rows
+
+
+def test_a_damaged_file_is_set_aside_and_made_again(log, recording, tmp_path):
+    out = shutil.copytree(recording, tmp_path / "out")
+    path = min((out / "binance_spot").rglob("[0-2][0-9].parquet"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    (listing,) = (out / "_manifest").rglob(f"{path.stem}.json")
+    lists = listing.read_bytes()
+    listing.write_bytes(lists[:-100])
+    (out / "_manifest.json").write_text("{}")
+    outcome = tapeworks("replay", "--wal", log.folder, "--out", out)
+    for damaged in (path, listing, out / "_manifest.json"):
+        assert str(damaged) in outcome.stderr
+        assert (out / ".parts" / "set_aside" / (damaged.relative_to(out).as_posix() + ".damaged")).exists()
+    assert path.read_bytes() == whole and listing.read_bytes() == lists
+    tapeworks("verify", "--recording", out)
 
 
 def test_awkward_symbols_have_files_of_their_own_and_come_back_as_they_were(tmp_path):

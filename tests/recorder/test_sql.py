@@ -108,6 +108,21 @@ def test_memory_stays_within_its_limit(tmp_path):
 
 
 @needs_duckdb
+def test_a_damaged_file_is_named_and_no_wrong_usage(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "2", "--rate", "100/s") as exchanges:
+        record(write_config(tmp_path, exchanges.feeds), "1s")
+        exchanges.stop()
+    for path in sorted((tmp_path / "out").rglob("[0-2][0-9].parquet"))[::3]:
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-100])
+        assert_clear_error(sql(tmp_path, "SELECT count(price) AS n FROM ticks", expect=3), str(path))
+        path.write_bytes(whole[:5])
+        assert_clear_error(sql(tmp_path, "SELECT count(price) AS n FROM ticks", expect=3), str(path))
+        path.write_bytes(whole)
+    sql(tmp_path, "SELECT count(price) AS n FROM ticks")
+
+
+@needs_duckdb
 def test_what_is_wrong_is_said(tmp_path):
     with Exchanges(tmp_path, "--symbols", "1", "--rate", "100/s") as exchanges:
         record(write_config(tmp_path, exchanges.feeds), "1s")

@@ -118,3 +118,21 @@ def test_wrong_usage_says_what_is_wrong(recorded, tmp_path):
     assert_clear_error(tapeworks("verify", "--recording", tmp_path, expect=2), "_manifest.json")
     tapeworks("verify", "--recording", recorded, "--full", expect=2)
     tapeworks("verify", "--recording", recorded, "--data", "data", expect=2)
+
+
+def test_a_recorder_goes_on_over_damaged_files(tmp_path):
+    out = tmp_path / "out"
+    with Exchanges(tmp_path, "--symbols", "2", "--rate", "200/s") as exchanges:
+        config = write_config(tmp_path, exchanges.feeds)
+        record(config, "1s")
+        path = an_hour(out)
+        listing = out / "_manifest" / path.parent.name / f"{path.stem}.json"
+        damaged = [path, listing, out / "_manifest.json"]
+        for file in damaged:
+            file.write_bytes(file.read_bytes()[:-30])
+        outcome = record(config, "2s")
+    for file in damaged:
+        assert f"{file.relative_to(tmp_path)}" in outcome.stderr
+        assert (out / ".parts" / "set_aside" / (file.relative_to(out).as_posix() + ".damaged")).exists()
+    rows = verify(out, 0).records()
+    assert {row["status"] for row in rows if row["path"] == path.relative_to(out).as_posix()} == {"partial"}

@@ -235,7 +235,9 @@ Result<FileMerge::Outcome> FileMerge::finish() {
   if (state.group_rows > 0) TW_TRY(state.end_row_group());
   Certificate& certificate = state.certificate;
   certificate.partition = state.job.partition;
-  certificate.revision = state.inputs.previous ? state.inputs.previous->revision + 1 : 1;
+  const uint32_t last_revision =
+      state.inputs.previous ? state.inputs.previous->revision : state.inputs.lost_revision;
+  certificate.revision = last_revision + 1;
   certificate.complete = state.job.complete;
   certificate.partial = state.job.partial;
   certificate.close_lsn = state.job.close_lsn;
@@ -248,6 +250,7 @@ Result<FileMerge::Outcome> FileMerge::finish() {
   return Outcome{certificate, file};
 }
 
+bool FileMerge::reads_previous() const { return state_->replaced.has_value(); }
 const MergeJob& FileMerge::job() const { return state_->job; }
 const fs::path& FileMerge::unfinished() const { return state_->unfinished; }
 

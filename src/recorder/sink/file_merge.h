@@ -42,6 +42,7 @@ class FileMerge {
   struct Inputs {
     std::optional<Certificate> previous;  ///< of the file that is replaced
     std::filesystem::path previous_path;
+    uint32_t lost_revision = 0;  ///< without previous: of a published file that is damaged
     std::vector<std::filesystem::path> parts;
   };
 
@@ -53,11 +54,13 @@ class FileMerge {
   FileMerge& operator=(FileMerge&&) noexcept;
   ~FileMerge();
 
-  /// Takes over one input. False when there is none left.
+  /// Takes over one input. False when there is none left. kCorrupt when a file has not the rows
+  /// that its certificate or name claims.
   Result<bool> step();
+  /// It is at the file that is replaced, so damage is that one's.
+  bool reads_previous() const;
 
-  /// Writes the rest; the content survives a power cut. kCorrupt when the file that is replaced has
-  /// not the rows that its certificate claims.
+  /// Writes the rest; the content survives a power cut.
   struct Outcome {
     Certificate certificate;
     WrittenFile file;

@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::string_view kPartSuffix = ".part";
 constexpr std::string_view kUnfinishedSuffix = ".unfinished";
-constexpr std::string_view kSetAsideName = "set_aside";
 
 std::string part_name(uint64_t hash, PartRange range) {
   return fmt::format("{:016x}-{:020}-{:020}{}", hash, range.first_lsn, range.last_lsn, kPartSuffix);
@@ -83,16 +82,31 @@ Status PartFolder::list() {
   return {};
 }
 
-Status PartFolder::set_aside(const fs::path& path) {
-  const fs::path folder = folder_ / kSetAsideName;
+Result<fs::path> move_aside(const fs::path& path, const fs::path& folder, const std::string& name) {
   TW_TRY(make_folders(folder));
-  fs::path target = folder / path.filename();
+  fs::path target = folder / name;
   std::error_code error;
   for (int number = 2; fs::exists(fs::symlink_status(target, error)); ++number) {
-    target = folder / fmt::format("{}.{}", path.filename().string(), number);
+    target = folder / fmt::format("{}.{}", name, number);
   }
   TW_TRY(rename_file(path, target));
-  return sync_folder(folder);
+  TW_TRY(sync_folder(folder));
+  return target;
+}
+
+Result<fs::path> PartFolder::set_aside(const fs::path& path) {
+  return move_aside(path, folder_ / kSetAsideFolder, path.filename().string());
+}
+
+Result<fs::path> PartFolder::set_aside_part(const Listed& part) {
+  TW_ASSIGN(fs::path aside, set_aside(part.path));
+  const auto found = parts_.find(part.hash);
+  if (found == parts_.end()) return aside;
+  part_count_ -= std::erase_if(found->second, [&](const PartRange& range) {
+    return range.first_lsn == part.range.first_lsn;
+  });
+  if (found->second.empty()) parts_.erase(found);
+  return aside;
 }
 
 fs::path PartFolder::unfinished_path(std::string_view name) const {
@@ -192,10 +206,21 @@ uint64_t PartFolder::highest_lsn() const {
   return highest;
 }
 
-std::vector<fs::path> PartFolder::one_of_each_partition() const {
-  std::vector<fs::path> paths;
-  for (const auto& [hash, ranges] : parts_) paths.push_back(folder_ / part_name(hash, ranges[0]));
-  return paths;
+std::vector<PartFolder::Listed> PartFolder::parts_of_hash(uint64_t hash) const {
+  std::vector<Listed> parts;
+  const auto found = parts_.find(hash);
+  if (found == parts_.end()) return parts;
+  for (const PartRange& range : found->second) {
+    parts.push_back({folder_ / part_name(hash, range), hash, range});
+  }
+  return parts;
+}
+
+std::vector<uint64_t> PartFolder::hashes() const {
+  std::vector<uint64_t> hashes;
+  hashes.reserve(parts_.size());
+  for (const auto& [hash, ranges] : parts_) hashes.push_back(hash);
+  return hashes;
 }
 
 }  // namespace tapeworks::recorder

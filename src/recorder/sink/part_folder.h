@@ -55,6 +55,8 @@ class PartFolder {
 
   /// Sorted by LSN; none overlap.
   std::span<const PartRange> parts_of(const std::string& partition) const;
+  /// The same of the partition that has this hash, whatever its name is.
+  std::vector<Listed> parts_of_hash(uint64_t hash) const;
   std::filesystem::path path_of(const std::string& partition, PartRange range) const;
 
   /// Removes the parts of a partition up to this LSN.
@@ -63,8 +65,10 @@ class PartFolder {
   /// Makes the names of all parts survive a power cut.
   Status sync();
 
-  /// Moves a file out of the way, into set_aside/.
-  Status set_aside(const std::filesystem::path& path);
+  /// Moves a file of this folder out of the way, into set_aside/. Returns where it is now.
+  Result<std::filesystem::path> set_aside(const std::filesystem::path& path);
+  /// Likewise a part, which is none from then on.
+  Result<std::filesystem::path> set_aside_part(const Listed& part);
 
   /// Removes what is unfinished: only for who knows that nothing needs it, because the log has it.
   Status discard_unfinished();
@@ -75,8 +79,8 @@ class PartFolder {
   uint64_t part_count() const { return part_count_; }
   /// 0 without parts.
   uint64_t highest_lsn() const;
-  /// One part of each partition that has any.
-  std::vector<std::filesystem::path> one_of_each_partition() const;
+  /// Of each partition that has parts.
+  std::vector<uint64_t> hashes() const;
 
  private:
   PartFolder(std::filesystem::path folder, StepProbe probe)
@@ -89,6 +93,14 @@ class PartFolder {
   uint64_t part_count_ = 0;
   bool names_changed_ = false;
 };
+
+/// Below a folder of parts.
+inline constexpr const char* kSetAsideFolder = "set_aside";
+
+/// Moves a file into a folder, under this name or, where that is taken, one with a number.
+Result<std::filesystem::path> move_aside(const std::filesystem::path& path,
+                                         const std::filesystem::path& folder,
+                                         const std::string& name);
 
 /// Keys in the footers of parts and published files.
 inline constexpr const char* kPartitionKey = "tapeworks.partition";

@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/messages.h"
+#include "recorder/sink/recording_repair.h"
 #include "recorder/sink/row_checksum.h"
 #include "storage/posix_file.h"
 
@@ -46,10 +48,6 @@ Json to_json(const Certificate& certificate, const WrittenFile& file) {
           {"close_lsn", certificate.close_lsn}};
 }
 
-Json::iterator find_path(Json& files, const std::string& path) {
-  return std::ranges::find_if(files, [&](const Json& entry) { return entry["path"] == path; });
-}
-
 std::optional<uint64_t> parse_checksum(const std::string& text) {
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
@@ -58,7 +56,7 @@ std::optional<uint64_t> parse_checksum(const std::string& text) {
 }
 
 /// Nothing when a member is missing or of another type.
-std::optional<ManifestEntry> entry_of(const Json& json) {
+std::optional<ManifestEntry> parse_entry(const Json& json) {
   if (!json.is_object()) return std::nullopt;
   bool is_good = true;
   const auto number = [&](const char* key) -> uint64_t {
@@ -117,7 +115,7 @@ Result<bool> read_entries(const fs::path& path, Take&& take) {
   size_t number = 0;
   for (const Json& file : *files) {
     ++number;
-    auto entry = entry_of(file);
+    auto entry = parse_entry(file);
     if (!entry) {
       return corrupt(
           "{}: entry {} is not as a manifest has it; move the file away and make the recording "
@@ -129,7 +127,17 @@ Result<bool> read_entries(const fs::path& path, Take&& take) {
   return true;
 }
 
-std::string text_of(const Json& json) { return json.dump(1) + "\n"; }
+bool names_list(const ManifestTop& top, const std::string& name) {
+  return std::ranges::find(top.lists, name) != top.lists.end();
+}
+
+std::string text_of(const ManifestTop& top) {
+  const Json json = {{"format_version", kRecordingFormatVersion},
+                     {"layout", name_of(top.layout)},
+                     {"lists", top.lists}};
+  // Names of lists come from a file, which may hold anything.
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace
 
@@ -187,29 +195,21 @@ struct RecordingManifest::List {
   std::map<std::string, std::string> entries = {};  // the text of each, by its path
   bool is_named = false;                            // in the manifest
 
-  static Result<std::unique_ptr<List>> read(const fs::path& path);
   void put(const Json& entry);
   std::string text() const;
 };
 
-Result<std::unique_ptr<RecordingManifest::List>> RecordingManifest::List::read(
-    const fs::path& path) {
-  auto list = std::make_unique<List>(path);
-  TW_TRY(read_entries(path, [&](const Json& json, ManifestEntry) { list->put(json); }));
-  return list;
-}
-
 void RecordingManifest::List::put(const Json& entry) {
   // What is inside the list's array stands two further to the right.
   std::string text = "  ";
-  for (const char c : entry.dump(1)) {
+  for (const char c : entry.dump(1, ' ', false, Json::error_handler_t::replace)) {
     text += c;
     if (c == '\n') text += "  ";
   }
   entries[entry["path"].get<std::string>()] = std::move(text);
 }
 
-/// As text_of() has it.
+/// As text_of() has the manifest.
 std::string RecordingManifest::List::text() const {
   std::string text = "{\n \"files\": [";
   std::string_view separator = "\n";
@@ -220,51 +220,108 @@ std::string RecordingManifest::List::text() const {
   return text + (entries.empty() ? "]\n}\n" : "\n ]\n}\n");
 }
 
-RecordingManifest::RecordingManifest(fs::path output_dir, Layout layout)
-    : output_dir_(std::move(output_dir)), layout_(layout) {}
+RecordingManifest::RecordingManifest(fs::path output_dir, Layout layout, arrow::MemoryPool* pool)
+    : output_dir_(std::move(output_dir)), layout_(layout), pool_(pool) {}
 RecordingManifest::RecordingManifest(RecordingManifest&&) noexcept = default;
 RecordingManifest& RecordingManifest::operator=(RecordingManifest&&) noexcept = default;
 RecordingManifest::~RecordingManifest() = default;
 
+fs::path RecordingManifest::list_path(const std::string& list_name) const {
+  return output_dir_ / kManifestFolder / (list_name + ".json");
+}
+
 Status RecordingManifest::check() const {
   const fs::path path = output_dir_ / kManifestFile;
-  TW_ASSIGN(const Json top, read_json(path));
-  if (top.is_null()) return {};
-  if (top.value("format_version", 0) != kRecordingFormatVersion) {
-    return invalid_argument("{}: a recording of another format version; use another folder",
-                            path.string());
+  const auto json = read_json(path);
+  if (!json && json.error().kind != ErrorKind::kCorrupt) return std::unexpected(json.error());
+  if (json && json->is_null()) return {};
+  std::optional<Layout> layout;
+  if (json) {
+    const auto version = json->find("format_version");
+    if (version != json->end() && version->is_number_integer() &&
+        *version != kRecordingFormatVersion) {
+      return invalid_argument("{}: a recording of another format version; use another folder",
+                              path.string());
+    }
+    const auto text = json->find("layout");
+    if (text != json->end() && text->is_string()) layout = parse_layout(text->get<std::string>());
   }
-  const std::string layout = top.value("layout", "");
-  if (layout != name_of(layout_)) {
-    return invalid_argument("{}: this recording has the layout '{}', not '{}'; use another folder",
-                            path.string(), layout, name_of(layout_));
+  if (!layout) {
+    TW_ASSIGN(layout, find_layout(output_dir_));
   }
-  return {};
+  if (layout.value_or(layout_) == layout_) return {};
+  return invalid_argument("{}: this recording has the layout '{}', not '{}'; use another folder",
+                          path.string(), name_of(*layout), name_of(layout_));
+}
+
+Result<ManifestTop> RecordingManifest::read_top(const fs::path& scratch) {
+  auto top = read_manifest_top(output_dir_);
+  if (top && *top) return std::move(**top);
+  const bool is_damaged = !top;
+  if (is_damaged && top.error().kind != ErrorKind::kCorrupt) return std::unexpected(top.error());
+  ManifestTop made{layout_, {}};
+  TW_ASSIGN(made.lists, find_lists(output_dir_));
+  if (!is_damaged) return made;
+  const fs::path path = output_dir_ / kManifestFile;
+  TW_ASSIGN(const fs::path aside, set_aside_damaged(output_dir_, path));
+  warn("{}: this file is damaged and was moved to {}; it is made again of the lists in {}/",
+       path.string(), aside.string(), kManifestFolder);
+  TW_TRY(replace_text_file(path, scratch, text_of(made)));
+  return made;
 }
 
 Status RecordingManifest::add_list(const std::string& list_name, const fs::path& scratch) {
   const fs::path path = output_dir_ / kManifestFile;
-  TW_ASSIGN(Json top, read_json(path));
-  if (top.is_null()) {
-    top = {{"format_version", kRecordingFormatVersion},
-           {"layout", name_of(layout_)},
-           {"lists", Json::array()}};
-  }
-  Json& lists = top["lists"];
-  const auto place = std::ranges::lower_bound(lists, Json(list_name));
-  if (place != lists.end() && *place == list_name) return {};
-  lists.insert(place, list_name);
+  TW_ASSIGN(ManifestTop top, read_top(scratch));
+  const bool is_named = names_list(top, list_name);
+  std::error_code error;
+  if (is_named && fs::exists(path, error)) return {};
+  if (!is_named) top.lists.insert(std::ranges::lower_bound(top.lists, list_name), list_name);
   return replace_text_file(path, scratch, text_of(top));
+}
+
+/// One that is missing is made again as well, when the manifest names it: a crash may have come
+/// after it was set aside.
+Result<std::unique_ptr<RecordingManifest::List>> RecordingManifest::read_list(
+    const std::string& list_name, const fs::path& scratch) {
+  auto list = std::make_unique<List>(list_path(list_name));
+  const auto exists =
+      read_entries(list->path, [&](const Json& json, ManifestEntry) { list->put(json); });
+  if (exists && *exists) return list;
+  if (!exists && exists.error().kind != ErrorKind::kCorrupt) {
+    return std::unexpected(exists.error());
+  }
+  if (exists) {
+    const auto top = read_manifest_top(output_dir_);
+    const bool is_named = top && *top && names_list(**top, list_name);
+    if (is_named) TW_TRY(make_list_again(*list, list_name, scratch));
+    return list;
+  }
+  TW_ASSIGN(const fs::path aside, set_aside_damaged(output_dir_, list->path));
+  warn("{}: this list is damaged and was moved to {}; it is made again of the files of its hour",
+       list->path.string(), aside.string());
+  TW_TRY(make_list_again(*list, list_name, scratch));
+  return list;
+}
+
+Status RecordingManifest::make_list_again(List& list, const std::string& list_name,
+                                          const fs::path& scratch) const {
+  list.entries.clear();
+  TW_ASSIGN(const auto files, find_files_of_list(output_dir_, list_name, pool_));
+  for (const FoundFile& found : files) list.put(to_json(found.certificate, found.file));
+  if (files.empty()) return {};
+  TW_TRY(make_folders(list.path.parent_path()));
+  return replace_text_file(list.path, scratch, list.text());
 }
 
 Status RecordingManifest::add(const Certificate& certificate, const WrittenFile& file,
                               const fs::path& scratch) {
   const std::string list_name = manifest_list_of(certificate.partition);
-  const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
+  const fs::path path = list_path(list_name);
   // What is not written in the end is not known either.
   std::unique_ptr<List> list = std::move(latest_);
   if (!list || list->path != path) {
-    TW_ASSIGN(list, List::read(path));
+    TW_ASSIGN(list, read_list(list_name, scratch));
   }
   if (list->entries.empty()) TW_TRY(make_folders(path.parent_path()));
   list->put(to_json(certificate, file));
@@ -278,16 +335,12 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
 
 Status RecordingManifest::remove_list(const std::string& list_name, const fs::path& scratch) {
   latest_.reset();
-  const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
+  const fs::path path = list_path(list_name);
   TW_TRY(remove_file(path));
   TW_TRY(remove_empty_folder(path.parent_path()));
   TW_TRY(sync_folder(output_dir_ / kManifestFolder));
-  TW_ASSIGN(Json top, read_json(output_dir_ / kManifestFile));
-  if (top.is_null()) return {};
-  Json& lists = top["lists"];
-  const auto place = std::ranges::find(lists, Json(list_name));
-  if (place == lists.end()) return {};
-  lists.erase(place);
+  TW_ASSIGN(ManifestTop top, read_top(scratch));
+  if (std::erase(top.lists, list_name) == 0) return {};
   return replace_text_file(output_dir_ / kManifestFile, scratch, text_of(top));
 }
 
@@ -295,24 +348,32 @@ Status RecordingManifest::remove_files(const std::string& list_name,
                                        const std::vector<ManifestEntry>& files,
                                        const fs::path& scratch) {
   latest_.reset();
-  const fs::path path = output_dir_ / kManifestFolder / (list_name + ".json");
-  TW_ASSIGN(const auto list, List::read(path));
+  TW_ASSIGN(const auto list, read_list(list_name, scratch));
   if (list->entries.empty()) return {};
   for (const ManifestEntry& file : files) list->entries.erase(file.path);
-  return replace_text_file(path, scratch, list->text());
+  return replace_text_file(list->path, scratch, list->text());
 }
 
-Result<bool> RecordingManifest::knows(const Certificate& certificate) const {
-  const std::string list_name = manifest_list_of(certificate.partition);
-  TW_ASSIGN(Json top, read_json(output_dir_ / kManifestFile));
-  if (top.is_null() || std::ranges::find(top["lists"], Json(list_name)) == top["lists"].end()) {
-    return false;
+Result<std::optional<ManifestEntry>> RecordingManifest::entry_of(const std::string& partition,
+                                                                 const fs::path& scratch) {
+  const std::string list_name = manifest_list_of(partition);
+  const fs::path path = list_path(list_name);
+  if (!latest_ || latest_->path != path) {
+    std::error_code error;
+    if (!fs::exists(path, error)) return std::nullopt;
+    TW_ASSIGN(latest_, read_list(list_name, scratch));
   }
-  TW_ASSIGN(Json list, read_json(output_dir_ / kManifestFolder / (list_name + ".json")));
-  if (list.is_null()) return false;
-  const auto entry = find_path(list["files"], certificate.partition + ".parquet");
-  return entry != list["files"].end() && (*entry)["revision"] == certificate.revision &&
-         (*entry)["close_lsn"] == certificate.close_lsn;
+  const auto found = latest_->entries.find(partition + std::string(kFileSuffix));
+  if (found == latest_->entries.end()) return std::nullopt;
+  return parse_entry(Json::parse(found->second, nullptr, false));
+}
+
+Result<bool> RecordingManifest::knows(const Certificate& certificate, const fs::path& scratch) {
+  TW_ASSIGN(const ManifestTop top, read_top(scratch));
+  if (!names_list(top, manifest_list_of(certificate.partition))) return false;
+  TW_ASSIGN(const auto entry, entry_of(certificate.partition, scratch));
+  return entry && entry->revision == certificate.revision &&
+         entry->close_lsn == certificate.close_lsn;
 }
 
 }  // namespace tapeworks::recorder

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <arrow/memory_pool.h>
+
 #include "base/result.h"
 #include "recorder/sink/published_file.h"
 #include "recorder/sink/recording_path.h"
@@ -54,17 +56,26 @@ struct ManifestEntry {
 /// In two levels, so that publishing a file rewrites what is known of one hour and not of months.
 /// Visibility: each file is replaced in one step. Memory: the entries of one hour, which are kept
 /// from one file to the next, so nobody else may write the manifest meanwhile. Threads: one.
+/// Damage: it is derived data. A list that cannot be read is set aside with a warning and made
+/// again of the certificates of its files, _manifest.json of the lists; see recording_repair.h.
 class RecordingManifest {
  public:
-  RecordingManifest(std::filesystem::path output_dir, Layout layout);
+  /// `pool` is for the footers of files, when a list is made again.
+  RecordingManifest(std::filesystem::path output_dir, Layout layout,
+                    arrow::MemoryPool* pool = arrow::default_memory_pool());
   RecordingManifest(RecordingManifest&&) noexcept;
   RecordingManifest& operator=(RecordingManifest&&) noexcept;
   ~RecordingManifest();
 
   /// kInvalidArgument when the folder holds a recording in another layout or of another version.
+  /// Damage is none of its concern.
   Status check() const;
 
-  /// Adds the file, or replaces what was said of that path. Unfinished files go to `scratch`.
+  /// What it says of the whole recording; without a file for that, what the lists say. Unfinished
+  /// files of this and the following go to `scratch`.
+  Result<ManifestTop> read_top(const std::filesystem::path& scratch);
+
+  /// Adds the file, or replaces what was said of that path.
   Status add(const Certificate& certificate, const WrittenFile& file,
              const std::filesystem::path& scratch);
 
@@ -75,17 +86,27 @@ class RecordingManifest {
   Status remove_files(const std::string& list_name, const std::vector<ManifestEntry>& files,
                       const std::filesystem::path& scratch);
 
+  /// What it says of a file, whether that is there or not.
+  Result<std::optional<ManifestEntry>> entry_of(const std::string& partition,
+                                                const std::filesystem::path& scratch);
+
   /// Whether the manifest knows this revision of a file.
-  Result<bool> knows(const Certificate& certificate) const;
+  Result<bool> knows(const Certificate& certificate, const std::filesystem::path& scratch);
 
  private:
-  Status add_list(const std::string& list_name, const std::filesystem::path& scratch);
-
   struct List;
+
+  Result<std::unique_ptr<List>> read_list(const std::string& list_name,
+                                          const std::filesystem::path& scratch);
+  Status make_list_again(List& list, const std::string& list_name,
+                         const std::filesystem::path& scratch) const;
+  Status add_list(const std::string& list_name, const std::filesystem::path& scratch);
+  std::filesystem::path list_path(const std::string& list_name) const;
 
   std::filesystem::path output_dir_;
   Layout layout_;
-  std::unique_ptr<List> latest_;  ///< the one that a file was added to, as it is on disk; or null
+  arrow::MemoryPool* pool_;
+  std::unique_ptr<List> latest_;  ///< the one that was used last, as it is on disk; or null
 };
 
 /// The list that names a file of this partition: "2026-11-21/07" for rows, "2026-11-21/tables" for

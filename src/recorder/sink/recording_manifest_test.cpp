@@ -74,15 +74,17 @@ TEST_F(RecordingManifestTest, AListHasTheTextOfItsWholeValue) {
   EXPECT_EQ(files_of("2026-11-21/07").size(), 5U);
 }
 
-TEST_F(RecordingManifestTest, AListWithADamagedEntryIsRefused) {
+TEST_F(RecordingManifestTest, AListWithADamagedEntryIsSetAsideAndMadeAgain) {
   add(manifest_, certificate("A", "07"));
   const auto path = scratch_.path() / kManifestFolder / "2026-11-21/07.json";
   const auto unfinished = scratch_.path() / "unfinished";
   ASSERT_TRUE(replace_text_file(path, unfinished, R"({"files": [{"rows": 1}]})"));
+  EXPECT_TRUE(
+      read_manifest_list(scratch_.path(), "2026-11-21/07").error().message.contains("entry 1"));
   RecordingManifest next(scratch_.path(), Layout::kSymbol);
-  const Status added = next.add(certificate("B", "07"), {}, unfinished);
-  ASSERT_FALSE(added);
-  EXPECT_TRUE(added.error().message.contains("entry 1")) << added.error().message;
+  add(next, certificate("B", "07"));
+  // Of A there is no file.
+  EXPECT_EQ(files_of("2026-11-21/07"), (Files{{"binance_spot/B/2026-11-21/07.parquet", 1}}));
 }
 
 TEST_F(RecordingManifestTest, AnotherOneGoesOnWithWhatIsThere) {

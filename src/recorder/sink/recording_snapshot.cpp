@@ -142,12 +142,16 @@ class SnapshotTaker {
         continue;
       }
       if (!one.path) return false;
-      TW_ASSIGN(const ParquetInfo info, read_parquet_info(*one.path, pool_));
-      const auto partition = info.metadata.find(kPartitionKey);
-      const auto time =
-          partition == info.metadata.end() ? std::nullopt : parse_partition_time(partition->second);
-      if (!time)
-        return corrupt("{}: this part names no file of a recording", one.part.path.string());
+      const auto info = read_parquet_info(*one.path, pool_);
+      if (!info && info.error().kind != ErrorKind::kCorrupt) return std::unexpected(info.error());
+      std::optional<PartitionTime> time;
+      if (info && info->metadata.contains(kPartitionKey)) {
+        time = parse_partition_time(info->metadata.at(kPartitionKey));
+      }
+      if (!time) {
+        return corrupt("{}: this part is damaged; start the recorder, which says what to do",
+                       one.part.path.string());
+      }
       snapshot_.of(time->table).parts.push_back({*one.path, snapshot_.checkpoint_lsn});
       highest_lsn_ = std::max(highest_lsn_, one.part.range.last_lsn);
       is_growing[one.part.hash] = true;

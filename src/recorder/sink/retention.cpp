@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/messages.h"
 #include "recorder/sink/recording_path.h"
 #include "storage/posix_file.h"
 
@@ -28,14 +29,27 @@ bool Retention::Hour::is_old(const RetentionLimits& limits) const {
       exchanges, [&](const auto& exchange) { return end_ns < limits.before_ns_of(exchange); });
 }
 
+/// The files of an hour, none when there is no list any more; nothing when that is damaged.
+Result<std::optional<std::vector<ManifestEntry>>> Retention::read_list(const std::string& list) {
+  auto files = read_manifest_list(output_dir_, list);
+  if (files) return files->value_or(std::vector<ManifestEntry>());
+  if (files.error().kind != ErrorKind::kCorrupt) return std::unexpected(std::move(files.error()));
+  warn(
+      "{}: this list is damaged, so retention keeps the files of its hour; make it again with "
+      "tapeworks replay, or delete its files by hand",
+      (output_dir_ / kManifestFolder / (list + ".json")).string());
+  return std::nullopt;
+}
+
 /// True when there are more to look at.
 Result<bool> Retention::look_at(const std::vector<std::string>& lists) {
   size_t read_count = 0;
   for (const std::string& list : lists) {
     if (!is_of_hour(list) || hours_.contains(list)) continue;
     if (read_count++ == kListsPerStep) return true;
-    TW_ASSIGN(const auto files, read_manifest_list(output_dir_, list));
+    TW_ASSIGN(const auto files, read_list(list));
     Hour hour;
+    hour.is_damaged = !files;
     for (const ManifestEntry& file : files.value_or(std::vector<ManifestEntry>())) {
       hour.bytes += file.byte_count;
       hour.exchanges.emplace(exchange_of(file.path));
@@ -75,25 +89,28 @@ Result<bool> Retention::step(const RetentionLimits& limits, RecordingManifest& m
                              const std::function<bool(const std::string&)>& is_in_use,
                              const fs::path& scratch) {
   if (!limits.deletes()) return false;
-  TW_ASSIGN(const auto top, read_manifest_top(output_dir_));
-  if (!top) return false;
-  TW_ASSIGN(const bool has_more, look_at(top->lists));
+  TW_ASSIGN(const ManifestTop top, manifest.read_top(scratch));
+  TW_ASSIGN(const bool has_more, look_at(top.lists));
   if (has_more) return true;
   uint64_t total_bytes = 0;
-  for (const std::string& list : top->lists) {
+  for (const std::string& list : top.lists) {
     if (is_of_hour(list) && hours_.at(list).may_go()) total_bytes += hours_.at(list).bytes;
   }
   const bool is_too_large = limits.bytes_max != 0 && total_bytes > limits.bytes_max;
   const bool goes_whole = is_too_large || limits.makes_room;
   // Sorted, so the oldest comes first.
-  for (const std::string& list : top->lists) {
+  for (const std::string& list : top.lists) {
     if (!is_of_hour(list)) continue;
     const Hour& hour = hours_.at(list);
     if (!hour.may_go()) continue;
     const bool is_left_over = hour.exchanges.empty();
     if (!goes_whole && !is_left_over && !hour.is_old(limits)) continue;
-    TW_ASSIGN(const auto files, read_manifest_list(output_dir_, list));
-    std::vector<ManifestEntry> going = files.value_or(std::vector<ManifestEntry>());
+    TW_ASSIGN(auto files, read_list(list));
+    if (!files) {
+      hours_[list].is_damaged = true;
+      continue;
+    }
+    std::vector<ManifestEntry> going = std::move(*files);
     const size_t file_count = going.size();
     if (!goes_whole) {
       std::erase_if(going, [&](const ManifestEntry& file) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -44,7 +45,8 @@ struct RetentionCounts {
 /// name of that list; of exchanges that go sooner than others only their files, and what the list
 /// says of them. What a crash leaves of this is finished by the next step.
 /// (After a power cut a file may be there that nothing lists any more; verify --recording names
-/// it.) The tables (`_gaps`, `_events`, `_instruments`, `_quarantine`) stay.
+/// it.) The tables (`_gaps`, `_events`, `_instruments`, `_quarantine`) stay, and so do hours whose
+/// list cannot be read, with a warning.
 ///
 /// Memory: about 200 bytes an hour. Threads: that of the sink, which writes the same manifest.
 class Retention {
@@ -75,12 +77,15 @@ class Retention {
     int64_t end_ns = kUnknownEnd;
     std::set<std::string, std::less<>> exchanges;  ///< empty: a crash came between list and name
 
+    bool is_damaged = false;  ///< the list; which files it had, nobody says
+
     /// What is not understood stays, however large it is.
-    bool may_go() const { return exchanges.empty() || end_ns != kUnknownEnd; }
+    bool may_go() const { return !is_damaged && (exchanges.empty() || end_ns != kUnknownEnd); }
     bool is_old(const RetentionLimits& limits) const;
   };
 
   Result<bool> look_at(const std::vector<std::string>& lists);
+  Result<std::optional<std::vector<ManifestEntry>>> read_list(const std::string& list);
   Status delete_files(const std::vector<ManifestEntry>& files);
 
   std::filesystem::path output_dir_;

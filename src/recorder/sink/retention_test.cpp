@@ -65,6 +65,10 @@ class RetentionTest : public testing::Test {
     for (const fs::path& path : hour_files(options_.output_dir)) bytes += fs::file_size(path);
     return bytes;
   }
+  void overwrite_top(const std::string& text) const {
+    fs::remove(options_.output_dir / kManifestFile);
+    ASSERT_TRUE(write_synced_file(options_.output_dir / kManifestFile, text));
+  }
   void expect_verified() {
     const auto budget = MemoryBudget::create(256 * kMiB).value();
     const auto checked = check_recording(options_.output_dir, *budget, [](const CoverageRow& row) {
@@ -195,6 +199,27 @@ TEST_F(RetentionTest, AListWhosePathsSayNoTimeStaysAndIsNotInTheWayOfOthers) {
   EXPECT_EQ(delete_all({.before_ns = after_all_ns}), 3);
   EXPECT_EQ(delete_all({.bytes_max = 1}), 0);
   EXPECT_EQ(delete_all({.makes_room = true}), 0);
+  EXPECT_EQ(hours(), Hours{"2023-11-14/22"});
+}
+
+TEST_F(RetentionTest, AnHourWhoseListCannotBeReadStaysAndIsNotInTheWayOfOthers) {
+  const fs::path list = options_.output_dir / "_manifest/2023-11-14/22.json";
+  fs::resize_file(list, fs::file_size(list) / 2);
+  const int64_t after_all_ns = log_.time_ns() + kDayNs;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(delete_all({.before_ns = after_all_ns}), 3);
+  EXPECT_EQ(delete_all({.makes_room = true}), 0);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(said.contains(list.string())) << said;
+  EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
+  EXPECT_EQ(hours(), Hours{"2023-11-14/22"});
+}
+
+TEST_F(RetentionTest, AListThatIsDamagedAfterItWasLookedAtKeepsItsHourToo) {
+  EXPECT_EQ(delete_all({.bytes_max = published_bytes()}), 0);
+  fs::resize_file(options_.output_dir / "_manifest/2023-11-14/22.json", 10);
+  overwrite_top("{");
+  EXPECT_EQ(delete_all({.makes_room = true}), 3);
   EXPECT_EQ(hours(), Hours{"2023-11-14/22"});
 }
 

@@ -45,7 +45,7 @@ struct SinkStatus {
   uint64_t waiting_merges = 0;
   uint64_t published_files = 0;  ///< since this sink was opened
   uint64_t kept_files = 0;       ///< replay: not replaced, because what was made lacks more
-  uint64_t set_aside_files = 0;  ///< published files that could not be read
+  uint64_t set_aside_files = 0;  ///< published files that were damaged
   uint64_t evictions = 0;        ///< parts written early because memory was short
   RetentionCounts deleted;       ///< published hours that retention took
 };
@@ -183,6 +183,8 @@ class Sink final : private RowTarget {
   // sink_checkpoint.cpp: going on after a restart.
   Status restore(Checkpoint checkpoint);
   Status find_orphans();
+  Result<std::string> partition_of_parts(uint64_t hash);
+  Result<std::optional<std::string>> find_partition(uint64_t hash);
   Status adopt_orphans(uint64_t lsn);
   Snapshot make_snapshot() const;
   uint64_t durable_rows_lsn() const;
@@ -190,9 +192,12 @@ class Sink final : private RowTarget {
 
   // sink_publish.cpp: from parts to files.
   Status begin_merge();
+  Status begin_again_without_previous(const Error& error);
   void end_merge();
   Status publish(const FileMerge::Outcome& outcome);
   Result<std::optional<Certificate>> published(const std::string& partition);
+  Status set_aside_published(const std::string& partition);
+  Result<std::optional<uint32_t>> lost_revision(const std::string& partition);
   Status note_published(const Certificate& certificate);
   Status remove_due_parts();
   bool is_in_use(const std::string& partition) const;
@@ -238,6 +243,7 @@ class Sink final : private RowTarget {
   bool begins_late_ = false;                 ///< the first record given was not the log's first
   std::map<std::string, Certificate> made_;  ///< replay: what this sink published
   std::set<std::string> kept_;               ///< replay: what it left as it was
+  std::set<std::string> lost_;  ///< published, damaged or gone, warned of and not replaced yet
 
   std::optional<Snapshot> snapshot_;
   uint64_t checkpoint_lsn_ = 0;

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <ranges>
 #include <system_error>
 
+#include "base/messages.h"
 #include "recorder/sink/sink.h"
 #include "storage/parquet_read.h"
 #include "storage/posix_file.h"
@@ -32,6 +34,18 @@ Result<std::optional<Checkpoint>> read_checkpoint(const fs::path& path, PartFold
   return std::nullopt;
 }
 
+/// What the footer of a part names; nothing when it is damaged.
+Result<std::optional<std::string>> read_partition(const fs::path& part, arrow::MemoryPool* pool) {
+  const auto info = read_parquet_info(part, pool);
+  if (!info) {
+    if (info.error().kind == ErrorKind::kCorrupt) return std::nullopt;
+    return std::unexpected(info.error());
+  }
+  const auto partition = info->metadata.find(kPartitionKey);
+  if (partition == info->metadata.end()) return std::nullopt;
+  return partition->second;
+}
+
 /// Two symbols may differ in case only.
 Status check_case(const fs::path& folder) {
   const fs::path probe = folder / "case_probe";
@@ -51,13 +65,15 @@ Status check_case(const fs::path& folder) {
 Result<std::unique_ptr<Sink>> Sink::open(SinkOptions options, arrow::MemoryPool* pool) {
   const fs::path parts_dir =
       options.output_dir / (options.replay ? kReplayPartsName : kPartsFolder);
-  TW_TRY(make_folders(parts_dir));
-  TW_ASSIGN(LogLock lock, LogLock::acquire(parts_dir));
+  // What refuses comes first, so that nothing is left of it.
+  TW_TRY(RecordingManifest(options.output_dir, options.layout, pool).check());
   std::optional<LogLock> recorder_lock;
   std::error_code error;
   if (options.replay && fs::exists(options.output_dir / kPartsFolder, error)) {
     TW_ASSIGN(recorder_lock, LogLock::acquire(options.output_dir / kPartsFolder));
   }
+  TW_TRY(make_folders(parts_dir));
+  TW_ASSIGN(LogLock lock, LogLock::acquire(parts_dir));
   if (options.replay) {
     // What an interrupted replay left; the lock file goes too, but its lock stays ours.
     TW_TRY(remove_tree(parts_dir));
@@ -65,7 +81,6 @@ Result<std::unique_ptr<Sink>> Sink::open(SinkOptions options, arrow::MemoryPool*
     TW_ASSIGN(lock, LogLock::acquire(parts_dir));
   }
   TW_TRY(check_case(parts_dir));
-  TW_TRY(RecordingManifest(options.output_dir, options.layout).check());
   TW_ASSIGN(PartFolder parts, PartFolder::open(parts_dir, options.probe));
   std::optional<Checkpoint> checkpoint;
   if (!options.replay) {
@@ -75,6 +90,8 @@ Result<std::unique_ptr<Sink>> Sink::open(SinkOptions options, arrow::MemoryPool*
   std::unique_ptr<Sink> sink(new Sink(std::move(options), parts_dir, std::move(lock),
                                       std::move(recorder_lock), std::move(parts), std::move(state),
                                       pool));
+  // If it is damaged, this is when it is made again.
+  TW_TRY(sink->manifest_.read_top(sink->parts_.unfinished_path("manifest")));
   if (checkpoint) TW_TRY(sink->restore(std::move(*checkpoint)));
   TW_TRY(sink->find_orphans());
   return sink;
@@ -91,18 +108,64 @@ Status Sink::restore(Checkpoint checkpoint) {
   return {};
 }
 
-/// Parts that are in a published file are removed after a while, as if this sink had merged them.
-/// The others belong to partitions that the log will bring up again; see adopt_orphans().
-Status Sink::find_orphans() {
-  for (const fs::path& path : parts_.one_of_each_partition()) {
-    auto info = read_parquet_info(path, pool_);
-    if (!info || !info->metadata.contains(kPartitionKey)) {
+/// The partition of the parts with this hash, as the first one says. One that cannot be read is set
+/// aside if its rows are published.
+Result<std::string> Sink::partition_of_parts(uint64_t hash) {
+  std::string partition;
+  while (true) {
+    const auto parts = parts_.parts_of_hash(hash);
+    if (parts.empty()) return partition;
+    const PartFolder::Listed& first = parts.front();
+    TW_ASSIGN(auto named, read_partition(first.path, pool_));
+    if (named) return std::move(*named);
+    TW_ASSIGN(named, find_partition(hash));
+    std::optional<Certificate> certificate;
+    if (named) {
+      TW_ASSIGN(certificate, published(*named));
+    }
+    const bool is_published = certificate && certificate->first_lsn <= first.range.first_lsn &&
+                              first.range.last_lsn <= certificate->last_lsn;
+    if (!is_published) {
       return corrupt(
           "{}: this part cannot be read; move it away, and the log is read again from "
           "its beginning on if the checkpoint beside it is moved away too",
-          path.string());
+          first.path.string());
     }
-    const std::string partition = info->metadata[kPartitionKey];
+    TW_ASSIGN(const fs::path aside, parts_.set_aside_part(first));
+    warn("{}: this part cannot be read and was moved to {}; its rows are in {}, nothing is to do",
+         first.path.string(), aside.string(), file_path(*named).string());
+    partition = std::move(*named);
+  }
+}
+
+/// Who knows the name of a partition but its first part: other parts, the checkpoint, the manifest.
+Result<std::optional<std::string>> Sink::find_partition(uint64_t hash) {
+  for (const PartFolder::Listed& part : parts_.parts_of_hash(hash)) {
+    TW_ASSIGN(auto named, read_partition(part.path, pool_));
+    if (named) return named;
+  }
+  for (const auto& [path, partition] : partitions_) {
+    if (PartFolder::hash_of(path) == hash) return path;
+  }
+  for (const PendingMerge& merge : merges_) {
+    if (PartFolder::hash_of(merge.job.partition) == hash) return merge.job.partition;
+  }
+  TW_ASSIGN(const ManifestTop top, manifest_.read_top(parts_.unfinished_path("manifest")));
+  for (const std::string& list : std::views::reverse(top.lists)) {
+    const auto entries = read_manifest_list(options_.output_dir, list);
+    if (!entries || !*entries) continue;
+    for (const ManifestEntry& entry : **entries) {
+      if (PartFolder::hash_of(entry.partition()) == hash) return entry.partition();
+    }
+  }
+  return std::nullopt;
+}
+
+/// Parts that are in a published file are removed after a while, as if this sink had merged them.
+/// The others belong to partitions that the log will bring up again; see adopt_orphans().
+Status Sink::find_orphans() {
+  for (const uint64_t hash : parts_.hashes()) {
+    TW_ASSIGN(const std::string partition, partition_of_parts(hash));
     const auto parts = parts_.parts_of(partition);
     if (parts.empty()) continue;
     TW_ASSIGN(const auto certificate, published(partition));

@@ -2,8 +2,8 @@
 #include <chrono>
 #include <system_error>
 
-#include <fcntl.h>
-
+#include "base/messages.h"
+#include "recorder/sink/recording_repair.h"
 #include "recorder/sink/sink.h"
 #include "storage/heap_memory.h"
 #include "storage/posix_file.h"
@@ -21,8 +21,7 @@ fs::path Sink::file_path(const std::string& partition) const {
   return options_.output_dir / (partition + ".parquet");
 }
 
-/// What is published of a partition, as far as it counts: for a replay only what it made itself. A
-/// file that cannot be read is set aside; the log or a replay makes its rows again.
+/// What is published of a partition, as far as it counts: for a replay only what it made itself.
 Result<std::optional<Certificate>> Sink::published(const std::string& partition) {
   if (options_.replay) {
     const auto made = made_.find(partition);
@@ -31,16 +30,56 @@ Result<std::optional<Certificate>> Sink::published(const std::string& partition)
   }
   auto certificate = read_certificate(file_path(partition), pool_);
   if (certificate || certificate.error().kind != ErrorKind::kCorrupt) return certificate;
-  TW_TRY(parts_.set_aside(file_path(partition)));
-  ++counts_.set_aside_files;
+  TW_TRY(set_aside_published(partition));
   return std::nullopt;
+}
+
+/// A file that is damaged. Of its rows those are made again that parts or the log still have.
+Status Sink::set_aside_published(const std::string& partition) {
+  const fs::path path = file_path(partition);
+  TW_ASSIGN(const fs::path aside, set_aside_damaged(options_.output_dir, path));
+  ++counts_.set_aside_files;
+  if (options_.replay) {
+    warn("{}: this file is damaged and was moved to {}; the replay makes it again", path.string(),
+         aside.string());
+    return {};
+  }
+  // Parts that linger have some of them.
+  std::erase_if(removals_, [&](const Removal& removal) { return removal.partition == partition; });
+  lost_.insert(partition);
+  TW_ASSIGN(const auto entry, manifest_.entry_of(partition, parts_.unfinished_path("manifest")));
+  const std::string rows = entry ? fmt::format(" of {} rows", entry->row_count) : "";
+  warn(
+      "{}: this published file{} is damaged and was moved to {}; what replaces it is marked "
+      "partial, until it is made again with tapeworks replay while the log is kept",
+      path.string(), rows, aside.string());
+  return {};
+}
+
+/// The revision of a file that was published and is not there any more, or is damaged: the manifest
+/// remembers it, also after a crash. Nothing when there was none; 0 when nobody knows.
+Result<std::optional<uint32_t>> Sink::lost_revision(const std::string& partition) {
+  if (options_.replay) return std::nullopt;
+  TW_ASSIGN(const auto entry, manifest_.entry_of(partition, parts_.unfinished_path("manifest")));
+  if (!entry && !lost_.contains(partition)) return std::nullopt;
+  if (lost_.insert(partition).second) {
+    warn(
+        "{}: this published file of {} rows is gone; what replaces it is marked partial, until it "
+        "is made again with tapeworks replay while the log is kept",
+        file_path(partition).string(), entry->row_count);
+  }
+  return entry ? entry->revision : 0;
 }
 
 Result<bool> Sink::work() {
   TW_TRY(remove_due_parts());
   if (merge_) {
-    TW_ASSIGN(const bool has_more, merge_->step());
-    if (has_more) return true;
+    const auto has_more = merge_->step();
+    if (!has_more) {
+      TW_TRY(begin_again_without_previous(has_more.error()));
+      return true;
+    }
+    if (*has_more) return true;
     TW_TRY(probe("finish file"));
     TW_ASSIGN(const FileMerge::Outcome outcome, merge_->finish());
     TW_TRY(publish(outcome));
@@ -52,6 +91,16 @@ Result<bool> Sink::work() {
   TW_TRY(begin_merge());
   if (!merge_) end_merge();
   return true;
+}
+
+/// Whether the rows of a published file are damaged shows only when they are read.
+Status Sink::begin_again_without_previous(const Error& error) {
+  const bool is_damaged =
+      merge_->reads_previous() && error.kind == ErrorKind::kCorrupt && !options_.replay;
+  if (!is_damaged) return std::unexpected(error);
+  TW_TRY(remove_file(merge_->unfinished()));
+  merge_.reset();
+  return set_aside_published(merges_.front().job.partition);
 }
 
 /// What merges needed is not kept for those that follow, whose blocks have other sizes: the process
@@ -78,6 +127,11 @@ Status Sink::begin_merge() {
   FileMerge::Inputs inputs;
   inputs.previous = previous;
   inputs.previous_path = file_path(job.partition);
+  if (!previous) {
+    TW_ASSIGN(const auto revision, lost_revision(job.partition));
+    inputs.lost_revision = revision.value_or(0);
+    job.partial |= revision.has_value();
+  }
   for (const PartRange& range : parts_.parts_of(job.partition)) {
     const bool is_in_file = previous && range.last_lsn <= previous->last_lsn;
     if (is_in_file || range.last_lsn >= job.close_lsn) continue;
@@ -88,7 +142,12 @@ Status Sink::begin_merge() {
   // which connection was down.
   const bool is_doubtful = job.partial || (begins_late_ && !made_.contains(job.partition));
   if (options_.replay) {
-    TW_ASSIGN(const auto present, read_certificate(file_path(job.partition), pool_));
+    auto read = read_certificate(file_path(job.partition), pool_);
+    if (!read && read.error().kind == ErrorKind::kCorrupt) {
+      TW_TRY(set_aside_published(job.partition));
+      read = std::nullopt;
+    }
+    TW_ASSIGN(const auto present, std::move(read));
     // Later records than those that are read have added to an hour that was over: fetched trades.
     const bool has_later_rows = present && present->last_lsn > options_.last_lsn;
     if (present && !present->partial && (is_doubtful || has_later_rows)) {
@@ -97,8 +156,14 @@ Status Sink::begin_merge() {
     }
   }
   TW_TRY(probe("begin file"));
-  TW_ASSIGN(merge_, FileMerge::begin(job, std::move(inputs), options_.row_group_rows,
-                                     parts_.unfinished_path("merge"), part_reader_, merge_writer_));
+  auto merge = FileMerge::begin(job, std::move(inputs), options_.row_group_rows,
+                                parts_.unfinished_path("merge"), part_reader_, merge_writer_);
+  // Of its inputs the merge has only opened that file.
+  if (!merge && previous && merge.error().kind == ErrorKind::kCorrupt && !options_.replay) {
+    TW_TRY(set_aside_published(job.partition));
+    return begin_merge();
+  }
+  TW_ASSIGN(merge_, std::move(merge));
   return {};
 }
 
@@ -115,6 +180,7 @@ Status Sink::publish(const FileMerge::Outcome& outcome) {
   TW_TRY(manifest_.add(outcome.certificate, outcome.file, parts_.unfinished_path("manifest")));
   TW_TRY(probe("manifest written"));
   retention_.forget(outcome.certificate.partition);
+  lost_.erase(outcome.certificate.partition);
   if (options_.replay) made_[outcome.certificate.partition] = outcome.certificate;
   ++counts_.published_files;
   removals_.push_back({outcome.certificate.partition, outcome.certificate.last_lsn,
@@ -124,13 +190,11 @@ Status Sink::publish(const FileMerge::Outcome& outcome) {
 
 /// A file that was published before; the manifest may not have heard of it.
 Status Sink::note_published(const Certificate& certificate) {
-  TW_ASSIGN(const bool is_known, manifest_.knows(certificate));
+  TW_ASSIGN(const bool is_known, manifest_.knows(certificate, parts_.unfinished_path("manifest")));
   if (!is_known) {
     const fs::path path = file_path(certificate.partition);
     TW_TRY(sync_folder(path.parent_path()));
-    TW_ASSIGN(const FileDescriptor file, open_file(path, O_RDONLY));
-    TW_ASSIGN(const StreamedContent content, hash_content(file, path, nullptr, {}));
-    const WrittenFile written{content.byte_count, content.xxh3, certificate.row_count};
+    TW_ASSIGN(const WrittenFile written, measure_file(path, certificate));
     TW_TRY(manifest_.add(certificate, written, parts_.unfinished_path("manifest")));
   }
   removals_.push_back(

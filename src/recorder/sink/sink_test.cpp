@@ -471,7 +471,8 @@ TEST_F(SinkTest, ADamagedPublishedFileIsSetAside) {
   next_hour();
   const auto sink = run();
   EXPECT_EQ(sink->status().set_aside_files, 1U);
-  EXPECT_TRUE(std::filesystem::exists(options_.output_dir / ".parts/set_aside/22.parquet"));
+  EXPECT_TRUE(std::filesystem::exists(options_.output_dir / ".parts/set_aside" /
+                                      "binance_spot/AAA/2023-11-14/22.parquet.damaged"));
   EXPECT_TRUE(certificate(hour("22")));
 }
 
