@@ -9,6 +9,7 @@ namespace tapeworks {
 /// Lines for the person at the terminal, on stderr; results never go here. `--quiet` keeps only
 /// errors. Threads: any.
 void set_quiet(bool quiet);
+bool is_quiet();
 void warn_line(std::string_view line);
 void announce_line(std::string_view line);
 void note_line(std::string_view line);

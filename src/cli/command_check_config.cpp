@@ -18,7 +18,7 @@ class CheckConfigCommand : public Command {
 
   Status check() override {
     TW_ASSIGN(config_, options_.read());
-    return {};
+    return recorder::check_api_key(config_, RecorderOptions::api_key());
   }
 
   Result<int> run() override {

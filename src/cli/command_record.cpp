@@ -1,12 +1,13 @@
-#include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "base/messages.h"
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/recorder_options.h"
 #include "cli/test_clock_option.h"
 #include "cli/version.h"
+#include "cli/work_options.h"
 #include "recorder/recorder.h"
 
 namespace tapeworks {
@@ -20,7 +21,9 @@ class RecordCommand : public Command {
         ->type_name("DURATION");
     app.add_option("--memory", memory_, "Limit of the resident memory, with its unit")
         ->type_name("SIZE")
-        ->capture_default_str();
+        ->capture_default_str()
+        ->group("Resources");
+    work_.describe_without_memory(app);
     clock_.describe(app);
   }
 
@@ -28,14 +31,20 @@ class RecordCommand : public Command {
     if (!duration_.empty()) {
       const auto duration = parse_duration(duration_);
       if (!duration) return invalid_argument("--for: {}", duration.error().message);
+      if (*duration > recorder::kDurationMax) {
+        return invalid_argument("--for {} is longer than {}h (100 years); leave it away", duration_,
+                                recorder::kDurationMax.count());
+      }
       record_.stop_after = *duration;
     }
+    TW_TRY(work_.check_temp_dir());
     const auto memory = parse_byte_size(memory_);
     if (!memory) return invalid_argument("--memory: {}", memory.error().message);
     record_.memory_limit_bytes = *memory;
     TW_ASSIGN(record_.config, options_.read());
     record_.read_config = [this] { return options_.read(); };
-    if (const char* key = std::getenv("TAPEWORKS_BINANCE_SBE_KEY")) record_.api_key = key;
+    record_.api_key = RecorderOptions::api_key();
+    record_.print_status = !is_quiet();
     record_.version = version_text();
     return {};
   }
@@ -47,6 +56,7 @@ class RecordCommand : public Command {
 
  private:
   RecorderOptions options_;
+  WorkOptions work_;  ///< but for --memory; what the recorder does needs neither
   TestClockOption clock_;
   std::string duration_;
   std::string memory_ = "192MiB";

@@ -1,5 +1,7 @@
 #include "cli/recorder_options.h"
 
+#include <cstdlib>
+
 #include <unistd.h>
 
 namespace tapeworks {
@@ -21,6 +23,11 @@ Result<recorder::RecorderConfig> RecorderOptions::read() const {
     overrides.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
   return recorder::read_recorder_config(path, overrides);
+}
+
+std::string RecorderOptions::api_key() {
+  const char* const key = std::getenv("TAPEWORKS_BINANCE_SBE_KEY");
+  return key == nullptr ? "" : key;
 }
 
 }  // namespace tapeworks

@@ -19,6 +19,8 @@ struct RecorderOptions {
   void describe(CLI::App& app);
   /// File, environment and settings. kInvalidArgument for what is wrong in any of them.
   Result<recorder::RecorderConfig> read() const;
+  /// The key of Binance's SBE streams, which is in the environment only; empty without one.
+  static std::string api_key();
 };
 
 }  // namespace tapeworks

@@ -24,20 +24,6 @@ Result<uint64_t> memory_limit_bytes(const std::string& text) {
   return *bytes;
 }
 
-Status check_temp_dir(const std::filesystem::path& temp_dir) {
-  if (temp_dir.empty()) return {};
-  std::error_code error;
-  if (!std::filesystem::is_directory(temp_dir, error)) {
-    return invalid_argument("--temp-dir {} is no folder; make it first or name another",
-                            temp_dir.string());
-  }
-  if (access(temp_dir.c_str(), W_OK | X_OK) != 0) {
-    return invalid_argument("--temp-dir {} cannot be written; name another folder",
-                            temp_dir.string());
-  }
-  return {};
-}
-
 }  // namespace
 
 void WorkOptions::describe(CLI::App& app) {
@@ -46,6 +32,10 @@ void WorkOptions::describe(CLI::App& app) {
                  "the machine's, at least 512MiB)")
       ->type_name("SIZE")
       ->group("Resources");
+  describe_without_memory(app);
+}
+
+void WorkOptions::describe_without_memory(CLI::App& app) {
   app.add_option("--threads", threads, "Threads that work at once (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(size_t{1}, kThreadsMax))
@@ -59,7 +49,21 @@ void WorkOptions::describe(CLI::App& app) {
 
 Status WorkOptions::check() const {
   TW_TRY(memory_limit_bytes(memory));
-  return check_temp_dir(temp_dir);
+  return check_temp_dir();
+}
+
+Status WorkOptions::check_temp_dir() const {
+  if (temp_dir.empty()) return {};
+  std::error_code error;
+  if (!std::filesystem::is_directory(temp_dir, error)) {
+    return invalid_argument("--temp-dir {} is no folder; make it first or name another",
+                            temp_dir.string());
+  }
+  if (access(temp_dir.c_str(), W_OK | X_OK) != 0) {
+    return invalid_argument("--temp-dir {} cannot be written; name another folder",
+                            temp_dir.string());
+  }
+  return {};
 }
 
 Result<std::unique_ptr<MemoryBudget>> WorkOptions::make_budget() const {

@@ -19,8 +19,12 @@ struct WorkOptions {
   std::filesystem::path temp_dir;  ///< empty means a hidden folder beside the data directory
 
   void describe(CLI::App& app);
-  /// kInvalidArgument for a size without unit or below the minimum.
+  /// --threads and --temp-dir alone, for a command whose --memory has limits of its own.
+  void describe_without_memory(CLI::App& app);
+  /// kInvalidArgument for a size without unit or below the minimum, and as check_temp_dir().
   Status check() const;
+  /// kInvalidArgument for what is no folder that can be written.
+  Status check_temp_dir() const;
   Result<std::unique_ptr<MemoryBudget>> make_budget() const;
   size_t thread_count() const;
 };

@@ -16,13 +16,12 @@ net::HttpResponse plain(int status, std::string body) {
 }  // namespace
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::listen(net::EventLoop& loop,
-                                                             const std::string& address,
-                                                             Sources sources) {
+                                                             const std::string& address) {
   net::ServerOptions options;
   TW_ASSIGN(options.listen, net::parse_listen_address(address));
   options.connections_max = kClientsMax;
   options.body_bytes_max = kBodyBytesMax;
-  std::unique_ptr<MetricsServer> server(new MetricsServer(std::move(sources)));
+  std::unique_ptr<MetricsServer> server(new MetricsServer);
   TW_ASSIGN(server->server_, net::HttpServer::listen(loop, std::move(options), *server));
   return server;
 }
@@ -31,6 +30,7 @@ net::HttpResponse MetricsServer::on_request(const net::HttpRequest& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return plain(405, "only GET and HEAD are served here\n");
   }
+  if (!sources_.metrics) return plain(503, "recording has not begun\n");
   const std::string path = request.target.substr(0, request.target.find('?'));
   if (path == "/metrics") {
     return {200, sources_.metrics(), std::string(MetricsText::kContentType)};

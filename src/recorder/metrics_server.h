@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "recorder/net/http_server.h"
@@ -24,13 +25,15 @@ class MetricsServer final : private net::ServerHandler {
     std::function<std::optional<std::string>()> trouble;  ///< nothing: all is well
   };
 
+  /// Answers all with 503 until serve().
   static Result<std::unique_ptr<MetricsServer>> listen(net::EventLoop& loop,
-                                                       const std::string& address, Sources sources);
+                                                       const std::string& address);
+  void serve(Sources sources) { sources_ = std::move(sources); }
 
   uint16_t port() const { return server_->port(); }
 
  private:
-  explicit MetricsServer(Sources sources) : sources_(std::move(sources)) {}
+  MetricsServer() = default;
 
   net::HttpResponse on_request(const net::HttpRequest& request) override;
 

@@ -107,15 +107,24 @@ class MetricsServerTest : public testing::Test {
     return result && *result ? **result : net::HttpAnswer();
   }
 
+  void serve() {
+    server->serve({[] { return "m 1\n"; }, [this] { return trouble; }});
+  }
+
   net::EventLoop loop;
   std::optional<std::string> trouble;
-  std::unique_ptr<MetricsServer> server =
-      MetricsServer::listen(loop, "127.0.0.1:0",
-                            {[] { return "m 1\n"; }, [this] { return trouble; }})
-          .value();
+  std::unique_ptr<MetricsServer> server = MetricsServer::listen(loop, "127.0.0.1:0").value();
 };
 
+TEST_F(MetricsServerTest, IsRedUntilThereIsSomethingToServe) {
+  EXPECT_EQ(get("/metrics").status, 503);
+  EXPECT_EQ(get("/healthz").status, 503);
+  serve();
+  EXPECT_EQ(get("/healthz").status, 200);
+}
+
 TEST_F(MetricsServerTest, ServesMetricsInTheTextFormat) {
+  serve();
   const auto answer = get("/metrics?x=y");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "m 1\n");
@@ -127,6 +136,7 @@ TEST_F(MetricsServerTest, ServesMetricsInTheTextFormat) {
 }
 
 TEST_F(MetricsServerTest, HealthIsRedWithItsReason) {
+  serve();
   EXPECT_EQ(get("/healthz").status, 200);
   trouble = "the disk sleeps";
   const auto answer = get("/healthz");
@@ -135,13 +145,13 @@ TEST_F(MetricsServerTest, HealthIsRedWithItsReason) {
 }
 
 TEST_F(MetricsServerTest, RefusesWhatItDoesNotServe) {
+  serve();
   EXPECT_EQ(get("/").status, 404);
   EXPECT_EQ(get("/metrics", "POST").status, 405);
 }
 
 TEST_F(MetricsServerTest, APortThatIsTakenIsNamed) {
-  const auto second = MetricsServer::listen(loop, "127.0.0.1:" + std::to_string(server->port()),
-                                            {nullptr, nullptr});
+  const auto second = MetricsServer::listen(loop, "127.0.0.1:" + std::to_string(server->port()));
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("cannot listen on 127.0.0.1:"), std::string::npos);
 }

@@ -149,17 +149,6 @@ LogKeeperOptions log_keeper_options_of(const RecorderConfig& config) {
   return keeper;
 }
 
-/// What the configuration needs and does not say itself.
-Status check_supported(const RecorderConfig& config, const std::string& api_key) {
-  for (const FeedConfig& feed : config.feeds) {
-    if (feed.venue == Venue::kBinanceSpotSbe && api_key.empty()) {
-      return invalid_argument(
-          "binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to it");
-    }
-  }
-  return {};
-}
-
 /// With on_disk_full = "exit" a disk without room is a failure like others.
 SinkThreadOptions sink_thread_options_of(const RecordOptions& options, DiskKeeper& disk) {
   SinkThreadOptions sink;
@@ -196,12 +185,15 @@ std::string disk_sentence(const RecorderConfig& config, DiskStep step, uint64_t 
 
 class Recorder {
  public:
-  Recorder(const RecordOptions& options, DiskKeeper& disk, LogWriter writer,
+  /// `server` is null when nothing is served; it listens on `loop`.
+  Recorder(const RecordOptions& options, net::EventLoop& loop,
+           std::unique_ptr<MetricsServer> server, DiskKeeper& disk, LogWriter writer,
            std::unique_ptr<Sink> sink)
       : options_(options),
         disk_(disk),
+        loop_(loop),
         writer_(std::move(writer)),
-        monitor_(options, writer_, disk),
+        monitor_(options, std::move(server), writer_, disk),
         log_(writer_, monitor_.meter()),
         sink_(std::move(sink), writer_, sink_thread_options_of(options, disk)),
         log_keeper_(log_keeper_options_of(options.config),
@@ -225,7 +217,7 @@ class Recorder {
     log_keeper_.start([this](const Error& error) { loop_.post([this, error] { fail(error); }); });
     TW_TRY(write_start());
     TW_TRY(wait_for_durable_start());
-    TW_TRY(monitor_.start(loop_, [this] { return status(); }));
+    monitor_.start([this] { return status(); });
     loop_.on_termination([this](int) { on_signal(); });
     loop_.on_reload([this](int) { reload(); });
     // One that came while the log and the output were opened.
@@ -263,7 +255,7 @@ class Recorder {
 
   const RecordOptions& options_;
   DiskKeeper& disk_;
-  net::EventLoop loop_;
+  net::EventLoop& loop_;
   LogWriter writer_;
   RecorderMonitor monitor_;
   FrameLog log_;
@@ -358,7 +350,7 @@ Status Recorder::wait_for_durable_start() const {
 Status Recorder::write_configuration() {
   LogEvent configuration;
   for (const auto& [key, value, origin] : effective_settings(config_)) {
-    configuration.detail += key + " = " + value + "\n";
+    configuration.detail += fmt::format("{} = {}\n", key, value);
   }
   return log_.append(LogKind::kConfiguration, std::nullopt, 0, configuration, net::read_clocks());
 }
@@ -366,7 +358,7 @@ Status Recorder::write_configuration() {
 Status Recorder::take_configuration() {
   TW_ASSIGN(RecorderConfig config, options_.read_config());
   TW_TRY(check_reload(config_, config));
-  TW_TRY(check_supported(config, options_.api_key));
+  TW_TRY(check_api_key(config, options_.api_key));
   TW_TRY(feeds_.reload(config.feeds));
   config_ = std::move(config);
   return {};
@@ -528,7 +520,13 @@ Result<int> Recorder::end() {
 
 Result<int> record(const RecordOptions& options) {
   TW_TRY(check_memory(memory_of(options), options.config.feeds));
-  TW_TRY(check_supported(options.config, options.api_key));
+  TW_TRY(check_api_key(options.config, options.api_key));
+  // Who cannot be asked how it goes does not begin, and then nothing was touched.
+  net::EventLoop loop;
+  std::unique_ptr<MetricsServer> server;
+  if (const std::string& address = options.config.metrics.listen; !address.empty()) {
+    TW_ASSIGN(server, MetricsServer::listen(loop, address));
+  }
   prepare_heap_for_long_run();
   // Until somebody listens to it. It ends a process that does not.
   std::signal(SIGHUP, SIG_IGN);
@@ -539,7 +537,7 @@ Result<int> record(const RecordOptions& options) {
   disk.round();
   log_options.on_no_space = [&disk] { disk.note_no_space(); };
   TW_ASSIGN(LogWriter writer, LogWriter::open(options.config.wal.dir, std::move(log_options)));
-  return Recorder(options, disk, std::move(writer), std::move(sink)).run();
+  return Recorder(options, loop, std::move(server), disk, std::move(writer), std::move(sink)).run();
 }
 
 }  // namespace tapeworks::recorder

@@ -35,18 +35,15 @@ uint64_t folder_bytes(const std::filesystem::path& folder) {
 
 }  // namespace
 
-Status RecorderMonitor::start(net::EventLoop& loop, std::function<RecorderStatus()> status) {
-  if (!is_wanted()) return {};
+void RecorderMonitor::start(std::function<RecorderStatus()> status) {
+  if (!server_) return;
   const net::ClockReading now = net::read_clocks();
   began_ns_ = now.monotonic_ns;
   start_time_seconds_ = static_cast<double>(now.wall_ns) / 1e9;
-  TW_ASSIGN(server_,
-            MetricsServer::listen(loop, options_.config.metrics.listen,
-                                  {[this, status = std::move(status)] { return metrics(status()); },
-                                   [this] { return trouble(); }}));
+  server_->serve({[this, status = std::move(status)] { return metrics(status()); },
+                  [this] { return trouble(); }});
   meter_.start();
   note("metrics and health are served on port {}", server_->port());
-  return {};
 }
 
 void RecorderMonitor::stop() {

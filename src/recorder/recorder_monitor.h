@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "recorder/disk_keeper.h"
@@ -19,22 +20,23 @@ namespace tapeworks::recorder {
 /// What looks at a recorder from outside: metrics and health over HTTP, where metrics.listen is
 /// set; otherwise it does nothing.
 ///
-/// Ownership: options, loop, writer and disk keeper outlive it. Threads: that of the loop.
+/// Ownership: options, writer, disk keeper and the server's loop outlive it. Threads: that of the
+/// loop.
 class RecorderMonitor {
  public:
-  RecorderMonitor(const RecordOptions& options, const LogWriter& writer, const DiskKeeper& disk)
-      : options_(options), disk_(disk), meter_(writer) {}
+  /// `server` is null when nothing is served.
+  RecorderMonitor(const RecordOptions& options, std::unique_ptr<MetricsServer> server,
+                  const LogWriter& writer, const DiskKeeper& disk)
+      : options_(options), disk_(disk), meter_(writer), server_(std::move(server)) {}
 
   /// Null when nothing is served.
-  DurabilityMeter* meter() { return is_wanted() ? &meter_ : nullptr; }
+  DurabilityMeter* meter() { return server_ ? &meter_ : nullptr; }
 
-  /// Errors as MetricsServer::listen().
-  Status start(net::EventLoop& loop, std::function<RecorderStatus()> status);
+  void start(std::function<RecorderStatus()> status);
   /// Before the writer is closed.
   void stop();
 
  private:
-  bool is_wanted() const { return !options_.config.metrics.listen.empty(); }
   std::optional<std::string> trouble() const;
   std::string metrics(const RecorderStatus& status);
   void measure_disks();

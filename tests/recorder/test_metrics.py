@@ -189,6 +189,7 @@ def test_a_port_that_is_taken_is_an_error(tmp_path):
         feeds = '[[feed]]\nexchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\nendpoint = "ws://127.0.0.1:9"\n'
         config = write_config(tmp_path, feeds, sections=f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
         assert_clear_error(record(config, "1s", expect=4), f"cannot listen on 127.0.0.1:{port}")
+        assert not (tmp_path / "out").exists() and not (tmp_path / "log").exists(), "nothing was begun"
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_exist():
@@ -209,3 +210,12 @@ def test_promtool_accepts_the_alert_rules():
     rules = Path(__file__).parents[2] / "deploy/prometheus/tapeworks.rules.yml"
     judged = subprocess.run([promtool, "check", "rules", rules], text=True, capture_output=True)
     assert judged.returncode == 0, judged.stderr
+
+
+def test_systemd_starts_the_recorder_again_however_often_it_ends():
+    text = (Path(__file__).parents[2] / "deploy/systemd/tapeworks-record.service").read_text()
+    sections = {name: dict(re.findall(r"(?m)^(\w+)=(.*)$", body)) for name, body in re.findall(r"(?ms)^\[(\w+)\]$(.*?)(?=^\[|\Z)", text)}
+    assert sections["Unit"]["StartLimitIntervalSec"] == "0"
+    assert sections["Service"]["Restart"] == "on-failure" and sections["Service"]["RestartPreventExitStatus"] == "2"
+    # Each start is a segment of the log, and a disk that fails does so for hours.
+    assert int(sections["Service"]["RestartSec"].removesuffix("s")) >= 5

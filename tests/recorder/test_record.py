@@ -239,3 +239,25 @@ def test_a_log_that_is_kept_for_a_second_loses_only_what_is_published(tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("[0-2][0-9].parquet")}
     tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "out")
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_quiet_keeps_only_errors(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "1", "--rate", "100/s") as exchanges:
+        config = write_config(tmp_path, exchanges.feeds)
+        assert record(config, "2s", "--quiet").stderr == ""
+        assert record(config, "1s").stderr.count('"events"') >= 2
+        exchanges.stop()
+
+
+def test_threads_and_temp_dir_are_accepted_as_everywhere(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "1", "--rate", "100/s") as exchanges:
+        config = write_config(tmp_path, exchanges.feeds)
+        record(config, "1s", "--threads", "2", "--temp-dir", tmp_path)
+        exchanges.stop()
+    assert_clear_error(record(config, "1s", "--temp-dir", tmp_path / "none", expect=2), "is no folder")
+
+
+def test_a_time_that_no_clock_has_is_refused(tmp_path):
+    feeds = '[[feed]]\nexchange = "gate"\nmarket = "spot"\nsymbols = ["BTC_USDT"]\n'
+    outcome = record(write_config(tmp_path, feeds), "9999999h", expect=2)
+    assert_clear_error(outcome, "--for 9999999h is longer than 876600h (100 years)")

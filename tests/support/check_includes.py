@@ -15,7 +15,7 @@ MAY_INCLUDE = {
     "engine": {"engine", "storage", "base"},
     "pipeline": {"pipeline", "engine", "bigquery", "storage", "base"},
     "recorder/protocol": {"recorder/protocol", "base"},
-    "recorder/config": {"recorder/config", "recorder/protocol", "base"},
+    "recorder/config": {"recorder/config", "recorder/protocol", "recorder/net", "base"},
     "recorder/net": {"recorder/net", "base"},
     "recorder/simulator": {"recorder/simulator", "recorder/net", "storage", "base"},
     "recorder/sink": {"recorder/sink", "recorder/protocol", "storage", "base"},

@@ -4,6 +4,7 @@
 
 #include "base/loopback_host.h"
 #include "recorder/config/config_value_internal.h"
+#include "recorder/net/endpoint.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -12,38 +13,17 @@ using namespace std::chrono_literals;
 
 constexpr uint64_t kDedupeWindowMax = 1'000'000;  // 16 MiB a stream
 
-/// A URL as far as it matters here.
-struct Url {
-  std::string scheme;
-  std::string host;
-};
-
-std::optional<Url> split_url(const std::string& text) {
-  const size_t colon = text.find("://");
-  if (colon == std::string::npos) return std::nullopt;
-  Url url{text.substr(0, colon), {}};
-  const std::string rest = text.substr(colon + 3);
-  const std::string authority = rest.substr(0, rest.find_first_of("/?#"));
-  if (authority.starts_with('[')) {
-    const size_t end = authority.find(']');
-    if (end == std::string::npos) return std::nullopt;
-    url.host = authority.substr(1, end - 1);
-  } else {
-    url.host = authority.substr(0, authority.find(':'));
-  }
-  if (url.host.empty() || authority.find('@') != std::string::npos) return std::nullopt;
-  return url;
-}
-
 /// `plain` and `secure` are the schemes without and with TLS.
 Status check_url(const std::string& text, std::string_view key, std::string_view plain,
                  std::string_view secure) {
   if (text.empty()) return {};
-  const auto url = split_url(text);
-  if (!url || (url->scheme != plain && url->scheme != secure)) {
+  const std::string_view scheme = std::string_view(text).substr(0, text.find("://"));
+  if (scheme != plain && scheme != secure) {
     return invalid_argument("{} must be {}://HOST[:PORT], not '{}'", key, secure, text);
   }
-  if (url->scheme == plain && !is_loopback_host(url->host)) {
+  const auto endpoint = net::parse_endpoint(text);
+  if (!endpoint) return invalid_argument("{} {}", key, endpoint.error().message);
+  if (!endpoint->tls && !is_loopback_host(endpoint->host)) {
     return invalid_argument(
         "{} '{}' is without TLS, which is allowed for this machine only; use "
         "{}://",
@@ -116,10 +96,11 @@ Status check_feed(const FeedConfig& feed) {
   TW_TRY(check_url(feed.endpoint, "endpoint", "ws", "wss"));
   TW_TRY(check_url(feed.rest_endpoint, "rest_endpoint", "http", "https"));
   if (!feed.proxy.empty()) {
-    const auto url = split_url(feed.proxy);
-    if (!url || url->scheme != "http") {
+    if (!feed.proxy.starts_with("http://")) {
       return invalid_argument("proxy must be http://HOST:PORT, not '{}'", feed.proxy);
     }
+    const auto proxy = net::parse_endpoint(feed.proxy);
+    if (!proxy) return invalid_argument("proxy {}", proxy.error().message);
   }
   if (!feed.route.empty()) {
     if (feed.venue != Venue::kBinanceUsdm) {
@@ -157,15 +138,16 @@ bool is_inside(const std::filesystem::path& path, const std::filesystem::path& f
 }
 
 /// kInvalidArgument unless `is_fine`.
-Status require(bool is_fine, const RecorderConfig& config, const char* key, const char* rule) {
+Status require(bool is_fine, const RecorderConfig& config, std::string_view key,
+               std::string_view rule) {
   if (is_fine) return {};
-  const auto origin = config.origins.find(key);
+  const auto origin = config.origins.find(std::string(key));
   return invalid_argument(
       "{}: {} {}", origin == config.origins.end() ? "the default" : origin->second, key, rule);
 }
 
 Status check_sections(const RecorderConfig& config) {
-  const auto require_that = [&](bool is_fine, const char* key, const char* rule) {
+  const auto require_that = [&](bool is_fine, std::string_view key, std::string_view rule) {
     return require(is_fine, config, key, rule);
   };
   const OutputConfig& output = config.output;
@@ -199,6 +181,8 @@ Status check_sections(const RecorderConfig& config) {
                                    {"retention.gate_hours", retention.gate_hours}}) {
     TW_TRY(require_that(hours == 0 || retention.allow_delete, key,
                         "would delete files; say allow_delete = true, or leave it at 0"));
+    TW_TRY(require_that(hours <= static_cast<uint64_t>(kDurationMax.count()), key,
+                        "must be at most 876600 (100 years); 0 deletes nothing"));
   }
   TW_TRY(require_that(retention.disk_soft_limit.bytes == 0 || retention.allow_delete,
                       "retention.disk_soft_limit",
@@ -206,10 +190,9 @@ Status check_sections(const RecorderConfig& config) {
   TW_TRY(require_that(config.metrics.unhealthy_after >= 1s, "metrics.unhealthy_after",
                       "must be at least 1s"));
   const std::string& listen = config.metrics.listen;
-  const size_t colon = listen.rfind(':');
-  const bool has_port = colon != std::string::npos && colon > 0 && colon + 1 < listen.size() &&
-                        listen.find_first_not_of("0123456789", colon + 1) == std::string::npos;
-  return require_that(listen.empty() || has_port, "metrics.listen", "must be ADDRESS:PORT");
+  if (listen.empty()) return {};
+  const auto address = net::parse_listen_address(listen);
+  return address ? Status{} : require_that(false, "metrics.listen", address.error().message);
 }
 
 }  // namespace
@@ -232,6 +215,16 @@ Status check_config(const RecorderConfig& config, const std::string& file_name) 
     return invalid_argument("{}: there is no [[feed]], so nothing would be recorded", file_name);
   }
   return check_overlaps(config, file_name);
+}
+
+Status check_api_key(const RecorderConfig& config, std::string_view api_key) {
+  for (size_t i = 0; i < config.feeds.size(); ++i) {
+    if (config.feeds[i].venue != Venue::kBinanceSpotSbe || !api_key.empty()) continue;
+    return require(false, config, fmt::format("feed[{}].transport", i),
+                   "is sbe, and Binance's SBE streams need a key; set TAPEWORKS_BINANCE_SBE_KEY to "
+                   "it");
+  }
+  return {};
 }
 
 }  // namespace tapeworks::recorder

@@ -31,6 +31,7 @@ class DocumentReader {
       if (section == "feed") {
         TW_TRY(read_feeds(node));
       } else if (const auto* table = node.as_table()) {
+        document_.sections.push_back({section, where(node)});
         TW_TRY(read_table(*table, section, 0));
       } else {
         return invalid_argument("{}: the key {} stands in no section; write [output], [wal], ...",

@@ -82,7 +82,13 @@ Status read_value(const ConfigValue& value, Duration& field) {
   if (!std::holds_alternative<std::string>(value.content)) {
     return invalid_argument("must be a duration with its unit, like \"10ms\" or \"5m\"");
   }
-  TW_ASSIGN(field, parse_duration(std::get<std::string>(value.content)));
+  const auto& text = std::get<std::string>(value.content);
+  TW_ASSIGN(const Duration duration, parse_duration(text));
+  if (duration > kDurationMax) {
+    return invalid_argument("must be at most {}h (100 years), not '{}'", kDurationMax.count(),
+                            text);
+  }
+  field = duration;
   return {};
 }
 

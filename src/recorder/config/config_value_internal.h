@@ -31,6 +31,11 @@ struct ConfigEntry {
 /// A TOML document as a flat list. kInvalidArgument for bad syntax, a section of the wrong shape,
 /// or a value of a kind that no key has.
 struct TomlDocument {
+  struct Section {
+    std::string name;
+    std::string origin;  ///< "recorder.toml:12"
+  };
+  std::vector<Section> sections;  ///< those of feeds apart; one without keys is here alone
   std::vector<ConfigEntry> entries;
   std::vector<uint64_t> feed_lines;  ///< where each [[feed]] begins
 };

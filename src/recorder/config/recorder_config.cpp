@@ -47,12 +47,15 @@ std::string did_you_mean(std::string_view text, const std::vector<std::string>& 
   return "there are " + all;
 }
 
+Status check_section(const std::string& section, const std::string& origin) {
+  const auto known = section_names();
+  if (std::ranges::find(known, section) != known.end()) return {};
+  return invalid_argument("{}: there is no section [{}]; {}", origin, section,
+                          did_you_mean(section, known));
+}
+
 Status unknown_key(const ConfigEntry& entry) {
-  const auto sections = section_names();
-  if (std::ranges::find(sections, entry.section) == sections.end()) {
-    return invalid_argument("{}: there is no section [{}]; {}", entry.value.origin, entry.section,
-                            did_you_mean(entry.section, sections));
-  }
+  TW_TRY(check_section(entry.section, entry.value.origin));
   return invalid_argument("{}: there is no key {} in [{}]; {}", entry.value.origin, entry.key,
                           entry.section, did_you_mean(entry.key, key_names(entry.section)));
 }
@@ -120,6 +123,7 @@ Result<RecorderConfig> parse_recorder_config(std::string_view toml, const std::s
   TW_ASSIGN(const TomlDocument document, parse_toml(toml, file_name));
   RecorderConfig config;
   for (const uint64_t line : document.feed_lines) config.feeds.emplace_back().line = line;
+  for (const auto& [section, origin] : document.sections) TW_TRY(check_section(section, origin));
   for (const ConfigEntry& entry : document.entries) TW_TRY(apply(entry, config));
   for (const auto& [name, value] : overrides.environment) {
     if (const auto entry = entry_of_variable(name, value)) TW_TRY(apply(*entry, config));

@@ -24,6 +24,10 @@ struct ByteSize {
 
 using Duration = std::chrono::milliseconds;
 
+/// No duration of the configuration is longer: sums of it and the time of day fit into nanoseconds
+/// of 64 bits, so that nothing that is kept "for ever" seems too old.
+inline constexpr std::chrono::hours kDurationMax{876'600};  // 100 years
+
 enum class OutputLayout { kSymbol, kMarket, kExchange };
 enum class WalSyncMode { kEvery, kGroup, kNone };
 enum class WalArchive { kZstd, kNone };
@@ -149,6 +153,9 @@ Result<RecorderConfig> parse_recorder_config(std::string_view toml, const std::s
 /// The same from a file. kInvalidArgument as well when it cannot be read.
 Result<RecorderConfig> read_recorder_config(const std::filesystem::path& path,
                                             const ConfigOverrides& overrides);
+
+/// kInvalidArgument when a feed needs a key and there is none; keys are never in the file.
+Status check_api_key(const RecorderConfig& config, std::string_view api_key);
 
 /// One line of the effective configuration.
 struct ConfigSetting {

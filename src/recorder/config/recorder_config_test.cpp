@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -206,7 +207,9 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {"[wal]\nsink = 1\n" + feed,
             "r.toml:2: there is no key sink in [wal]; did you mean sync?"},
            {"[outputs]\ndir = \"x\"\n" + feed,
-            "r.toml:2: there is no section [outputs]; did you mean output?"},
+            "r.toml:1: there is no section [outputs]; did you mean output?"},
+           {"[output]\n[output2]\n" + feed,
+            "r.toml:2: there is no section [output2]; did you mean output?"},
            {"dir = \"x\"\n" + feed, "r.toml:1: the key dir stands in no section"},
            {"[wal\n", "r.toml:1:5: "},
            {"[wal]\nsync = \"always\"\n" + feed,
@@ -235,8 +238,22 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
             "r.toml:2: retention.gate_hours would delete files"},
            {"[retention]\ndisk_soft_limit = \"1GiB\"\n" + feed,
             "r.toml:2: retention.disk_soft_limit would delete"},
+           {"[wal]\nkeep = \"9999999h\"\n" + feed,
+            "r.toml:2: wal.keep must be at most 876600h (100 years), not '9999999h'"},
+           {feed + "max_time_skew = \"36526d\"\n",
+            "r.toml:6: feed.max_time_skew must be at most 876600h (100 years), not '36526d'"},
+           {"[retention]\nhours = 9999999\nallow_delete = true\n" + feed,
+            "r.toml:2: retention.hours must be at most 876600 (100 years)"},
+           {"[retention]\nallow_delete = true\nkucoin_hours = 876601\n" + feed,
+            "r.toml:3: retention.kucoin_hours must be at most 876600 (100 years)"},
            {"[metrics]\nlisten = \"9464\"\n" + feed,
-            "r.toml:2: metrics.listen must be ADDRESS:PORT"},
+            "r.toml:2: metrics.listen '9464' is no address to listen on; write ADDRESS:PORT"},
+           {"[metrics]\nlisten = \"localhost:9465\"\n" + feed,
+            "r.toml:2: metrics.listen 'localhost:9465' is no address to listen on"},
+           {"[metrics]\nlisten = \"foo:80\"\n" + feed,
+            "r.toml:2: metrics.listen 'foo:80' is no address to listen on"},
+           {"[metrics]\nlisten = \"127.0.0.1:99999\"\n" + feed,
+            "r.toml:2: metrics.listen '127.0.0.1:99999' is no address to listen on"},
            {"[metrics]\nunhealthy_after = \"999ms\"\n" + feed,
             "r.toml:2: metrics.unhealthy_after must be at least 1s"},
            {"[output]\n", "r.toml: there is no [[feed]]"},
@@ -266,7 +283,15 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {feed + "endpoint = \"ws://127.0.0.1.evil.com\"\n",
             "r.toml:2: in this feed endpoint 'ws://127.0.0.1.evil.com' is without TLS"},
            {feed + "endpoint = \"ws://127.0.0.1@evil.com\"\n",
-            "r.toml:2: in this feed endpoint must be wss://"},
+            "r.toml:2: in this feed endpoint 'ws://127.0.0.1@evil.com' is no address to connect "
+            "to: the host is missing or misspelled"},
+           {feed + "endpoint = \"ws://127.0.0.1:abc\"\n",
+            "r.toml:2: in this feed endpoint 'ws://127.0.0.1:abc' is no address to connect to: the "
+            "port must be a number from 1 to 65535"},
+           {feed + "rest_endpoint = \"https://h:99999\"\n",
+            "r.toml:2: in this feed rest_endpoint 'https://h:99999' is no address to connect to"},
+           {feed + "proxy = \"http://h:0\"\n",
+            "r.toml:2: in this feed proxy 'http://h:0' is no address to connect to"},
            {"[[feed]]\nexchange = \"kraken\"\nmarket = \"spot\"\nsymbols = [\"X\"]\n",
             "r.toml:1: in this feed there is no exchange 'kraken'; there are binance, kucoin, "
             "gate"},
@@ -281,6 +306,18 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
     EXPECT_TRUE(message_of(toml).starts_with(message))
         << message_of(toml) << "\nexpected " << message;
   }
+}
+
+TEST(RecorderConfig, WhatIsKeptForAHundredYearsIsNotTooOld) {
+  const auto config = parse(
+      "[wal]\nkeep = \"876600h\"\n[retention]\nhours = 876600\n"
+      "allow_delete = true\n" +
+      std::string(kFeed));
+  ASSERT_TRUE(config) << config.error().message;
+  constexpr int64_t kIn2100 = 4'102'444'800'000'000'000;
+  const int64_t keep_ns = std::chrono::nanoseconds(config->wal.keep).count();
+  EXPECT_GT(keep_ns, 0);
+  EXPECT_LT(keep_ns, std::numeric_limits<int64_t>::max() - kIn2100);
 }
 
 TEST(RecorderConfig, MistakesInOverridesNameTheOverride) {

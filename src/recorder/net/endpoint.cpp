@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <optional>
 
@@ -99,9 +100,12 @@ std::string host_and_port(const Endpoint& endpoint) {
 Result<ListenAddress> parse_listen_address(std::string_view text) {
   const auto authority = split_authority(text);
   const auto port = authority && authority->port ? parse_port(*authority->port) : std::nullopt;
-  if (!port) {
+  boost::system::error_code error;
+  if (port) boost::asio::ip::make_address(authority->host, error);
+  if (!port || error) {
     return invalid_argument(
-        "'{}' is no address to listen on; write ADDRESS:PORT, such as 127.0.0.1:9001",
+        "'{}' is no address to listen on; write ADDRESS:PORT with the number of an address and a "
+        "port up to 65535, such as 127.0.0.1:9001",
         printable_text(text, 200));
   }
   return ListenAddress{std::string(authority->host), *port};

@@ -23,7 +23,8 @@ Result<Endpoint> parse_endpoint(std::string_view url);
 /// "HOST:PORT" as messages and the Host header have it.
 std::string host_and_port(const Endpoint& endpoint);
 
-/// "ADDRESS:PORT" of a listener: "127.0.0.1:9001", "[::1]:9001". Port 0 lets the system choose.
+/// "ADDRESS:PORT" of a listener: "127.0.0.1:9001", "[::1]:9001". Port 0 lets the system choose. An
+/// address is a number: a name may stand for several. kInvalidArgument for anything else.
 struct ListenAddress {
   std::string address;
   uint16_t port = 0;

@@ -42,7 +42,8 @@ TEST(Endpoint, RefusesWhatIsNoAddress) {
 TEST(ListenAddress, NeedsAddressAndPort) {
   EXPECT_EQ(parse_listen_address("127.0.0.1:0")->port, 0);
   EXPECT_EQ(parse_listen_address("[::1]:9001")->address, "::1");
-  for (const char* text : {"", "9001", "127.0.0.1", ":9001", "127.0.0.1:x", "127.0.0.1:70000"}) {
+  for (const char* text : {"", "9001", "127.0.0.1", ":9001", "127.0.0.1:x", "127.0.0.1:70000",
+                           "localhost:80", "foo:80", "1.2.3.4.5:80", "[::g]:80"}) {
     EXPECT_FALSE(parse_listen_address(text)) << text;
   }
 }
