@@ -74,7 +74,7 @@ TableName TableName::parse(std::string_view text) {
 }
 
 std::string Address::text() const {
-  const std::string begin = fmt::format("bigquery://{}", project);
+  std::string begin = fmt::format("bigquery://{}", project);
   if (!reads_a_table()) return begin;
   const std::string table_project = table.project == project ? "" : table.project + ".";
   return fmt::format("{}/{}{}.{}", begin, table_project, table.dataset, table.table);

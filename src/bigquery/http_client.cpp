@@ -130,8 +130,8 @@ class Url {
 void HttpClient::Close::operator()(void* handle) const { curl_easy_cleanup(handle); }
 
 Result<HttpClient> HttpClient::create(std::chrono::milliseconds patience) {
-  static const CURLcode prepared = curl_global_init(CURL_GLOBAL_DEFAULT);
-  CURL* const handle = prepared == CURLE_OK ? curl_easy_init() : nullptr;
+  static const CURLcode kPrepared = curl_global_init(CURL_GLOBAL_DEFAULT);
+  CURL* const handle = kPrepared == CURLE_OK ? curl_easy_init() : nullptr;
   if (handle == nullptr) return internal_error("libcurl cannot be used");
   return HttpClient(handle, patience);
 }
