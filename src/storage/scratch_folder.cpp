@@ -15,21 +15,15 @@ namespace tapeworks {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kPrefix = "tapeworks-scratch-";
+constexpr std::string_view kPrefix = "tapeworks-temporary-";
+/// Locked while its folder is in use. A file, because folders of a network have no locks.
+constexpr const char* kLockFile = "in_use.lock";
 
 /// Between making a folder and locking it nothing tells that somebody uses it.
 constexpr std::chrono::minutes kAgeMin{1};
 
-Result<FileDescriptor> lock_folder(const fs::path& folder) {
-  TW_ASSIGN(FileDescriptor descriptor, open_file(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
-    return io_error("{}: somebody else has it", folder.string());
-  }
-  return descriptor;
-}
-
-/// Those of processes that are gone: nobody has them locked. What cannot be removed, because it is
-/// another user's, stays.
+/// Those of processes that are gone: nobody has them locked. Where there are no locks nothing is
+/// known, and what cannot be removed is another user's: both stay.
 void remove_abandoned(const fs::path& parent) {
   std::error_code error;
   for (fs::directory_iterator entry(parent, error); !error && entry != fs::directory_iterator();
@@ -38,7 +32,11 @@ void remove_abandoned(const fs::path& parent) {
     std::error_code unknown;
     const auto age = fs::file_time_type::clock::now() - entry->last_write_time(unknown);
     if (unknown || age < kAgeMin) continue;
-    if (const auto lock = lock_folder(entry->path()); lock) fs::remove_all(entry->path(), unknown);
+    const fs::path lock_path = entry->path() / kLockFile;
+    const auto lock = open_file(lock_path, O_RDWR | O_NOFOLLOW);
+    if (!lock) continue;
+    const auto outcome = lock_file(*lock, LOCK_EX | LOCK_NB, lock_path);
+    if (outcome && *outcome == LockOutcome::kLocked) fs::remove_all(entry->path(), unknown);
   }
 }
 
@@ -53,8 +51,12 @@ Result<ScratchFolder> ScratchFolder::make(const fs::path& parent) {
     return io_error("{}: cannot make a folder for temporary data: {}; name another --temp-dir",
                     base.string(), error ? error.message() : std::strerror(errno));
   }
-  TW_ASSIGN(FileDescriptor lock, lock_folder(name));
-  return ScratchFolder(name, std::move(lock));
+  // From here on it goes if something fails.
+  ScratchFolder scratch{fs::path(name)};
+  const fs::path lock_path = scratch.path_ / kLockFile;
+  TW_ASSIGN(scratch.lock_, create_file(lock_path));
+  TW_TRY(lock_file(scratch.lock_, LOCK_EX | LOCK_NB, lock_path));
+  return scratch;
 }
 
 ScratchFolder::~ScratchFolder() {

@@ -24,11 +24,10 @@ class ScratchFolder {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  ScratchFolder(std::filesystem::path path, FileDescriptor lock)
-      : path_(std::move(path)), lock_(std::move(lock)) {}
+  explicit ScratchFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
   std::filesystem::path path_;
-  FileDescriptor lock_;  ///< of the folder itself: nobody else may take it away
+  FileDescriptor lock_;  ///< of a file in it: nobody else may take the folder away
 };
 
 }  // namespace tapeworks

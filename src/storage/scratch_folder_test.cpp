@@ -25,18 +25,21 @@ TEST(ScratchFolder, GoesWithEverythingInIt) {
 
 TEST(ScratchFolder, WhatAKilledProcessLeftIsRemovedByTheNextOne) {
   const ScratchFolder parent = ScratchFolder::make("").value();
-  const fs::path left = parent.path() / "tapeworks-scratch-abcdef";
-  const fs::path young = parent.path() / "tapeworks-scratch-ghijkl";
+  const fs::path left = parent.path() / "tapeworks-temporary-abcdef";
+  const fs::path young = parent.path() / "tapeworks-temporary-ghijkl";
   const fs::path foreign = parent.path() / "anything";
-  for (const fs::path& folder : {left, young, foreign}) {
+  const fs::path unlocked = parent.path() / "tapeworks-temporary-of-another-version";
+  for (const fs::path& folder : {left, young, foreign, unlocked}) {
     fs::create_directory(folder);
     std::ofstream(folder / "runs.spill") << "rows";
+    if (folder != unlocked) std::ofstream(folder / "in_use.lock") << "";
     if (folder != young) make_older(folder);
   }
   const ScratchFolder used = ScratchFolder::make(parent.path()).value();
   EXPECT_FALSE(fs::exists(left));
   EXPECT_TRUE(fs::exists(young / "runs.spill")) << "its owner may not have locked it yet";
   EXPECT_TRUE(fs::exists(foreign / "runs.spill"));
+  EXPECT_TRUE(fs::exists(unlocked / "runs.spill"));
   make_older(used.path());
   const ScratchFolder next = ScratchFolder::make(parent.path()).value();
   EXPECT_TRUE(fs::exists(used.path())) << "its owner lives";
