@@ -445,11 +445,14 @@ def forget_verification(data, name):
     replace(data / "run.json", json.dumps(run).encode())
 
 
-def test_what_nobody_verified_is_due(tmp_path, data):
+def test_a_verification_is_due_of_what_is_there(tmp_path, data):
     tx, closes = write_transactions(tmp_path / "a.parquet", day_rows(random.Random(1), DAYS[0])), write_prices(tmp_path / "c.parquet")
     tapeworks("etl", tx, "--data", data)
     tapeworks("sync", closes, "--data", data)
-    assert verified(data)[1:] == (None, True)
+    assert verified(data)[1:] == (None, False), "there are no tables of profit and loss"
+    tapeworks("pnl", "--data", data)
+    forget_verification(data, "pnl_verified_s")
+    assert verified(data)[2]
     tapeworks("pnl", "--data", data)
     plan = tapeworks("plan", "--data", data, "--format", "jsonl").records()[0]
     assert plan["refresh"] == "full" and plan["next_verification"] != "due" and "expected_full_seconds" not in plan
