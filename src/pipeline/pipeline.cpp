@@ -569,8 +569,10 @@ Status run_pnl(const PnlRunOptions& pnl, const WorkPlace& place, MemoryBudget& b
       const ClosePrices prices,
       load_close_prices(generation.base_path() / "price/close_prices.parquet", budget.pool()));
   TW_ASSIGN(const Reservation price_memory, reserve_prices(prices, budget));
-  const uint64_t summary_bytes = bytes_of(*generation.base(), "daily_summary");
-  TW_TRY(generation.check_free_space(pnl_bytes_about(summary_bytes, pnl)));
+  if (!pnl.is_incremental) {  // which writes only what changed, and nobody knows how much that is
+    const uint64_t summary_bytes = bytes_of(*generation.base(), "daily_summary");
+    TW_TRY(generation.check_free_space(pnl_bytes_about(summary_bytes, pnl)));
+  }
   const PnlInput sources{summaries, prices, mergers};
   TW_TRY(make_pnl(pnl, sources, place, budget, generation));
 

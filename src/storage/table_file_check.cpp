@@ -9,8 +9,8 @@ Status check_table_file(const std::filesystem::path& folder, const TableFile& fi
   TW_ASSIGN(const StreamedContent content, hash_input(path));
   if (content.byte_count == file.byte_count && content.xxh3 == file.xxh3) return {};
   return corrupt(
-      "{} is damaged: it does not have the checksum of its manifest; `tapeworks verify` names all "
-      "such files, and a run over the whole input without --incremental makes them again",
+      "{} is damaged: it does not have the checksum of its manifest; make it again from its source "
+      "without --incremental and --keep (`tapeworks verify` names all such files)",
       path.string());
 }
 
