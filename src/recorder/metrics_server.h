@@ -25,7 +25,7 @@ class MetricsServer final : private net::ServerHandler {
     std::function<std::optional<std::string>()> trouble;  ///< nothing: all is well
   };
 
-  /// Answers all with 503 until serve().
+  /// Takes the port; who asks is answered when the loop runs, by 503 until serve().
   static Result<std::unique_ptr<MetricsServer>> listen(net::EventLoop& loop,
                                                        const std::string& address);
   void serve(Sources sources) { sources_ = std::move(sources); }

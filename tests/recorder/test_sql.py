@@ -119,7 +119,11 @@ def test_a_damaged_file_is_named_and_no_wrong_usage(tmp_path):
         path.write_bytes(whole[:5])
         assert_clear_error(sql(tmp_path, "SELECT count(price) AS n FROM ticks", expect=3), str(path))
         path.write_bytes(whole)
-    sql(tmp_path, "SELECT count(price) AS n FROM ticks")
+    count = ask(tmp_path, "SELECT count(*) AS n FROM ticks")[0]["n"]
+    path.rename(tmp_path / "gone")
+    rest = sql(tmp_path, "SELECT count(*) AS n FROM ticks")
+    assert str(path) in rest.stderr, rest
+    assert 0 < ask(tmp_path, "SELECT count(*) AS n FROM ticks")[0]["n"] < count
 
 
 @needs_duckdb

@@ -121,7 +121,11 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
   if (!in.at_end()) checkpoint.state.load_holes(in);
   if (!in.at_end()) checkpoint.state.load_hole_bounds(in);
   if (!in.at_end()) checkpoint.state.load_answers(in);
-  if (!in.at_end()) checkpoint.state.load_run(in);
+  if (in.at_end()) {
+    checkpoint.state.guess_run();
+  } else {
+    checkpoint.state.load_run(in);
+  }
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

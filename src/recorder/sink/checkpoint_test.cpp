@@ -1,6 +1,9 @@
 #include "recorder/sink/checkpoint.h"
 
+#include <cstring>
+
 #include <gtest/gtest.h>
+#include <xxhash.h>
 
 namespace tapeworks::recorder {
 namespace {
@@ -85,6 +88,28 @@ TEST(Checkpoint, EveryFlippedOrMissingByteIsFound) {
     EXPECT_FALSE(decode_checkpoint(flipped, kWindowRows)) << at;
     EXPECT_FALSE(decode_checkpoint(bytes.substr(0, at), kWindowRows)) << at;
   }
+}
+
+/// As a version wrote it that said nothing of processes.
+std::string without_run(std::string bytes) {
+  constexpr size_t kRunBytes = 2 * (1 + 8);
+  constexpr size_t kChecksumOffset = 8 + 4;  // behind magic and version
+  constexpr size_t kHeaderBytes = kChecksumOffset + 8;
+  bytes.resize(bytes.size() - kRunBytes);
+  const uint64_t checksum = XXH3_64bits(bytes.data() + kHeaderBytes, bytes.size() - kHeaderBytes);
+  std::memcpy(bytes.data() + kChecksumOffset, &checksum, sizeof(checksum));
+  return bytes;
+}
+
+TEST(Checkpoint, AnEarlierVersionIsTakenToHaveBeenAtWorkWhereItHadConnections) {
+  LogState state = some_state();
+  const auto at_work = decode_checkpoint(without_run(encode(state)), kWindowRows);
+  ASSERT_TRUE(at_work) << at_work.error().message;
+  EXPECT_EQ(at_work->state.run_last_ns, state.log_time_ns);
+  state.connection(3)->leg_connected = {};
+  const auto stopped = decode_checkpoint(without_run(encode(state)), kWindowRows);
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_EQ(stopped->state.run_last_ns, std::nullopt);
 }
 
 TEST(Checkpoint, AnotherWindowIsRefused) {

@@ -104,7 +104,7 @@ std::string joined_gaps(const std::string& before, const std::string& added) {
 Status FileMerge::State::take(const fs::path& path, const arrow::Table& read) {
   const auto& schema = arrow_schema_of(job.table);
   if (!read.schema()->Equals(*schema, false)) {
-    return corrupt(
+    return invalid_argument(
         "{}: the columns are not those of this version; publish it with the tapeworks "
         "that wrote it",
         path.string());

@@ -386,6 +386,12 @@ void LogState::load_run(ByteReader& in) {
   unknown_from_ns = load_time(in);
 }
 
+void LogState::guess_run() {
+  const bool is_running = std::ranges::any_of(
+      connections_, [](const auto& numbered) { return numbered.second.connected(); });
+  if (is_running) run_last_ns = log_time_ns;
+}
+
 std::vector<TradeGap> LogState::open_trade_gaps(const std::set<Venue>& venues,
                                                 size_t count_max) const {
   std::vector<TradeGap> gaps;

@@ -183,6 +183,8 @@ class LogState {
   /// Likewise.
   void save_run(ByteWriter& out) const;
   void load_run(ByteReader& in);
+  /// In place of load_run(): as if a process with open connections had not been stopped.
+  void guess_run();
 
   void save(ByteWriter& out) const;
   /// Of all that is saved: megabytes, of which there should be no second copy while they are put.

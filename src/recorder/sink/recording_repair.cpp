@@ -21,7 +21,11 @@ constexpr std::string_view kFileSuffix = ".parquet";
 constexpr size_t kDateBytes = std::string_view("2026-11-21").size();
 
 bool is_date(std::string_view name) {
-  return name.size() == kDateBytes && name[4] == '-' && name[7] == '-';
+  const auto is_in_place = [&](size_t at) {
+    return at == 4 || at == 7 ? name[at] == '-' : name[at] >= '0' && name[at] <= '9';
+  };
+  return name.size() == kDateBytes &&
+         std::ranges::all_of(std::views::iota(size_t{0}, kDateBytes), is_in_place);
 }
 
 /// "binance_spot/BTCUSDT/2026-11-21/07" and the shorter ones of the other layouts.
@@ -52,8 +56,10 @@ Result<std::vector<FoundFile>> find_files_of_list(const fs::path& output_dir,
   const std::string date = list_name.substr(0, kDateBytes);
   if (!is_date(date)) return found;  // paths without a time have no certificate either
   std::error_code error;
-  for (fs::recursive_directory_iterator entry(output_dir, error), end; !error && entry != end;
-       entry.increment(error)) {
+  // What is not ours may be hidden from us: a file system of its own has a lost+found.
+  constexpr auto kOptions = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator entry(output_dir, kOptions, error), end;
+       !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (entry->is_directory(error)) {
       const bool is_ours = name.starts_with(".") || name == kManifestFolder;

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "base/interrupt.h"
+#include "base/messages.h"
 #include "recorder/sink/checkpoint.h"
 #include "recorder/sink/log_tail.h"
 #include "recorder/sink/part_folder.h"
@@ -162,6 +163,14 @@ class SnapshotTaker {
       highest_lsn_ = std::max(highest_lsn_, file.last_lsn);
       // What is above the checkpoint comes from the log.
       if (file.first_lsn > snapshot_.checkpoint_lsn) continue;
+      std::error_code error;
+      if (!fs::exists(options_.output_dir / file.path, error)) {
+        warn(
+            "{}: this published file is gone, its rows are missing; make it again with tapeworks "
+            "replay while the log is kept",
+            (options_.output_dir / file.path).string());
+        continue;
+      }
       SnapshotTable& table = snapshot_.of(time->table);
       auto& files = is_growing.contains(hash) ? table.growing : table.published;
       files.push_back({(options_.output_dir / file.path).string(),

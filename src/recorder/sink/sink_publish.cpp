@@ -50,8 +50,8 @@ Status Sink::set_aside_published(const std::string& partition) {
   TW_ASSIGN(const auto entry, manifest_.entry_of(partition, parts_.unfinished_path("manifest")));
   const std::string rows = entry ? fmt::format(" of {} rows", entry->row_count) : "";
   warn(
-      "{}: this published file{} is damaged and was moved to {}; what replaces it is marked "
-      "partial, until it is made again with tapeworks replay while the log is kept",
+      "{}: this published file{} is damaged and was moved to {}; make it again with tapeworks "
+      "replay while the log is kept, until then a file that replaces it is marked partial",
       path.string(), rows, aside.string());
   return {};
 }
