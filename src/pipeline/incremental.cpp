@@ -381,7 +381,7 @@ class SymbolReplacer {
       return over_budget("merging {} needs {}; give more --memory", file.path,
                          format_byte_size(bytes));
     }
-    TW_TRY(check_table_file(generation_.base_path(), file));
+    TW_TRY(check_source_file(generation_.base_path(), file));
     TW_ASSIGN(const DailySummary* const old,
               memory.reader.read(generation_.base_path() / file.path));
     merge_summaries(*old, fresh, days_, memory.replaced);

@@ -241,10 +241,7 @@ Status check_price_table(const GenerationWriter& generation,
         "the close prices are {} and the amounts {}; run `tapeworks sync` again to make them agree",
         to_string(amounts_of(*prices)), to_string(amounts_of(*summary)));
   }
-  for (const TableFile& file : prices->files) {
-    TW_TRY(check_table_file(generation.base_path(), file));
-  }
-  return {};
+  return check_source_table(generation.base_path(), *prices);
 }
 
 bool has_summary(const GenerationWriter& generation) {

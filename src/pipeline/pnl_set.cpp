@@ -90,11 +90,14 @@ PnlSet::SymbolSources PnlSet::sources_of(const std::string& symbol, const PriceS
   return sources;
 }
 
+std::optional<TableFile> PnlSet::published_file(size_t index, const std::string& symbol) const {
+  const Table* const table = writer_.generation().base()->find(table_name(index));
+  return table == nullptr ? std::nullopt : table->file(path_of(index, symbol));
+}
+
 bool PnlSet::speaks_of_published(const PnlCheckpoint& checkpoint) const {
-  const Manifest& published = *writer_.generation().base();
   for (size_t i = 0; i < kTables.size(); ++i) {
-    const Table* const table = published.find(table_name(i));
-    const auto file = table == nullptr ? std::nullopt : table->file(path_of(i, checkpoint.symbol));
+    const auto file = published_file(i, checkpoint.symbol);
     if ((file ? file->xxh3 : 0) != checkpoint.files[i]) return false;
   }
   return true;
@@ -109,8 +112,7 @@ Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& s
   KeptTables kept;
   for (size_t i = 0; i < kTables.size(); ++i) {
     if (!is_wanted(i)) continue;
-    const Table* const table = generation.base()->find(table_name(i));
-    if (table != nullptr) kept.files[i] = table->file(path_of(i, symbol));
+    kept.files[i] = published_file(i, symbol);
     if (!kept.files[i]) return std::nullopt;
   }
   auto accounts = read_kept_accounts(generation.base_path(), *kept.files[0], symbol, options_.mode,

@@ -65,7 +65,7 @@ Status PnlWriter::put_file(size_t symbol_index, const TableFile& file, DailySumm
   const std::filesystem::path folder = writer_.generation().base_path();
   const auto read = [&]() -> Result<const DailySummary*> {
     const StageTimer decode_timer(Stage::kDecode);
-    TW_TRY(check_table_file(folder, file));
+    TW_TRY(check_source_file(folder, file));
     return reader.read(folder / file.path);
   };
   TW_ASSIGN(const DailySummary* const summary, read());

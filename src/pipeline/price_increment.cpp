@@ -265,9 +265,7 @@ Result<SyncOutcome> sync_changed_prices(const SyncOptions& options, const PriceI
   const std::optional<Day> since = read_options.since;
   if (base != nullptr) {
     TW_TRY(check_base(*base, generation.base()->mode, read_options));
-    for (const TableFile& file : base->files) {
-      TW_TRY(check_table_file(generation.base_path(), file));
-    }
+    TW_TRY(check_source_table(generation.base_path(), *base));
     TW_ASSIGN(known, load_close_prices(generation.base_path() / kPriceFile, budget.pool()));
     const Day last = last_day_of(known);
     if (increment.is_incremental && last != kNullDay) {
