@@ -17,6 +17,7 @@
 #include "recorder/sink/published_file_check.h"
 #include "recorder/sink/recording_evidence.h"
 #include "recorder/sink/recording_manifest.h"
+#include "recorder/sink/recording_repair.h"
 #include "recorder/sink/table_schema.h"
 
 namespace tapeworks::recorder {
@@ -132,8 +133,7 @@ Status RecordingChecker::read_top() {
     }
   }
   std::error_code error;
-  const fs::path folder = output_dir_ / kManifestFolder;
-  const bool has_lists = fs::is_directory(folder, error);
+  const bool has_lists = fs::is_directory(output_dir_ / kManifestFolder, error);
   if (top && !*top) {
     if (!has_lists) {
       return invalid_argument("{} holds no recording: there is no {} in it; name the folder of one",
@@ -143,15 +143,12 @@ Status RecordingChecker::read_top() {
   }
   if (!has_lists) return {};
   // A list that the top does not name is checked too; a crash between the two files leaves that.
-  for (auto file = fs::recursive_directory_iterator(folder, error);
-       !error && file != fs::recursive_directory_iterator(); file.increment(error)) {
-    if (!file->is_regular_file(error) || file->path().extension() != ".json") continue;
-    const std::string name = file->path().lexically_relative(folder).replace_extension().string();
+  TW_ASSIGN(const auto found, find_lists(output_dir_));
+  for (const std::string& name : found) {
     if (!lists_.insert(name).second) continue;
     TW_TRY(fail(fmt::format("{}/{}.json", kManifestFolder, name),
                 fmt::format("{} does not name this list", kManifestFile)));
   }
-  if (error) return io_error("cannot list {}: {}", folder.string(), error.message());
   return {};
 }
 

@@ -20,8 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kFileSuffix = ".parquet";
-
 /// Null when there is no such file.
 Result<Json> read_json(const fs::path& path) {
   std::error_code error;
@@ -35,7 +33,7 @@ Result<Json> read_json(const fs::path& path) {
 }
 
 Json to_json(const Certificate& certificate, const WrittenFile& file) {
-  return {{"path", certificate.partition + std::string(kFileSuffix)},
+  return {{"path", certificate.partition + std::string(kPublishedSuffix)},
           {"revision", certificate.revision},
           {"complete", certificate.complete},
           {"partial", certificate.partial},
@@ -96,7 +94,7 @@ std::optional<ManifestEntry> parse_entry(const Json& json) {
   entry.first_lsn = number("first_lsn");
   entry.last_lsn = number("last_lsn");
   entry.close_lsn = number("close_lsn");
-  if (!is_good || !entry.path.ends_with(kFileSuffix)) return std::nullopt;
+  if (!is_good || !entry.path.ends_with(kPublishedSuffix)) return std::nullopt;
   return entry;
 }
 
@@ -142,7 +140,11 @@ std::string text_of(const ManifestTop& top) {
 }  // namespace
 
 std::string ManifestEntry::partition() const {
-  return path.substr(0, path.size() - std::min(path.size(), kFileSuffix.size()));
+  return path.substr(0, path.size() - std::min(path.size(), kPublishedSuffix.size()));
+}
+
+fs::path manifest_list_path(const fs::path& output_dir, const std::string& list_name) {
+  return output_dir / kManifestFolder / (list_name + ".json");
 }
 
 std::string manifest_list_of(const std::string& partition) {
@@ -179,7 +181,7 @@ Result<std::optional<ManifestTop>> read_manifest_top(const fs::path& output_dir)
 
 Result<std::optional<std::vector<ManifestEntry>>> read_manifest_list(const fs::path& output_dir,
                                                                      const std::string& list_name) {
-  const fs::path path = output_dir / kManifestFolder / (list_name + ".json");
+  const fs::path path = manifest_list_path(output_dir, list_name);
   std::vector<ManifestEntry> entries;
   TW_ASSIGN(const bool exists, read_entries(path, [&](const Json&, ManifestEntry entry) {
               entries.push_back(std::move(entry));
@@ -225,10 +227,6 @@ RecordingManifest::RecordingManifest(fs::path output_dir, Layout layout, arrow::
 RecordingManifest::RecordingManifest(RecordingManifest&&) noexcept = default;
 RecordingManifest& RecordingManifest::operator=(RecordingManifest&&) noexcept = default;
 RecordingManifest::~RecordingManifest() = default;
-
-fs::path RecordingManifest::list_path(const std::string& list_name) const {
-  return output_dir_ / kManifestFolder / (list_name + ".json");
-}
 
 Status RecordingManifest::check() const {
   const fs::path path = output_dir_ / kManifestFile;
@@ -284,7 +282,7 @@ Status RecordingManifest::add_list(const std::string& list_name, const fs::path&
 /// after it was set aside.
 Result<std::unique_ptr<RecordingManifest::List>> RecordingManifest::read_list(
     const std::string& list_name, const fs::path& scratch) {
-  auto list = std::make_unique<List>(list_path(list_name));
+  auto list = std::make_unique<List>(manifest_list_path(output_dir_, list_name));
   const auto exists =
       read_entries(list->path, [&](const Json& json, ManifestEntry) { list->put(json); });
   if (exists && *exists) return list;
@@ -317,7 +315,7 @@ Status RecordingManifest::make_list_again(List& list, const std::string& list_na
 Status RecordingManifest::add(const Certificate& certificate, const WrittenFile& file,
                               const fs::path& scratch) {
   const std::string list_name = manifest_list_of(certificate.partition);
-  const fs::path path = list_path(list_name);
+  const fs::path path = manifest_list_path(output_dir_, list_name);
   // What is not written in the end is not known either.
   std::unique_ptr<List> list = std::move(latest_);
   if (!list || list->path != path) {
@@ -335,7 +333,7 @@ Status RecordingManifest::add(const Certificate& certificate, const WrittenFile&
 
 Status RecordingManifest::remove_list(const std::string& list_name, const fs::path& scratch) {
   latest_.reset();
-  const fs::path path = list_path(list_name);
+  const fs::path path = manifest_list_path(output_dir_, list_name);
   TW_TRY(remove_file(path));
   TW_TRY(remove_empty_folder(path.parent_path()));
   TW_TRY(sync_folder(output_dir_ / kManifestFolder));
@@ -357,13 +355,13 @@ Status RecordingManifest::remove_files(const std::string& list_name,
 Result<std::optional<ManifestEntry>> RecordingManifest::entry_of(const std::string& partition,
                                                                  const fs::path& scratch) {
   const std::string list_name = manifest_list_of(partition);
-  const fs::path path = list_path(list_name);
+  const fs::path path = manifest_list_path(output_dir_, list_name);
   if (!latest_ || latest_->path != path) {
     std::error_code error;
     if (!fs::exists(path, error)) return std::nullopt;
     TW_ASSIGN(latest_, read_list(list_name, scratch));
   }
-  const auto found = latest_->entries.find(partition + std::string(kFileSuffix));
+  const auto found = latest_->entries.find(partition + std::string(kPublishedSuffix));
   if (found == latest_->entries.end()) return std::nullopt;
   return parse_entry(Json::parse(found->second, nullptr, false));
 }

@@ -101,7 +101,6 @@ class RecordingManifest {
   Status make_list_again(List& list, const std::string& list_name,
                          const std::filesystem::path& scratch) const;
   Status add_list(const std::string& list_name, const std::filesystem::path& scratch);
-  std::filesystem::path list_path(const std::string& list_name) const;
 
   std::filesystem::path output_dir_;
   Layout layout_;
@@ -112,6 +111,10 @@ class RecordingManifest {
 /// The list that names a file of this partition: "2026-11-21/07" for rows, "2026-11-21/tables" for
 /// other tables; "unknown" for a path that no partition has.
 std::string manifest_list_of(const std::string& partition);
+
+/// Where a list lies.
+std::filesystem::path manifest_list_path(const std::filesystem::path& output_dir,
+                                         const std::string& list_name);
 
 /// Reading a manifest, for checks. kCorrupt for what is no manifest of this version, with the file
 /// in the message. Nothing when there is no such file.

@@ -19,6 +19,9 @@ enum class Layout : uint8_t {
 std::string_view name_of(Layout layout);
 std::optional<Layout> parse_layout(std::string_view name);
 
+/// Of a published file; paths of partitions are without it.
+inline constexpr std::string_view kPublishedSuffix = ".parquet";
+
 inline constexpr int64_t kSecondNs = 1'000'000'000;
 inline constexpr int64_t kHourNs = 3600 * kSecondNs;
 inline constexpr int64_t kDayNs = 24 * kHourNs;

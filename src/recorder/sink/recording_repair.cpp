@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 
+#include "base/calendar_day.h"
 #include "base/messages.h"
 #include "recorder/sink/checkpoint.h"
 #include "recorder/sink/part_folder.h"
@@ -17,16 +18,7 @@ namespace tapeworks::recorder {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kFileSuffix = ".parquet";
 constexpr size_t kDateBytes = std::string_view("2026-11-21").size();
-
-bool is_date(std::string_view name) {
-  const auto is_in_place = [&](size_t at) {
-    return at == 4 || at == 7 ? name[at] == '-' : name[at] >= '0' && name[at] <= '9';
-  };
-  return name.size() == kDateBytes &&
-         std::ranges::all_of(std::views::iota(size_t{0}, kDateBytes), is_in_place);
-}
 
 /// "binance_spot/BTCUSDT/2026-11-21/07" and the shorter ones of the other layouts.
 Layout layout_of_hour(std::string_view partition) {
@@ -54,7 +46,7 @@ Result<std::vector<FoundFile>> find_files_of_list(const fs::path& output_dir,
                                                   arrow::MemoryPool* pool) {
   std::vector<FoundFile> found;
   const std::string date = list_name.substr(0, kDateBytes);
-  if (!is_date(date)) return found;  // paths without a time have no certificate either
+  if (!parse_day(date)) return found;  // paths without a time have no certificate either
   std::error_code error;
   // What is not ours may be hidden from us: a file system of its own has a lost+found.
   constexpr auto kOptions = fs::directory_options::skip_permission_denied;
@@ -63,12 +55,12 @@ Result<std::vector<FoundFile>> find_files_of_list(const fs::path& output_dir,
     const std::string name = entry->path().filename().string();
     if (entry->is_directory(error)) {
       const bool is_ours = name.starts_with(".") || name == kManifestFolder;
-      if (is_ours || (is_date(name) && name != date)) entry.disable_recursion_pending();
+      if (is_ours || (parse_day(name) && name != date)) entry.disable_recursion_pending();
       continue;
     }
-    if (!name.ends_with(kFileSuffix)) continue;
+    if (!name.ends_with(kPublishedSuffix)) continue;
     std::string partition = entry->path().lexically_relative(output_dir).string();
-    partition.resize(partition.size() - kFileSuffix.size());
+    partition.resize(partition.size() - kPublishedSuffix.size());
     if (manifest_list_of(partition) != list_name) continue;
     auto certificate = read_certificate(entry->path(), pool);
     if (!certificate && certificate.error().kind != ErrorKind::kCorrupt) {

@@ -37,7 +37,7 @@ Result<std::optional<std::vector<ManifestEntry>>> Retention::read_list(const std
   warn(
       "{}: this list is damaged, so retention keeps the files of its hour; make it again with "
       "tapeworks replay, or delete its files by hand",
-      (output_dir_ / kManifestFolder / (list + ".json")).string());
+      manifest_list_path(output_dir_, list).string());
   return std::nullopt;
 }
 

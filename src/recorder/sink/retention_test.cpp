@@ -2,9 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "recorder/sink/recording_check.h"
 #include "recorder/sink/sink_test_support.h"
-#include "storage/memory_budget.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -69,14 +67,6 @@ class RetentionTest : public testing::Test {
     fs::remove(options_.output_dir / kManifestFile);
     ASSERT_TRUE(write_synced_file(options_.output_dir / kManifestFile, text));
   }
-  void expect_verified() {
-    const auto budget = MemoryBudget::create(256 * kMiB).value();
-    const auto checked = check_recording(options_.output_dir, *budget, [](const CoverageRow& row) {
-      EXPECT_NE(row.status, CoverageStatus::kFailed) << row.path << ": " << row.detail;
-      return Status();
-    });
-    ASSERT_TRUE(checked) << checked.error().message;
-  }
 
   ScratchFolder scratch_ = make_scratch();
   SinkOptions options_;
@@ -97,7 +87,7 @@ TEST_F(RetentionTest, HoursThatEndedBeforeTheLimitGoAndTheRestIsARecordingStill)
   EXPECT_FALSE(fs::exists(options_.output_dir / "binance_spot/AAA/2023-11-14"));
   EXPECT_FALSE(fs::exists(options_.output_dir / "_manifest/2023-11-14/22.json"));
   EXPECT_TRUE(fs::exists(options_.output_dir / "binance_spot/_events/2023-11-14.parquet"));
-  expect_verified();
+  expect_verified(options_.output_dir);
   EXPECT_EQ(sink_->status().deleted.files, 4U);
 }
 
@@ -124,7 +114,7 @@ TEST_F(RetentionTest, AnExchangeMayGoSoonerOrLaterThanTheOthers) {
       2);
   EXPECT_EQ(files("gate_usdt_futures"), 0);
   EXPECT_EQ(files("binance_spot"), binance_files - 4);
-  expect_verified();
+  expect_verified(options_.output_dir);
   // And the other way round: Binance stays.
   EXPECT_EQ(delete_all({.before_ns = after_all_ns,
                         .exchange_before_ns = {{"binance", RetentionLimits::kNever}}}),
@@ -140,7 +130,7 @@ TEST_F(RetentionTest, NothingGoesThatIsNotPublished) {
   give();
   EXPECT_EQ(hours(), Hours{"2023-11-15/02"});
   EXPECT_EQ(published_keys(options_.output_dir).size(), 10U);
-  expect_verified();
+  expect_verified(options_.output_dir);
 }
 
 TEST_F(RetentionTest, AnHourThatWaitsToBePublishedStays) {
@@ -184,7 +174,7 @@ TEST_F(RetentionTest, WhatACrashLeftOfADeletionIsFinished) {
   fs::remove(options_.output_dir / "binance_spot/AAA/2023-11-14/23.parquet");
   fs::remove(options_.output_dir / "binance_spot/BBB/2023-11-14/23.parquet");
   EXPECT_EQ(delete_all({.before_ns = floor_time(log_.time_ns(), kDayNs) + 1}), 2);
-  expect_verified();
+  expect_verified(options_.output_dir);
 }
 
 TEST_F(RetentionTest, AListWhosePathsSayNoTimeStaysAndIsNotInTheWayOfOthers) {

@@ -18,7 +18,7 @@ constexpr auto kHeapReturnInterval = std::chrono::seconds(1);
 }  // namespace
 
 fs::path Sink::file_path(const std::string& partition) const {
-  return options_.output_dir / (partition + ".parquet");
+  return options_.output_dir / (partition + std::string(kPublishedSuffix));
 }
 
 /// What is published of a partition, as far as it counts: for a replay only what it made itself.

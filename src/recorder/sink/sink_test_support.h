@@ -15,8 +15,11 @@
 #include <gtest/gtest.h>
 
 #include "base/lower_case.h"
+#include "base/units.h"
 #include "recorder/protocol/log_event.h"
+#include "recorder/sink/recording_check.h"
 #include "recorder/sink/sink.h"
+#include "storage/memory_budget.h"
 #include "storage/parquet_read.h"
 #include "storage/posix_file.h"
 #include "storage/scratch_folder.h"
@@ -181,6 +184,16 @@ inline std::unique_ptr<Sink> open_sink(const SinkOptions& options) {
   auto sink = Sink::open(options, arrow::default_memory_pool());
   EXPECT_TRUE(sink) << (sink ? "" : sink.error().message);
   return sink ? std::move(*sink) : nullptr;
+}
+
+/// That `verify --recording` finds nothing in it that has failed.
+inline void expect_verified(const std::filesystem::path& output_dir) {
+  const auto budget = MemoryBudget::create(256 * kMiB).value();
+  const auto checked = check_recording(output_dir, *budget, [](const CoverageRow& row) {
+    EXPECT_NE(row.status, CoverageStatus::kFailed) << row.path << ": " << row.detail;
+    return Status();
+  });
+  ASSERT_TRUE(checked) << checked.error().message;
 }
 
 /// The bytes of everything that users see, by path.
