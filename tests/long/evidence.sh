@@ -11,6 +11,8 @@
 #   SEEDS (10000)  simulated recordings
 #   STEP (1)       every how many calls a fault is injected
 #   SECONDS_SLOW (300), SECONDS_LEGS (300)  of slow disks and cut legs   ten minutes each
+#
+# TSAN_BINARY: a tapeworks of preset tsan, of the same sources; the section about threads is not made without it.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 state=${1:?STATE_FOLDER is missing}
@@ -27,12 +29,19 @@ if [ -n "$(git -C "$root" status --porcelain)" ]; then
   echo "evidence.sh: the working tree has changes; commit them, so that the report can name what was tried" >&2
   exit 2
 fi
+check_built() {  # BINARY
+  built=$("$1" --version | sed -n 's/.*(commit \([0-9a-f]*\)[,)].*/\1/p')
+  if [ -z "$built" ] || [ "$(sources_of "$built")" != "$sources" ]; then
+    echo "evidence.sh: $1 was not built of what is here; configure and build again" >&2
+    exit 2
+  fi
+}
 binary=$(realpath "${TAPEWORKS_BINARY:-$root/build/dev/tapeworks}")
 build=$(dirname "$binary")
-built=$("$binary" --version | sed -n 's/.*(commit \([0-9a-f]*\)[,)].*/\1/p')
-if [ -z "$built" ] || [ "$(sources_of "$built")" != "$sources" ]; then
-  echo "evidence.sh: $binary was not built of what is here; configure and build again" >&2
-  exit 2
+check_built "$binary"
+if [ -n "${TSAN_BINARY:-}" ]; then
+  TSAN_BINARY=$(realpath "$TSAN_BINARY")
+  check_built "$TSAN_BINARY"
 fi
 python=$root/.venv/bin/python
 report=$root/docs/evidence.md
@@ -50,7 +59,14 @@ run() {  # TITLE COMMAND...
   } >> "$new"
 }
 
-suite() { "$python" -m pytest -q -p no:cacheprovider "$root/tests/recorder/$1"; }
+suite() { (cd "$root/tests/recorder" && "$python" -m pytest -q -p no:cacheprovider --confcutdir "$root/tests" "$@"); }
+threads() {
+  if [ -z "${TSAN_BINARY:-}" ]; then
+    echo "not made: TSAN_BINARY is not set"
+    return
+  fi
+  TAPEWORKS_BINARY=$TSAN_BINARY TAPEWORKS_SANITIZE=thread TSAN_OPTIONS="suppressions=$root/tests/support/tsan.supp:second_deadlock_stack=1" suite "$@"
+}
 long() {
   script=$1
   shift
@@ -67,6 +83,7 @@ run "Crashes at random steps (files)" unit recorder/sink/sink_test '*SinkCrashTe
 run "A failed write or sync is final" unit storage/storage_test 'LogWriterTest.AFailed*'
 run "A full disk: every step of the ladder on a tmpfs" suite test_full_disk.py
 run "A log that stands still: every loss policy" suite test_slow_disk.py
+run "Threads under TSan: reconnects, reload and two legs" threads test_hostile_servers.py test_reload.py test_two_legs.py
 run "Simulated recordings" long simulate.py "$state/seeds-$sources" --seeds "${SEEDS:-10000}"
 run "Kills of the recorder while messages come" long kill_record.py "${KILLS:-2000}" "$state/kills-$sources.json"
 run "One of two legs is cut at random" long two_legs.py --seconds "${SECONDS_LEGS:-300}"
