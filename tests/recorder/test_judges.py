@@ -1,9 +1,9 @@
-"""What the judges of recordings let be recorded more than once."""
+"""What the judges of recordings let be recorded more than once, and when they say that something was lost."""
 
 import duckdb
 import pytest
 from load_judge import make_allowed
-from recording import Sent, allowed_copies
+from recording import Sent, allowed_copies, earliest_arrivals
 
 # What was sent, in order: connection and snapshot; and how often the snapshot `s` may be recorded.
 SENT_AND_ALLOWED = [
@@ -26,3 +26,9 @@ def test_repeated_snapshots_around_the_begin_of_a_socket(sent, allowed):
     database.executemany("INSERT INTO mine VALUES (?, 'l5', 'BTCUSDT', ?, ?)", [(row.connection, row.sent_ns, row.row[2]) for row in rows])
     make_allowed(database)
     assert database.execute("SELECT copies FROM allowed WHERE row_hash = 's'").fetchone() == (allowed,)
+
+
+def test_what_waited_in_its_socket_was_not_lost_before_what_the_socket_had_brought():
+    sent = [Sent("venue", connection, "event", at, (name,)) for connection, at, name in
+            [(1, 10, "brought late"), (2, 11, "brought"), (1, 12, "lost"), (2, 13, "lost too"), (1, 90, "lost later")]]
+    assert earliest_arrivals(sent, {("brought late",): 50, ("brought",): 12}) == [50, 12, 50, 13, 90]
