@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "recorder/protocol/decimal.h"
+#include "recorder/protocol/json_list.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -83,83 +84,16 @@ void decode_gate_futures(JsonValue entry, InstrumentFacts& facts) {
   facts.quantity_step = number_of(entry["order_size_min"]);
 }
 
-// --- the list around the entries ---
-//
-// Only brackets, strings and commas are looked at here; each entry is then parsed in full.
-
-constexpr size_t kNone = std::string_view::npos;
-
-size_t skip_space(std::string_view text, size_t at) {
-  const size_t next = text.find_first_not_of(" \t\r\n", at);
-  return next == kNone ? text.size() : next;
-}
-
-/// Behind the closing quote; kNone without one.
-size_t skip_string(std::string_view text, size_t at) {
-  for (size_t i = at + 1; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == '"') {
-      return i + 1;
-    }
-  }
-  return kNone;
-}
-
-/// Behind the value that begins at `at`; kNone when it does not end.
-size_t skip_value(std::string_view text, size_t at) {
-  if (at >= text.size()) return kNone;
-  if (text[at] == '"') return skip_string(text, at);
-  if (text[at] != '[' && text[at] != '{') {
-    const size_t end = text.find_first_of(",]} \t\r\n", at);
-    return end == at ? kNone : end;
-  }
-  size_t depth = 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '"') {
-      at = skip_string(text, at);
-      if (at == kNone) return kNone;
-      continue;
-    }
-    if (c == '[' || c == '{') ++depth;
-    ++at;
-    if ((c == ']' || c == '}') && --depth == 0) return at;
-  }
-  return kNone;
-}
-
-/// The beginning of the value of a member of the object; kNone without one.
-size_t find_member(std::string_view text, std::string_view key) {
-  size_t at = skip_space(text, 0);
-  if (at >= text.size() || text[at] != '{') return kNone;
-  while (true) {
-    at = skip_space(text, at + 1);
-    if (at >= text.size() || text[at] != '"') return kNone;
-    const size_t end = skip_string(text, at);
-    if (end == kNone) return kNone;
-    const std::string_view name = text.substr(at + 1, end - at - 2);
-    at = skip_space(text, end);
-    if (at >= text.size() || text[at] != ':') return kNone;
-    at = skip_space(text, at + 1);
-    if (name == key) return at;
-    at = skip_value(text, at);
-    if (at == kNone) return kNone;
-    at = skip_space(text, at);
-    if (at >= text.size() || text[at] != ',') return kNone;
-  }
-}
-
-/// The member that holds the list; empty when the list is the whole reply.
-std::string_view list_member(Venue venue) {
+/// The way to the list in a reply.
+std::vector<std::string_view> list_members(Venue venue) {
   switch (venue) {
     case Venue::kBinanceSpot:
     case Venue::kBinanceSpotSbe:
     case Venue::kBinanceUsdm:
-      return "symbols";
+      return {"symbols"};
     case Venue::kKucoinSpot:
     case Venue::kKucoinFutures:
-      return "data";
+      return {"data"};
     case Venue::kGateSpot:
     case Venue::kGateFutures:
       break;
@@ -215,34 +149,16 @@ Result<InstrumentFacts> decode_instrument(Venue venue, JsonValue entry) {
 }
 
 Result<std::vector<ListedInstrument>> parse_instrument_list(Venue venue, std::string_view body) {
-  const std::string_view member = list_member(venue);
-  size_t at = member.empty() ? skip_space(body, 0) : find_member(body, member);
-  if (at == kNone || at >= body.size() || body[at] != '[') {
-    return corrupt("the reply has no list of instruments; it begins with '{}'",
-                   body.substr(0, body.find_first_of("\r\n")).substr(0, 100));
-  }
   std::vector<ListedInstrument> list;
   JsonDocument document;
-  at = skip_space(body, at + 1);
-  if (at < body.size() && body[at] == ']') return list;
-  while (true) {
-    const size_t end = skip_value(body, at);
-    if (end == kNone) return corrupt("the list of instruments ends in the middle");
-    const std::string_view entry = body.substr(at, end - at);
-    if (entry.size() > kInstrumentEntryBytesMax || list.size() == kInstrumentsMax) {
-      return corrupt("the list of instruments is longer than {} entries of {} bytes",
-                     kInstrumentsMax, kInstrumentEntryBytesMax);
-    }
-    TW_TRY(document.parse(entry));
-    TW_ASSIGN(InstrumentFacts facts, decode_instrument(venue, document.root()));
-    list.push_back({std::move(facts), entry});
-    at = skip_space(body, end);
-    if (at < body.size() && body[at] == ']') return list;
-    if (at >= body.size() || body[at] != ',') {
-      return corrupt("the list of instruments ends in the middle");
-    }
-    at = skip_space(body, at + 1);
-  }
+  TW_TRY(for_each_list_entry(
+      body, list_members(venue), "instruments", [&](std::string_view entry) -> Status {
+        TW_TRY(document.parse(entry));
+        TW_ASSIGN(InstrumentFacts facts, decode_instrument(venue, document.root()));
+        list.push_back({std::move(facts), entry});
+        return {};
+      }));
+  return list;
 }
 
 bool is_symbol_pattern(std::string_view symbol) {
@@ -258,6 +174,7 @@ bool matches_symbol_pattern(std::string_view symbol, std::string_view pattern) {
   };
   size_t at = 0;
   size_t wanted = 0;
+  constexpr size_t kNone = std::string_view::npos;
   size_t star = kNone;  // the last '*' seen
   size_t star_end = 0;  // where the text that it stands for ends
   while (at < symbol.size()) {

@@ -33,12 +33,8 @@ struct ListedInstrument {
   std::string_view entry;  ///< its JSON object as received; a part of the body
 };
 
-constexpr size_t kInstrumentsMax = 50'000;
-constexpr size_t kInstrumentEntryBytesMax = size_t{256} * 1024;
-
-/// Takes the reply of instruments_url() apart, one entry at a time: the reply of a large exchange
-/// is longer than a JsonDocument takes. kCorrupt for what is no such list; then nothing of it is
-/// used.
+/// Takes the reply of instruments_url() apart. kCorrupt for what is no such list; then nothing of
+/// it is used.
 Result<std::vector<ListedInstrument>> parse_instrument_list(Venue venue, std::string_view body);
 
 /// Whether a name has a place holder: '*' stands for any text, '?' for one character (of UTF-8).
