@@ -212,11 +212,22 @@ def gap_times(out: Path, venue: str, connection: int | None = None, sampled: boo
     return times + [(at, 1 << 62) for number, at in last_ends(out, venue).items() if connection in (None, number)]
 
 
+def open_gaps(out: Path) -> dict[int, int]:
+    """Since when connections have received nothing, as the certificates of published files say. A socket is closed some time after
+    that, because what comes while it says good-bye is not taken any more. By the connection's number."""
+    since = {}
+    for file in out.glob("**/[0-2][0-9].parquet"):
+        for gap in json.loads(pl.read_parquet_metadata(file).get("tapeworks.gaps", "[]")):
+            if "from_time" in gap and "to_time" not in gap:
+                since[gap["connection"]] = max(since.get(gap["connection"], 0), gap["from_time"])
+    return since
+
+
 def last_ends(out: Path, venue: str) -> dict[int, int]:
     """When connections ended that were not made again: the row of a gap is written when it ends. By the connection's number."""
     exchange, market, _ = VENUES[venue]
     events = read_table(out, "_events").sort("lsn").with_columns(pl.col("receive_time").dt.epoch("ns"))
-    live, ended = set(), {}  # of both by connection; of live ones the leg, too
+    live, begun, ended = set(), {}, {}  # by connection; of live ones the leg, too
     for event, folder, connection, leg, lsn, at in events.select("event", "folder", "connection", "leg", "lsn", "receive_time").iter_rows():
         if event in ("start", "stop"):
             # No process outlives its end. One that was killed could not say when that was, only what it had received.
@@ -225,11 +236,15 @@ def last_ends(out: Path, venue: str) -> dict[int, int]:
             live.clear()
         elif folder == f"{exchange}_{market}" and event == "connect":
             live.add((connection, leg))
+            begun[connection] = at
             ended.pop(connection, None)
         elif folder == f"{exchange}_{market}" and event == "disconnect":
             live.discard((connection, leg))
             if not any(each == connection for each, _ in live):
                 ended[connection] = at
+    for connection, since in open_gaps(out).items():
+        if connection in ended and since >= begun.get(connection, 0):
+            ended[connection] = min(ended[connection], since)
     return ended
 
 
