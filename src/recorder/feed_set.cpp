@@ -10,7 +10,6 @@ namespace tapeworks::recorder {
 namespace {
 
 constexpr const char* kByConfiguration = "configuration";
-constexpr const char* kByList = "new listing";
 
 std::vector<std::string> names_in(const FeedConfig& config) {
   std::vector<std::string> names;
@@ -176,14 +175,13 @@ void FeedSet::watch_lists() {
   instruments_ = std::make_unique<Instruments>(
       std::move(watched),
       Instruments::Host{host_.loop, host_.log,
-                        [this](size_t number, const std::vector<std::string>& symbols) {
-                          on_symbols(number, symbols);
-                        },
+                        [this](size_t number, const std::vector<std::string>& symbols,
+                               const char* why) { on_symbols(number, symbols, why); },
                         host_.say, host_.fail});
   instruments_->start();
 }
 
-void FeedSet::on_symbols(size_t number, const std::vector<std::string>& symbols) {
+void FeedSet::on_symbols(size_t number, const std::vector<std::string>& symbols, const char* why) {
   if (stopping_) return;
   Member& member = members_[number];
   std::vector<FeedConfig> all;
@@ -200,7 +198,7 @@ void FeedSet::on_symbols(size_t number, const std::vector<std::string>& symbols)
                                  enough.error().message));
   }
   member.is_short_of_memory = false;
-  if (member.feed) return change(member, with_symbols(member.config, symbols), kByList);
+  if (member.feed) return change(member, with_symbols(member.config, symbols), why);
   member.feed = make_feed(with_symbols(member.config, symbols));
   start_or_pause(member, has_reloaded_ ? kByConfiguration : "");
   announce_numbers();

@@ -89,7 +89,7 @@ class FeedSet {
   static void change(Member& member, FeedConfig config, const std::string& why);
   void announce_numbers();
   void watch_lists();
-  void on_symbols(size_t number, const std::vector<std::string>& symbols);
+  void on_symbols(size_t number, const std::vector<std::string>& symbols, const char* why);
   std::vector<Member*> find_partners(const std::vector<FeedConfig>& configs);
   Status check_moves(const FeedConfig& config, const Member* partner) const;
   void forget_done();

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "recorder/feed.h"
@@ -19,6 +21,10 @@ constexpr auto kAgainAfterSuccess = 24h;
 /// A list is megabytes, and may come slowly.
 constexpr auto kReplyTimeout = 30s;
 
+// Why symbols come and go.
+constexpr const char* kByList = "new listing";
+constexpr const char* kByVolume = "volume";
+
 }  // namespace
 
 /// One list, and the feeds that need it.
@@ -27,21 +33,18 @@ class Instruments::Source {
   Source(Instruments& owner, std::string list_url, const FeedConfig& first_feed)
       : url(std::move(list_url)), config(first_feed), owner_(owner), timer_(owner.host_.loop) {}
 
+  /// The list, and before it the volumes when a feed is to be ranked.
   void ask() {
-    auto options = connect_options_of(config, url);
-    if (!options) {
-      fail(options.error());
-      return;
-    }
-    options->timeouts.handshake = kReplyTimeout;
-    call_ = std::make_unique<net::HttpCall>(owner_.host_.loop, std::move(*options),
-                                            net::HttpQuery{}, kReplyBytesMax,
-                                            [this](const Result<net::HttpAnswer>& answer) {
-                                              // The call may not be destroyed before its callback
-                                              // has returned.
-                                              const auto call = std::move(call_);
-                                              take(answer);
-                                            });
+    volumes.reset();
+    is_short_ = false;
+    if (!owner_.needs_volumes(*this)) return ask_for_list();
+    const std::string from = rest_url(config, quote_volumes_target(config.venue));
+    get(from, [this](const Result<std::string>& body) {
+      const Status taken = take_volumes(body);
+      if (!taken) owner_.on_missing_volumes(*this, taken.error());
+      is_short_ = !taken;
+      ask_for_list();
+    });
   }
 
   void stop() {
@@ -52,36 +55,69 @@ class Instruments::Source {
   const std::string url;
   const FeedConfig config;  ///< of the first feed: how to connect
   std::vector<size_t> feeds;
-  bool has_failed = false;             ///< said already
-  std::set<std::string> unknown_said;  ///< symbols
-  std::set<std::string> written;       ///< symbols, since that was set
-  int64_t next_full_write_ns = 0;      ///< by the monotonic clock
+  std::optional<QuoteVolumes> volumes;  ///< only between their reply and that of the list
+  bool has_failed = false;              ///< said already
+  bool lacks_volumes = false;           ///< likewise
+  std::set<std::string> unknown_said;   ///< symbols
+  std::set<std::string> written;        ///< symbols, since that was set
+  int64_t next_full_write_ns = 0;       ///< by the monotonic clock
   std::chrono::milliseconds interval = kAgainAfterSuccess;
 
  private:
-  void take(const Result<net::HttpAnswer>& answer) {
-    if (!answer) return fail(answer.error());
-    if (answer->status != 200) {
-      return fail(
-          Error{ErrorKind::kIo, fmt::format("{} answered with status {}", url, answer->status)});
-    }
-    const auto list = parse_instrument_list(config.venue, answer->body);
-    if (!list) return fail(list.error());
-    again_after_ = kAgainAfterFailureFirst;
-    timer_.start(interval, [this] { ask(); });
-    owner_.on_list(*this, *list);
+  using Take = std::function<void(const Result<std::string>& body)>;
+
+  void get(const std::string& from, Take take) {
+    auto options = connect_options_of(config, from);
+    if (!options) return take(std::unexpected(options.error()));
+    options->timeouts.handshake = kReplyTimeout;
+    call_ = std::make_unique<net::HttpCall>(
+        owner_.host_.loop, std::move(*options), net::HttpQuery{}, kReplyBytesMax,
+        [this, from, take = std::move(take)](const Result<net::HttpAnswer>& answer) {
+          // The call may not be destroyed before its callback has returned.
+          const auto call = std::move(call_);
+          take(body_of(answer, from));
+        });
   }
 
-  void fail(const Error& error) {
-    timer_.start(again_after_, [this] { ask(); });
-    again_after_ = std::min<std::chrono::seconds>(2 * again_after_, kAgainAfterFailureMax);
-    owner_.on_failure(*this, error);
+  static Result<std::string> body_of(const Result<net::HttpAnswer>& answer,
+                                     const std::string& from) {
+    if (!answer) return std::unexpected(answer.error());
+    if (answer->status == 200) return answer->body;
+    return io_error("{} answered with status {}", from, answer->status);
+  }
+
+  void ask_for_list() {
+    get(url, [this](const Result<std::string>& body) {
+      const Status taken = take_list(body);
+      if (!taken) owner_.on_failure(*this, taken.error());
+      if (taken && !is_short_) {
+        again_after_ = kAgainAfterFailureFirst;
+        timer_.start(interval, [this] { ask(); });
+      } else {
+        timer_.start(again_after_, [this] { ask(); });
+        again_after_ = std::min<std::chrono::seconds>(2 * again_after_, kAgainAfterFailureMax);
+      }
+    });
+  }
+
+  Status take_volumes(const Result<std::string>& body) {
+    if (!body) return std::unexpected(body.error());
+    TW_ASSIGN(volumes, parse_quote_volumes(config.venue, *body));
+    return {};
+  }
+
+  Status take_list(const Result<std::string>& body) {
+    if (!body) return std::unexpected(body.error());
+    TW_ASSIGN(const auto list, parse_instrument_list(config.venue, *body));
+    owner_.on_list(*this, list);
+    return {};
   }
 
   Instruments& owner_;
   net::Timer timer_;
   std::unique_ptr<net::HttpCall> call_;
   std::chrono::seconds again_after_ = kAgainAfterFailureFirst;
+  bool is_short_ = false;  ///< of volumes that are needed
 };
 
 Instruments::Instruments(std::vector<WatchedFeed> feeds, Host host)
@@ -97,6 +133,9 @@ Instruments::Instruments(std::vector<WatchedFeed> feeds, Host host)
     }
     source->feeds.push_back(i);
     if (has_patterns(feed)) source->interval = std::min(source->interval, feed.list_interval);
+    if (feed.top_by_volume > 0) {
+      source->interval = std::min(source->interval, feed.volume_interval);
+    }
   }
 }
 
@@ -130,30 +169,68 @@ void Instruments::on_failure(Source& source, const Error& error) {
   write_down(source, LogKind::kRestReply, event);
 }
 
-/// What patterns find now: all of it at first, and later what was listed since.
+void Instruments::on_missing_volumes(Source& source, const Error& error) {
+  if (std::exchange(source.lacks_volumes, true)) return;
+  const bool is_awaited = std::ranges::any_of(source.feeds, [this](size_t feed) {
+    return feeds_[feed].is_waiting && feeds_[feed].config.top_by_volume > 0;
+  });
+  host_.say(fmt::format("{} {}: the volumes could not be read{}: {}", source.config.exchange,
+                        source.config.market,
+                        is_awaited ? ", and top_by_volume waits for them"
+                                   : ", and the choice by volume stays as it is",
+                        error.message));
+  LogEvent event;
+  event.cause = "volumes_unknown";
+  event.detail = error.message;
+  write_down(source, LogKind::kNotice, event);
+}
+
+/// A feed that takes the top of what its patterns find is ranked when it is time; else it stays.
+bool Instruments::is_due(const WatchedFeed& feed) {
+  return feed.config.top_by_volume > 0 && net::read_clocks().monotonic_ns >= feed.next_ranking_ns;
+}
+
+bool Instruments::needs_volumes(const Source& source) const {
+  return std::ranges::any_of(source.feeds, [this](size_t feed) { return is_due(feeds_[feed]); });
+}
+
+/// What patterns find now: all of it at first, and later what was listed since. With top_by_volume
+/// another choice each time, and none without volumes.
 void Instruments::choose(const Source& source, const std::vector<ListedInstrument>& list) {
   for (const size_t number : source.feeds) {
     WatchedFeed& feed = feeds_[number];
     if (!has_patterns(feed.config)) continue;
-    const SymbolChoice choice = choose_symbols(feed.config, list, taken_);
+    const bool is_ranked = feed.config.top_by_volume > 0;
+    if (is_ranked && (!source.volumes || !is_due(feed))) continue;
+    std::vector<std::string> before = feed.symbols;
+    if (is_ranked) {
+      feed.next_ranking_ns = net::read_clocks().monotonic_ns +
+                             std::chrono::nanoseconds(feed.config.volume_interval).count();
+      give_back_found(feed.config, feed.symbols, taken_);
+      feed.symbols.clear();
+    }
+    const SymbolChoice choice =
+        choose_symbols(feed.config, list, source.volumes.value_or(QuoteVolumes()), taken_);
     const bool is_first = std::exchange(feed.is_waiting, false);
     for (const std::string& pattern : choice.unmatched_patterns) {
       if (!is_first) break;
       host_.say(fmt::format("{} {}: the pattern '{}' matches none of {} instruments",
                             feed.config.exchange, feed.config.market, pattern, list.size()));
     }
-    const size_t known_count = feed.symbols.size();
     for (const std::string& symbol : choice.symbols) {
       if (std::ranges::find(feed.symbols, symbol) == feed.symbols.end()) {
         feed.symbols.push_back(symbol);
       }
     }
-    if (is_first || feed.symbols.size() > known_count) host_.record(number, feed.symbols);
+    if (is_first || feed.symbols != before) {
+      host_.record(number, feed.symbols, is_ranked ? kByVolume : kByList);
+    }
   }
 }
 
 void Instruments::on_list(Source& source, const std::vector<ListedInstrument>& list) {
   source.has_failed = false;
+  if (source.volumes) source.lacks_volumes = false;
   choose(source, list);
   const int64_t now_ns = net::read_clocks().monotonic_ns;
   if (now_ns >= source.next_full_write_ns) {

@@ -18,7 +18,9 @@ namespace tapeworks::recorder {
 
 /// Asks the exchanges for their lists of instruments: at the start, again after a failure, once a
 /// day, and for patterns as often as list_interval says, because of new listings. Feeds with
-/// patterns begin when their list is there; the others do not wait for it.
+/// patterns begin when their list is there; the others do not wait for it. For feeds that want the
+/// top of what patterns find the volumes are asked for before the list, at first and as often as
+/// volume_interval says; between, such a feed stays as it is.
 /// Once a day one record for each recorded instrument goes into the log, for a new one at once, and
 /// the symbols that the exchange does not have are named. A failure is said, and put into the log,
 /// once until it works again.
@@ -32,8 +34,10 @@ class Instruments {
   struct Host {
     net::EventLoop& loop;
     FrameLog& log;
-    /// All that a feed with patterns, by its number, is to record from here on.
-    std::function<void(size_t feed, const std::vector<std::string>& symbols)> record;
+    /// All that a feed with patterns, by its number, is to record from here on. `why` is of what
+    /// comes and goes, once the feed has begun.
+    std::function<void(size_t feed, const std::vector<std::string>& symbols, const char* why)>
+        record;
     std::function<void(std::string_view line)> say;
     std::function<void(const Error& error)> fail;  ///< the log has failed
   };
@@ -42,6 +46,7 @@ class Instruments {
     FeedConfig config;
     std::vector<std::string> symbols;  ///< that are recorded, or will be without the list
     bool is_waiting = false;           ///< for the list
+    int64_t next_ranking_ns = 0;       ///< by the monotonic clock; only with top_by_volume
   };
 
   Instruments(std::vector<WatchedFeed> feeds, Host host);
@@ -55,6 +60,9 @@ class Instruments {
 
   void on_list(Source& source, const std::vector<ListedInstrument>& list);
   void on_failure(Source& source, const Error& error);
+  void on_missing_volumes(Source& source, const Error& error);
+  static bool is_due(const WatchedFeed& feed);
+  bool needs_volumes(const Source& source) const;
   void choose(const Source& source, const std::vector<ListedInstrument>& list);
   void write_down(const Source& source, LogKind kind, const LogEvent& event);
 

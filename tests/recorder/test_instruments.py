@@ -1,13 +1,48 @@
 """Symbols and instruments from the exchanges' lists: patterns, names that do not exist, and the table _instruments."""
 
+import json
 import re
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import polars as pl
 
 from harness import SANITIZERS, tapeworks
-from recording import Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, with_symbols, write_config
+from recording import Exchanges, Recording, judge, last_status, published_hashes, read_rows, read_table, record, with_symbols, write_config
 
 RATE = "200/s" if SANITIZERS else "1000/s"
+
+
+class Deaf:
+    """Hands requests on to `behind`, but while it `is_deaf` answers those for `path` with 503."""
+
+    def __init__(self, behind: str, path: str):
+        self.is_deaf = True
+        deaf = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                refused = deaf.is_deaf and self.path == path
+                body = b"" if refused else urllib.request.urlopen(behind + self.path, timeout=30).read()
+                self.send_response(503 if refused else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def test_a_star_records_all_that_a_venue_trades(tmp_path):
@@ -19,6 +54,38 @@ def test_a_star_records_all_that_a_venue_trades(tmp_path):
         judge(tmp_path / "out", exchanges.ledger)
         symbols = read_rows(tmp_path / "out").select("exchange", "market", "symbol").unique()
         assert symbols.group_by("exchange", "market").len()["len"].to_list() == [5] * 6
+
+
+def test_the_top_by_volume_of_every_venue_is_recorded(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "5", "--rate", RATE) as exchanges:
+        # The simulator's first symbol is traded most, and so on.
+        top = {re.search(r'exchange = "(.*)"', feed).group(1) + " " + re.search(r'market = "(.*)"', feed).group(1):
+               json.loads(re.search(r"symbols = (.*)", feed).group(1))[:2] for feed in exchanges.feeds.split("[[feed]]")[1:]}
+        feeds = with_symbols(exchanges.feeds, ["*"]).replace('symbols = ["*"]\n', 'symbols = ["*"]\ntop_by_volume = 2\n')
+        outcome = record(write_config(tmp_path, feeds), "5s")
+        exchanges.stop()
+        assert last_status(outcome)["connections"] == 7
+        judge(tmp_path / "out", exchanges.ledger)
+    recorded = read_rows(tmp_path / "out").select("exchange", "market", "symbol").unique().iter_rows()
+    assert sorted(recorded) == sorted((*market.split(), symbol) for market, symbols in top.items() for symbol in symbols)
+
+
+def test_a_feed_waits_for_volumes_and_others_do_not_wait_for_it(tmp_path):
+    with Exchanges(tmp_path, "--symbols", "3", "--rate", RATE, "--exchange", "gate", "--market", "spot") as exchanges, \
+            Deaf(re.search(r'rest_endpoint = "(.*)"', exchanges.feeds).group(1), "/api/v4/spot/tickers") as deaf:
+        symbols = json.loads(re.search(r"symbols = (.*)", exchanges.feeds).group(1))
+        feeds = re.sub(r"rest_endpoint = .*", f'rest_endpoint = "{deaf.url}"', exchanges.feeds)
+        ranked = with_symbols(feeds, ["*_USDT"]) + "top_by_volume = 1\n"
+        with Recording(tmp_path, with_symbols(feeds, symbols[2:]) + ranked) as recording:
+            recording.wait_for(lambda r: "gate spot: the volumes could not be read, and top_by_volume waits for them: " in r.errors)
+            recording.wait_live(1, events=100)
+            deaf.is_deaf = False
+            recording.wait_live(2, events=recording.status()["events"] + 100)
+    assert "/api/v4/spot/tickers answered with status 503" in recording.errors
+    assert recording.errors.count("the volumes could not be read") == 1
+    assert set(read_rows(tmp_path / "out")["symbol"]) == {symbols[0], symbols[2]}
+    notices = read_table(tmp_path / "out", "_events").filter(pl.col("cause") == "volumes_unknown")
+    assert list(notices["event"]) == ["notice"]
 
 
 def test_a_pattern_takes_what_it_matches_and_says_when_that_is_nothing(tmp_path):

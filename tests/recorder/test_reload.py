@@ -124,6 +124,24 @@ def test_a_new_listing_is_recorded_when_a_pattern_wants_it(tmp_path):
     assert "NEW_USDT" in set(instruments["symbol"])
 
 
+def test_the_top_by_volume_is_chosen_again(tmp_path):
+    # The first symbol is traded most, and leaves; what is listed new is traded least.
+    script = [{"at": "4s", "venue": "gate_spot", "fault": "list_symbol", "symbol": "NEW_USDT"},
+              {"at": "4s", "venue": "gate_spot", "fault": "delist_symbol", "symbol": "BTC_USDT"}]
+    with one_venue(tmp_path, script=script) as exchanges:
+        first, second, third = json.loads(re.search(r"symbols = (.*)", exchanges.feeds).group(1))[:3]
+        assert first == "BTC_USDT"
+        feeds = with_symbols(exchanges.feeds, ["*_USDT"]) + 'top_by_volume = 2\nvolume_interval = "1s"\n'
+        with Recording(tmp_path, feeds) as recording:
+            recording.wait_live(1, events=100)
+            recording.wait_for(lambda _: list((tmp_path / "out").glob(f"gate_spot/{first}/*/*.parquet")))
+            recording.wait_live(1, events=recording.status()["events"] + 100)
+        exchanges.stop()
+        judge_and_replay(tmp_path, exchanges.ledger)
+    assert set(read_rows(tmp_path / "out")["symbol"]) == {first, second, third}
+    assert set(symbol_events(tmp_path / "out")) == {("gate_spot", first, "removed", "volume"), ("gate_spot", third, "added", "volume")}
+
+
 def test_a_reload_that_takes_a_waiting_pattern_away_ends_gaps_of_connections_that_are_no_more(tmp_path):
     with one_venue(tmp_path) as exchanges:
         symbols = json.loads(re.search(r"symbols = (.*)", exchanges.feeds).group(1))

@@ -85,6 +85,12 @@ Status check_feed(const FeedConfig& feed) {
         "leave backfill away");
   }
   if (feed.list_interval < 1s) return invalid_argument("list_interval must be at least 1s");
+  if (feed.top_by_volume > 0 && !has_patterns(feed)) {
+    return invalid_argument(
+        "top_by_volume chooses among what patterns find, and symbols has none; add one, such as "
+        "\"*USDT\", or leave top_by_volume away");
+  }
+  if (feed.volume_interval < 1s) return invalid_argument("volume_interval must be at least 1s");
   if (feed.dedupe_window == 0 || feed.dedupe_window > kDedupeWindowMax) {
     return invalid_argument("dedupe_window must be 1 to {}, not {}", kDedupeWindowMax,
                             feed.dedupe_window);

@@ -157,6 +157,8 @@ void for_each_feed_key(Feed& feed, Visit&& visit) {
   visit("legs", feed.legs);
   visit("backfill", feed.backfill);
   visit("list_interval", feed.list_interval);
+  visit("top_by_volume", feed.top_by_volume);
+  visit("volume_interval", feed.volume_interval);
   visit("backlog_limit", feed.backlog_limit);
   visit("block_timeout", feed.block_timeout);
   visit("on_block_timeout", feed.on_block_timeout);

@@ -7,6 +7,7 @@
 #include "base/lower_case.h"
 #include "base/nearest_name.h"
 #include "recorder/config/config_value_internal.h"
+#include "recorder/protocol/instrument_list.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -156,6 +157,11 @@ Result<RecorderConfig> read_recorder_config(const std::filesystem::path& path,
   }
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   return parse_recorder_config(text, path.string(), overrides);
+}
+
+bool has_patterns(const FeedConfig& feed) {
+  return std::ranges::any_of(feed.symbols,
+                             [](const auto& symbol) { return is_symbol_pattern(symbol); });
 }
 
 std::vector<ConfigSetting> effective_settings(const RecorderConfig& config) {

@@ -74,6 +74,8 @@ struct FeedConfig {
   uint64_t legs = 1;
   bool backfill = false;
   Duration list_interval = std::chrono::minutes{5};  ///< patterns look for new listings so often
+  uint64_t top_by_volume = 0;  ///< so many of what patterns find, by quote volume; 0: all
+  Duration volume_interval = std::chrono::hours{24};  ///< they are chosen again so often
   ByteSize backlog_limit{kGiB};
   Duration block_timeout = std::chrono::seconds{20};
   BlockTimeoutAction on_block_timeout = BlockTimeoutAction::kReconnect;
@@ -90,6 +92,9 @@ struct FeedConfig {
   Venue venue = Venue::kBinanceSpot;  ///< of exchange, market and transport
   uint64_t line = 0;                  ///< where the block begins in the file
 };
+
+/// Whether the exchange's list is needed to know what the feed records.
+bool has_patterns(const FeedConfig& feed);
 
 /// [disk]
 struct DiskConfig {

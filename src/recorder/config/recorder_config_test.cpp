@@ -110,6 +110,8 @@ priority = 3
 legs = 2
 backfill = true
 list_interval = "1m"
+top_by_volume = 20
+volume_interval = "12h"
 backlog_limit = "2GiB"
 block_timeout = "1s"
 on_block_timeout = "exit"
@@ -270,6 +272,11 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {feed + "streams = [\"book\"]\nbackfill = true\n",
             "r.toml:2: in this feed backfill fetches trades, and the feed does not record any"},
            {feed + "streams = []\n", "r.toml:2: in this feed streams is empty"},
+           {feed + "top_by_volume = 5\n",
+            "r.toml:2: in this feed top_by_volume chooses among what patterns find, and symbols "
+            "has none"},
+           {feed + "volume_interval = \"999ms\"\n",
+            "r.toml:2: in this feed volume_interval must be at least 1s"},
            {feed + "route = \"public\"\n",
             "r.toml:2: in this feed route is for binance usdt_futures only"},
            {feed + "transport = \"fix\"\n",

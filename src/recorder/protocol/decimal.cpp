@@ -145,6 +145,13 @@ Result<double> to_double(const Decimal& number) {
   return value;
 }
 
+std::optional<double> read_double(std::string_view text) {
+  const auto decimal = parse_decimal(text);
+  if (!decimal) return std::nullopt;
+  const auto number = to_double(*decimal);
+  return number ? std::optional(*number) : std::nullopt;
+}
+
 bool is_exact(const Decimal& number, double rounded) {
   if (number.is_zero()) return true;
   if (number.mantissa < kSafeMantissaEnd && std::abs(number.exponent) <= kSafeExponent) return true;

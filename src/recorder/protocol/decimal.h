@@ -42,6 +42,9 @@ Decimal make_decimal(int64_t mantissa, int32_t exponent);
 /// is not. Zero is +0.0.
 Result<double> to_double(const Decimal& number);
 
+/// The nearest float64 of a whole text; nothing for what parse_decimal or to_double refuse.
+std::optional<double> read_double(std::string_view text);
+
 /// Whether `rounded`, which is to_double(number), keeps all that was sent: its shortest decimal
 /// text (the one that reads back as the same float64) is `number` again.
 bool is_exact(const Decimal& number, double rounded);

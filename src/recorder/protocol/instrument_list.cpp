@@ -10,12 +10,7 @@ namespace {
 
 constexpr int kPrecisionMax = 30;
 
-std::optional<double> number_of(JsonValue value) {
-  const auto decimal = parse_decimal(value.text());
-  if (!decimal) return std::nullopt;
-  const auto number = to_double(*decimal);
-  return number ? std::optional(*number) : std::nullopt;
-}
+std::optional<double> number_of(JsonValue value) { return read_double(value.text()); }
 
 /// A number of decimals as the step that it means: 2 is 0.01.
 std::optional<double> step_of_precision(JsonValue value) {

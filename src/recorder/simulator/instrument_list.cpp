@@ -55,8 +55,45 @@ std::string binance_entry(Venue venue, const Instrument& instrument) {
       base, step(instrument.price_decimals), step(instrument.quantity_decimals));
 }
 
+std::string_view volume_path_of(Venue venue) {
+  switch (venue) {
+    case Venue::kBinanceSpot:
+    case Venue::kBinanceSpotSbe:
+      return "/api/v3/ticker/24hr";
+    case Venue::kBinanceUsdm:
+      return "/fapi/v1/ticker/24hr";
+    case Venue::kKucoinSpot:
+      return "/api/v1/market/allTickers";
+    case Venue::kKucoinFutures:
+      break;  // with the instruments
+    case Venue::kGateSpot:
+      return "/api/v4/spot/tickers";
+    case Venue::kGateFutures:
+      return "/api/v4/futures/usdt/tickers";
+  }
+  return {};
+}
+
+double quote_volume(size_t symbol_index) {
+  constexpr double kLargest = 1e9;
+  return kLargest / (static_cast<double>(symbol_index) + 1);
+}
+
+std::string volume_entry(Venue venue, const std::string& symbol, double volume) {
+  switch (venue) {
+    case Venue::kKucoinSpot:
+      return fmt::format(R"({{"symbol":"{}","volValue":"{:.8f}"}})", symbol, volume);
+    case Venue::kGateSpot:
+      return fmt::format(R"({{"currency_pair":"{}","quote_volume":"{:.4f}"}})", symbol, volume);
+    case Venue::kGateFutures:
+      return fmt::format(R"({{"contract":"{}","volume_24h_quote":"{:.0f}"}})", symbol, volume);
+    default:
+      return fmt::format(R"({{"symbol":"{}","quoteVolume":"{:.8f}"}})", symbol, volume);
+  }
+}
+
 /// Empty for a delisted one where the venue's list leaves those out.
-std::string entry_of(Venue venue, const Instrument& instrument) {
+std::string entry_of(Venue venue, const Instrument& instrument, double volume) {
   const std::string_view base = base_of(instrument.symbol);
   switch (venue) {
     case Venue::kBinanceSpot:
@@ -71,8 +108,8 @@ std::string entry_of(Venue venue, const Instrument& instrument) {
     case Venue::kKucoinFutures:
       if (!instrument.listed) return {};
       return fmt::format(
-          R"({{"symbol":"{}","baseCurrency":"{}","quoteCurrency":"USDT","multiplier":0.001,"lotSize":1,"tickSize":{},"isInverse":false,"status":"Open"}})",
-          instrument.symbol, base, step(instrument.price_decimals));
+          R"({{"symbol":"{}","baseCurrency":"{}","quoteCurrency":"USDT","multiplier":0.001,"lotSize":1,"tickSize":{},"isInverse":false,"turnoverOf24h":{},"status":"Open"}})",
+          instrument.symbol, base, step(instrument.price_decimals), volume);
     case Venue::kGateSpot:
       return fmt::format(
           R"({{"id":"{}","base":"{}","quote":"USDT","amount_precision":{},"precision":{},"trade_status":"{}"}})",
@@ -86,19 +123,26 @@ std::string entry_of(Venue venue, const Instrument& instrument) {
   return {};
 }
 
+/// A list of what `entry_at` says of each symbol, without those of which it says nothing.
+template <typename EntryAt>
+std::string join(const Market& market, EntryAt entry_at) {
+  std::string list = "[";
+  for (size_t i = 0; i < market.symbol_count(); ++i) {
+    const std::string entry = entry_at(i);
+    if (entry.empty()) continue;
+    if (list.size() > 1) list += ',';
+    list += entry;
+  }
+  return list + ']';
+}
+
 }  // namespace
 
 std::optional<std::string> instrument_list(Venue venue, const Market& market, std::string_view path,
                                            int64_t now_ns) {
   if (path != path_of(venue)) return std::nullopt;
-  std::string list = "[";
-  for (size_t i = 0; i < market.symbol_count(); ++i) {
-    const std::string entry = entry_of(venue, market.instrument(i));
-    if (entry.empty()) continue;
-    if (list.size() > 1) list += ',';
-    list += entry;
-  }
-  list += ']';
+  const std::string list = join(
+      market, [&](size_t i) { return entry_of(venue, market.instrument(i), quote_volume(i)); });
   switch (venue) {
     case Venue::kGateSpot:
     case Venue::kGateFutures:
@@ -110,6 +154,16 @@ std::optional<std::string> instrument_list(Venue venue, const Market& market, st
       return fmt::format(R"({{"timezone":"UTC","serverTime":{},"symbols":{}}})",
                          now_ns / kMillisecondNs, list);
   }
+}
+
+std::optional<std::string> volume_list(Venue venue, const Market& market, std::string_view path,
+                                       int64_t now_ns) {
+  if (path.empty() || path != volume_path_of(venue)) return std::nullopt;
+  std::string list = join(
+      market, [&](size_t i) { return volume_entry(venue, market.symbol(i), quote_volume(i)); });
+  if (venue != Venue::kKucoinSpot) return list;
+  return fmt::format(R"({{"code":"200000","data":{{"time":{},"ticker":{}}}}})",
+                     now_ns / kMillisecondNs, list);
 }
 
 }  // namespace tapeworks::simulator

@@ -13,4 +13,9 @@ namespace tapeworks::simulator {
 std::optional<std::string> instrument_list(Venue venue, const Market& market, std::string_view path,
                                            int64_t now_ns);
 
+/// Likewise what was traded of each symbol in the last 24 hours. The first symbol is traded most,
+/// each one less than that before it.
+std::optional<std::string> volume_list(Venue venue, const Market& market, std::string_view path,
+                                       int64_t now_ns);
+
 }  // namespace tapeworks::simulator

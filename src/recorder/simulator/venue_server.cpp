@@ -142,9 +142,10 @@ void VenueServer::tick() {
 
 net::HttpResponse VenueServer::on_request(const net::HttpRequest& request) {
   if (is_kucoin() && path_of(request.target) == kTokenPath) return give_token(request);
-  if (auto list = instrument_list(options_.venue, market_, path_of(request.target),
-                                  net::read_clocks().wall_ns)) {
-    return {200, std::move(*list)};
+  for (const auto list_of : {instrument_list, volume_list}) {
+    auto list =
+        list_of(options_.venue, market_, path_of(request.target), net::read_clocks().wall_ns);
+    if (list) return {200, std::move(*list)};
   }
   if (auto trades = give_trades(request)) return std::move(*trades);
   return error_response(404, R"({"code":404,"msg":"the simulator has no such resource"})");
