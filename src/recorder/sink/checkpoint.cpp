@@ -87,6 +87,7 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   state.save_hole_bounds(file);
   state.save_answers(file);
   state.save_run(file);
+  state.save_earlier_sessions(file);
   const std::string_view body = std::string_view(file.bytes()).substr(kHeaderBytes);
   file.replace(kChecksumOffset, uint64_t{XXH3_64bits(body.data(), body.size())});
   return std::move(file).take();
@@ -126,6 +127,7 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
   } else {
     checkpoint.state.load_run(in);
   }
+  if (!in.at_end()) checkpoint.state.load_earlier_sessions(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

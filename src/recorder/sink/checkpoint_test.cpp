@@ -90,9 +90,9 @@ TEST(Checkpoint, EveryFlippedOrMissingByteIsFound) {
   }
 }
 
-/// As a version wrote it that said nothing of processes.
+/// As a version wrote it that said nothing of processes, nor of earlier sessions of legs.
 std::string without_run(std::string bytes) {
-  constexpr size_t kRunBytes = 2 * (1 + 8);
+  constexpr size_t kRunBytes = 2 * (1 + 8) + 4;
   constexpr size_t kChecksumOffset = 8 + 4;  // behind magic and version
   constexpr size_t kHeaderBytes = kChecksumOffset + 8;
   bytes.resize(bytes.size() - kRunBytes);

@@ -8,6 +8,10 @@ std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t se
   const Leg& own = legs_[session.leg];
   const Leg& other = legs_[1 - session.leg];
   if (other.session_lsn == 0) return std::nullopt;
+  for (const Brought& brought : earlier_[1 - session.leg]) {
+    const OtherCopy copy{brought.first, brought.last};
+    if (copy.covers(sequence)) return copy;
+  }
   const OtherCopy copy{other.first, other.last, other.first_lsn > session.lsn};
   const bool is_first = own.session_lsn != session.lsn;
   const bool is_in_order = !is_first && sequence > own.last;
@@ -20,8 +24,19 @@ std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t se
 
 void LegMerge::note(const Session& session, int64_t sequence, uint64_t lsn) {
   Leg& leg = legs_[session.leg];
-  if (leg.session_lsn != session.lsn) leg = {session.lsn, sequence, sequence, lsn};
+  const Leg& other = legs_[1 - session.leg];
+  if (leg.session_lsn != session.lsn) {
+    const bool is_other_behind = other.session_lsn != 0 && other.last < leg.last;
+    if (leg.session_lsn != 0 && is_other_behind) {
+      std::vector<Brought>& own = earlier_[session.leg];
+      if (own.size() == kEarlierMax) own.erase(own.begin());
+      own.push_back({leg.first, leg.last});
+    }
+    leg = {session.lsn, sequence, sequence, lsn};
+  }
   leg.last = std::max(leg.last, sequence);
+  std::erase_if(earlier_[1 - session.leg],
+                [&](const Brought& brought) { return brought.last <= leg.last; });
 }
 
 bool LegMerge::await(const Session& session, uint64_t other_session_lsn,
@@ -76,6 +91,26 @@ void LegMerge::save_begins(ByteWriter& out) const {
 
 void LegMerge::load_begins(ByteReader& in) {
   for (Leg& leg : legs_) leg.first_lsn = in.take<uint64_t>();
+}
+
+void LegMerge::save_earlier(ByteWriter& out) const {
+  for (const std::vector<Brought>& of_leg : earlier_) {
+    out.put(static_cast<uint32_t>(of_leg.size()));
+    for (const Brought& brought : of_leg) {
+      out.put(brought.first);
+      out.put(brought.last);
+    }
+  }
+}
+
+void LegMerge::load_earlier(ByteReader& in) {
+  for (std::vector<Brought>& of_leg : earlier_) {
+    of_leg.resize(in.take_count(sizeof(int64_t) + sizeof(int64_t)));
+    for (Brought& brought : of_leg) {
+      brought.first = in.take<int64_t>();
+      brought.last = in.take<int64_t>();
+    }
+  }
 }
 
 void LegMerge::save(ByteWriter& out) const {

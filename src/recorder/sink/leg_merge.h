@@ -15,12 +15,15 @@ namespace tapeworks::recorder {
 /// How far each leg of a stream has come, and which holes its other leg may still fill.
 ///
 /// A connection brings a stream in order and whole, so what a leg has brought between the first and
-/// the last number of its session need not be taken from the other one again, however late that is.
-/// A function of the log's records. Memory: about 80 bytes, and 48 for each open hole, of which
-/// there are at most kHolesMax. Threads: one.
+/// the last number of its session need not be taken from the other one again, however late that is,
+/// and though the leg has another session by then.
+/// A function of the log's records. Memory: about 130 bytes, 48 for each open hole, of which there
+/// are at most kHolesMax, and 16 for each earlier session that the other leg is still behind, of
+/// which there are at most kEarlierMax a leg. Threads: one.
 class LegMerge {
  public:
   static constexpr size_t kHolesMax = 64;
+  static constexpr size_t kEarlierMax = 16;
 
   /// A leg's socket: its number, and the record that began it.
   struct Session {
@@ -40,7 +43,10 @@ class LegMerge {
   /// `lsn` is that of the row's record.
   void note(const Session& session, int64_t sequence, uint64_t lsn);
   /// The numbers have begun again.
-  void clear() { legs_ = {}; }
+  void clear() {
+    legs_ = {};
+    earlier_ = {};
+  }
 
   /// Whether the other leg of `session` may fill a hole in front of what `session` brings; then it
   /// is kept here. `other_session_lsn` is 0 when that leg is not connected.
@@ -65,6 +71,11 @@ class LegMerge {
   void save_begins(ByteWriter& out) const;
   void load_begins(ByteReader& in);
   static constexpr size_t kBeginBytes = 2 * sizeof(uint64_t);
+  /// Likewise.
+  void save_earlier(ByteWriter& out) const;
+  void load_earlier(ByteReader& in);
+  bool has_earlier() const { return !earlier_[0].empty() || !earlier_[1].empty(); }
+  static constexpr size_t kEarlierBytesMin = 2 * sizeof(uint32_t);
 
  private:
   struct Leg {
@@ -74,7 +85,14 @@ class LegMerge {
     uint64_t first_lsn = 0;  ///< of the record that brought `first`; 0: not known
   };
 
+  /// What an earlier session has brought, both inclusive.
+  struct Brought {
+    int64_t first = 0;
+    int64_t last = 0;
+  };
+
   std::array<Leg, 2> legs_;
+  std::array<std::vector<Brought>, 2> earlier_;  ///< of each leg, as far as the other one is behind
   std::vector<OpenHole> holes_;
 };
 

@@ -78,6 +78,42 @@ TEST(LegMerge, SurvivesACheckpoint) {
   EXPECT_EQ(again.take_all().size(), 2U);
 }
 
+TEST(LegMerge, WhatALegBroughtBeforeItWasCutIsACopyStill) {
+  LegMerge merge;
+  const Session slow{1, 11};
+  for (int64_t n = 1; n <= 5; ++n) merge.note({0, 10}, n, 12);
+  merge.note(slow, 1, 13);
+  merge.note({0, 20}, 9, 21);
+  ByteWriter out;
+  merge.save(out);
+  merge.save_earlier(out);
+  ByteReader in(out.bytes());
+  LegMerge again = LegMerge::load(in);
+  again.load_earlier(in);
+  EXPECT_TRUE(in.ok() && in.at_end());
+  for (int64_t n = 2; n <= 5; ++n) {
+    const auto copy = again.other_copy(slow, n);
+    ASSERT_TRUE(copy && copy->covers(n)) << n;
+    again.note(slow, n, 22);
+  }
+  EXPECT_FALSE(again.has_earlier()) << "the other leg has passed it";
+  const auto unseen = again.other_copy(slow, 7);
+  EXPECT_TRUE(unseen && !unseen->covers(7)) << "no session had it";
+}
+
+TEST(LegMerge, OnlySoManyEarlierSessionsAreKept) {
+  LegMerge merge;
+  merge.note({1, 1}, 0, 2);
+  const auto sessions = static_cast<int64_t>(LegMerge::kEarlierMax) + 2;
+  for (int64_t n = 1; n <= sessions; ++n) merge.note({0, static_cast<uint64_t>(2 + n)}, 10 * n, 99);
+  const auto is_copy = [&](int64_t n) {
+    const auto copy = merge.other_copy({1, 1}, n);
+    return copy && copy->covers(n);
+  };
+  EXPECT_FALSE(is_copy(10));
+  for (int64_t n = 2; n <= sessions; ++n) EXPECT_TRUE(is_copy(10 * n)) << n;
+}
+
 /// Two legs of one stream, each in order and whole, one ahead of the other by ever other amounts,
 /// often beyond the window, and each made anew now and then.
 void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
@@ -96,10 +132,11 @@ void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
   for (int i = 0; i < 20'000; ++i) {
     const auto leg = static_cast<uint8_t>(random() % 2);
     const auto other = static_cast<size_t>(1 - leg);
-    if (random() % 500 == 0 && next[other] > next[leg] && next[leg] >= owed_up_to[leg]) {
-      // Cut, and connected again: it goes on with what happens now, where the other one may not be.
+    if (random() % 500 == 0 && next[leg] >= owed_up_to[leg]) {
+      // Cut, and connected again: it goes on with what happens now, where the other one may not be,
+      // be that this one was behind or ahead.
       sessions[leg] = lsn++;
-      next[leg] = next[other] + static_cast<int64_t>(random() % 3);
+      next[leg] = std::max(next[leg], next[other]) + static_cast<int64_t>(random() % 3);
       owed_up_to[other] = next[leg];
     }
     for (uint64_t burst = random() % 40; burst > 0; --burst) {

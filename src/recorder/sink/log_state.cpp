@@ -386,6 +386,26 @@ void LogState::load_run(ByteReader& in) {
   unknown_from_ns = load_time(in);
 }
 
+/// Of the few streams that have such.
+void LogState::save_earlier_sessions(ByteWriter& out) const {
+  out.put(static_cast<uint32_t>(std::ranges::count_if(
+      streams_, [](const auto& named) { return named.second->legs.has_earlier(); })));
+  for (const auto& [key, stream] : streams_) {
+    if (!stream->legs.has_earlier()) continue;
+    out.put(key);
+    stream->legs.save_earlier(out);
+  }
+}
+
+void LogState::load_earlier_sessions(ByteReader& in) {
+  const size_t stream_count = in.take_count(4 + LegMerge::kEarlierBytesMin);
+  for (size_t i = 0; i < stream_count; ++i) {
+    const auto stream = streams_.find(in.take_text());
+    LegMerge unknown;
+    (stream == streams_.end() ? unknown : stream->second->legs).load_earlier(in);
+  }
+}
+
 void LogState::guess_run() {
   const bool is_running = std::ranges::any_of(
       connections_, [](const auto& numbered) { return numbered.second.connected(); });

@@ -183,6 +183,9 @@ class LogState {
   /// Likewise.
   void save_run(ByteWriter& out) const;
   void load_run(ByteReader& in);
+  /// Likewise.
+  void save_earlier_sessions(ByteWriter& out) const;
+  void load_earlier_sessions(ByteReader& in);
   /// In place of load_run(): as if a process with open connections had not been stopped.
   void guess_run();
 
