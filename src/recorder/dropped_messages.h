@@ -9,6 +9,9 @@
 
 namespace tapeworks::recorder {
 
+/// Why messages are given up: there is no other reason.
+inline constexpr std::string_view kLogFullCause = "log_full";
+
 /// Counts the messages that a loss policy gave up, by stream. Costs what decoding costs, which is
 /// less than what the log is saved. Threads: one.
 class DroppedMessages {

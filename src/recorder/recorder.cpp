@@ -447,6 +447,7 @@ RecorderStatus Recorder::status() const {
   status.durable_lsn = writer_.durable_lsn();
   status.queue_records = status.end_lsn - 1 - std::min(status.end_lsn - 1, sink_.consumed_lsn());
   status.queue_bytes = writer_.buffered_bytes();
+  status.row_group_rows = options_.config.output.row_group_rows;
   if (status.queue_records > 0 && status.sink.consumed_wall_ns > 0) {
     status.lag_seconds = std::max(
         0.0, static_cast<double>(net::read_clocks().wall_ns - status.sink.consumed_wall_ns) / 1e9);

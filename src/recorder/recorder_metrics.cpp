@@ -1,5 +1,6 @@
 #include "recorder/recorder_metrics.h"
 
+#include "recorder/dropped_messages.h"
 #include "recorder/metrics_text.h"
 
 namespace tapeworks::recorder {
@@ -92,7 +93,7 @@ void write_venues(MetricsText& text, const RecorderStatus& status) {
     for (const auto& [stream, count] : venue.dropped_by_stream) {
       Labels labels = labels_of(venue.venue);
       labels.emplace_back("stream", stream);
-      labels.emplace_back("cause", "log_full");
+      labels.emplace_back("cause", kLogFullCause);
       text.sample(count, labels);
     }
   }
@@ -197,7 +198,7 @@ void write_log_and_files(MetricsText& text, const RecorderStatus& status,
   write_one(text, "tapeworks_state_bytes", kGauge,
             "About what is remembered of streams and connections.", sink.state_bytes);
   write_one(text, "tapeworks_row_group_rows", kGauge, "Rows of a row group in published files.",
-            reading.row_group_rows);
+            status.row_group_rows);
 }
 
 void write_latencies(MetricsText& text, const RecorderStatus& status,

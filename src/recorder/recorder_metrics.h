@@ -14,7 +14,6 @@ struct MetricsReading {
   double start_time_seconds = 0;  ///< since 1970
   bool is_healthy = true;
   DurabilityMeter::Reading durability;
-  uint64_t row_group_rows = 0;
   uint64_t memory_limit_bytes = 0;
   uint64_t log_bytes = 0;
   uint64_t log_free_bytes = 0;

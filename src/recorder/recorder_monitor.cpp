@@ -75,7 +75,6 @@ std::string RecorderMonitor::metrics(const RecorderStatus& status) {
   reading.start_time_seconds = start_time_seconds_;
   reading.is_healthy = !trouble();
   reading.durability = meter_.read();
-  reading.row_group_rows = options_.config.output.row_group_rows;
   reading.memory_limit_bytes = options_.memory_limit_bytes;
   return render_metrics(status, reading);
 }

@@ -5,18 +5,34 @@
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
+#include "recorder/dropped_messages.h"
 
 namespace tapeworks::recorder {
 namespace {
 
+/// "rows 35990, ack 14"
+std::string list_of(const std::map<std::string, uint64_t, std::less<>>& frame_kinds) {
+  std::string list;
+  for (const auto& [kind, count] : frame_kinds) {
+    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", kind, count);
+  }
+  return list.empty() ? "none" : list;
+}
+
 std::string render_text(const RecorderStatus& status) {
   const SinkStatus& sink = status.sink.status;
   std::string line = fmt::format(
-      "record: {} events ({:.0f}/s), connected {}/{}, queue_len {}, open {}, parts {}, files {}, "
-      "dropped_total {}, rss {}, lag {:.3f} s",
-      status.events, status.events_per_second, status.connected, status.connections,
-      status.queue_records, sink.open_partitions, sink.parts, sink.published_files, status.dropped,
-      format_byte_size(status.resident_bytes), status.lag_seconds);
+      "record: {} events ({:.0f}/s), frames ({}), connected {}/{}, queue_len {} ({} not durable), "
+      "lsn {} (durable {}, published {}), open {}, parts {}, files {}, row_group_rows {}, "
+      "evicted {}, dropped_total {}{}, rss {}, virtual {}, lag {:.3f} s",
+      status.events, status.events_per_second, list_of(status.sink.counts.frame_kinds),
+      status.connected, status.connections, status.queue_records,
+      format_byte_size(status.queue_bytes), status.end_lsn - 1, status.durable_lsn,
+      status.published_lsn, sink.open_partitions, sink.parts, sink.published_files,
+      status.row_group_rows, sink.evictions, status.dropped,
+      status.dropped > 0 ? fmt::format(" ({})", kLogFullCause) : "",
+      format_byte_size(status.resident_bytes), format_byte_size(status.virtual_bytes),
+      status.lag_seconds);
   if (status.sink.counts.quarantined > 0) {
     line += fmt::format(", quarantined {}", status.sink.counts.quarantined);
   }
@@ -48,7 +64,10 @@ std::string render_json(const RecorderStatus& status) {
   line["holes"] = counts.holes;
   line["quarantined"] = counts.quarantined;
   line["frames"] = counts.frame_kinds;
+  line["row_group_rows"] = status.row_group_rows;
+  line["evicted"] = sink.evictions;
   line["dropped_total"] = status.dropped;
+  line["dropped_by_cause"] = {{kLogFullCause, status.dropped}};
   line["blocked"] = status.blocked;
   line["disk"] = name_of(status.disk);
   line["paused_feeds"] = status.paused_feeds;
@@ -58,6 +77,7 @@ std::string render_json(const RecorderStatus& status) {
   line["durable_lsn"] = status.durable_lsn;
   line["consumed_lsn"] = sink.consumed_lsn;
   line["checkpoint_lsn"] = sink.checkpoint_lsn;
+  line["published_lsn"] = status.published_lsn;
   line["resident_bytes"] = status.resident_bytes;
   line["virtual_bytes"] = status.virtual_bytes;
   line["heap_bytes"] = status.heap_bytes;

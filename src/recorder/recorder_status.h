@@ -45,8 +45,9 @@ struct RecorderStatus {
   double events_per_second = 0;
   uint64_t connected = 0;
   uint64_t connections = 0;
-  uint64_t queue_records = 0;  ///< in the log and not taken by the sink
-  uint64_t queue_bytes = 0;    ///< not yet durable
+  uint64_t queue_records = 0;   ///< in the log and not taken by the sink
+  uint64_t queue_bytes = 0;     ///< not yet durable
+  uint64_t row_group_rows = 0;  ///< of a row group in published files
   uint64_t dropped = 0;
   uint64_t blocked = 0;
   double lag_seconds = 0;  ///< from receipt to the sink

@@ -549,7 +549,7 @@ void ShardRunner::end_drop_episode() {
   if (!dropping_) return;
   const DropEpisode episode = *std::exchange(dropping_, std::nullopt);
   LogEvent event;
-  event.cause = "log_full";
+  event.cause = kLogFullCause;
   event.count = episode.count;
   event.from_time_ns = episode.from_ns;
   event.to_time_ns = episode.to_ns;
