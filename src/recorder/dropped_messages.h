@@ -9,26 +9,36 @@
 
 namespace tapeworks::recorder {
 
-/// Why messages are given up: there is no other reason.
-inline constexpr std::string_view kLogFullCause = "log_full";
+/// Why messages are given up.
+enum class DropCause : uint8_t {
+  kLogFull,      ///< the frames that wait for the disk have no more room (wal.buffer)
+  kBacklogFull,  ///< more of the log waits to be made into files than the feed's backlog_limit
+};
+constexpr std::string_view name_of(DropCause cause) {
+  return cause == DropCause::kLogFull ? "log_full" : "backlog_full";
+}
 
-/// Counts the messages that a loss policy gave up, by stream. Costs what decoding costs, which is
+/// By cause and stream.
+using DroppedCounts = std::map<DropCause, std::map<std::string, uint64_t, std::less<>>>;
+
+/// Counts the messages that a loss policy gave up. Costs what decoding costs, which is
 /// less than what the log is saved. Threads: one.
 class DroppedMessages {
  public:
   /// A message with rows of several streams counts for that of its first row; one without rows as
   /// "control", one that does not decode as "unknown".
-  void count(Venue venue, const Frame& frame);
+  void count(Venue venue, const Frame& frame, DropCause cause);
 
   uint64_t total() const { return total_; }
   /// All names are there, also those with none.
-  const std::map<std::string, uint64_t, std::less<>>& by_stream() const { return by_stream_; }
+  const DroppedCounts& counts() const { return counts_; }
 
  private:
+  static DroppedCounts none();
+
   DecodedFrame decoded_;
   uint64_t total_ = 0;
-  std::map<std::string, uint64_t, std::less<>> by_stream_{
-      {"book", 0}, {"l5", 0}, {"trade", 0}, {"control", 0}, {"unknown", 0}};
+  DroppedCounts counts_ = none();
 };
 
 }  // namespace tapeworks::recorder

@@ -40,8 +40,8 @@ void add_counts(const FeedContext& context, VenueStatus& venue) {
   venue.events += context.frame_count;
   venue.event_bytes += context.frame_bytes;
   venue.dropped += context.dropped.total();
-  for (const auto& [stream, count] : context.dropped.by_stream()) {
-    venue.dropped_by_stream[stream] += count;
+  for (const auto& [cause, by_stream] : context.dropped.counts()) {
+    for (const auto& [stream, count] : by_stream) venue.dropped_counts[cause][stream] += count;
   }
   venue.blocked += context.block_count;
   venue.failed_attempts += context.failed_attempt_count;

@@ -433,6 +433,9 @@ RecorderStatus Recorder::status() const {
   for (const VenueStatus& venue : status.venues) {
     status.events += venue.events;
     status.dropped += venue.dropped;
+    for (const auto& [cause, by_stream] : venue.dropped_counts) {
+      for (const auto& [stream, count] : by_stream) status.dropped_by_cause[cause] += count;
+    }
     status.blocked += venue.blocked;
     status.connected += venue.connected;
     status.connections += venue.connections;

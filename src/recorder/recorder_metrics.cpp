@@ -1,6 +1,5 @@
 #include "recorder/recorder_metrics.h"
 
-#include "recorder/dropped_messages.h"
 #include "recorder/metrics_text.h"
 
 namespace tapeworks::recorder {
@@ -90,11 +89,13 @@ void write_venues(MetricsText& text, const RecorderStatus& status) {
   }
   text.family("tapeworks_dropped_messages_total", kCounter, "Messages given up by a loss policy.");
   for (const VenueStatus& venue : status.venues) {
-    for (const auto& [stream, count] : venue.dropped_by_stream) {
-      Labels labels = labels_of(venue.venue);
-      labels.emplace_back("stream", stream);
-      labels.emplace_back("cause", kLogFullCause);
-      text.sample(count, labels);
+    for (const auto& [cause, by_stream] : venue.dropped_counts) {
+      for (const auto& [stream, count] : by_stream) {
+        Labels labels = labels_of(venue.venue);
+        labels.emplace_back("stream", stream);
+        labels.emplace_back("cause", name_of(cause));
+        text.sample(count, labels);
+      }
     }
   }
 }

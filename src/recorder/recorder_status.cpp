@@ -5,24 +5,29 @@
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
-#include "recorder/dropped_messages.h"
 
 namespace tapeworks::recorder {
 namespace {
 
-/// "rows 35990, ack 14"
-std::string list_of(const std::map<std::string, uint64_t, std::less<>>& frame_kinds) {
+/// " (ack 14, rows 35990)"; empty where nothing was counted.
+std::string list_of(const std::map<std::string, uint64_t, std::less<>>& counts) {
   std::string list;
-  for (const auto& [kind, count] : frame_kinds) {
-    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", kind, count);
+  for (const auto& [name, count] : counts) {
+    if (count > 0) list += fmt::format("{}{} {}", list.empty() ? " (" : ", ", name, count);
   }
-  return list.empty() ? "none" : list;
+  return list.empty() ? list : list + ")";
+}
+
+std::map<std::string, uint64_t, std::less<>> named(const std::map<DropCause, uint64_t>& counts) {
+  std::map<std::string, uint64_t, std::less<>> by_name;
+  for (const auto& [cause, count] : counts) by_name.emplace(name_of(cause), count);
+  return by_name;
 }
 
 std::string render_text(const RecorderStatus& status) {
   const SinkStatus& sink = status.sink.status;
   std::string line = fmt::format(
-      "record: {} events ({:.0f}/s), frames ({}), connected {}/{}, queue_len {} ({} not durable), "
+      "record: {} events ({:.0f}/s), frames{}, connected {}/{}, queue_len {} ({} not durable), "
       "lsn {} (durable {}, published {}), open {}, parts {}, files {}, row_group_rows {}, "
       "evicted {}, dropped_total {}{}, rss {}, virtual {}, lag {:.3f} s",
       status.events, status.events_per_second, list_of(status.sink.counts.frame_kinds),
@@ -30,9 +35,8 @@ std::string render_text(const RecorderStatus& status) {
       format_byte_size(status.queue_bytes), status.end_lsn - 1, status.durable_lsn,
       status.published_lsn, sink.open_partitions, sink.parts, sink.published_files,
       status.row_group_rows, sink.evictions, status.dropped,
-      status.dropped > 0 ? fmt::format(" ({})", kLogFullCause) : "",
-      format_byte_size(status.resident_bytes), format_byte_size(status.virtual_bytes),
-      status.lag_seconds);
+      list_of(named(status.dropped_by_cause)), format_byte_size(status.resident_bytes),
+      format_byte_size(status.virtual_bytes), status.lag_seconds);
   if (status.sink.counts.quarantined > 0) {
     line += fmt::format(", quarantined {}", status.sink.counts.quarantined);
   }
@@ -67,7 +71,7 @@ std::string render_json(const RecorderStatus& status) {
   line["row_group_rows"] = status.row_group_rows;
   line["evicted"] = sink.evictions;
   line["dropped_total"] = status.dropped;
-  line["dropped_by_cause"] = {{kLogFullCause, status.dropped}};
+  line["dropped_by_cause"] = named(status.dropped_by_cause);
   line["blocked"] = status.blocked;
   line["disk"] = name_of(status.disk);
   line["paused_feeds"] = status.paused_feeds;

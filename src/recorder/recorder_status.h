@@ -7,6 +7,7 @@
 
 #include "recorder/config/recorder_config.h"
 #include "recorder/disk_ladder.h"
+#include "recorder/dropped_messages.h"
 #include "recorder/leg_counts.h"
 #include "recorder/log_keeper.h"
 #include "recorder/protocol/venue.h"
@@ -20,7 +21,7 @@ struct VenueStatus {
   uint64_t events = 0;  ///< messages stored in the log
   uint64_t event_bytes = 0;
   uint64_t dropped = 0;
-  std::map<std::string, uint64_t> dropped_by_stream = {};
+  DroppedCounts dropped_counts = {};
   uint64_t blocked = 0;
   uint64_t connected = 0;
   uint64_t connections = 0;
@@ -49,6 +50,7 @@ struct RecorderStatus {
   uint64_t queue_bytes = 0;     ///< not yet durable
   uint64_t row_group_rows = 0;  ///< of a row group in published files
   uint64_t dropped = 0;
+  std::map<DropCause, uint64_t> dropped_by_cause;
   uint64_t blocked = 0;
   double lag_seconds = 0;  ///< from receipt to the sink
   uint64_t end_lsn = 0;

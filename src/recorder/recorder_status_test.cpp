@@ -38,21 +38,23 @@ TEST(RecorderStatus, TheLineSaysWhatAnOperatorAsks) {
             "187, parts 3, files 4, row_group_rows 65536, evicted 5, dropped_total 0, rss 35.00 "
             "MiB, virtual 1.00 GiB, lag 0.016 s");
   status.dropped = 12;
+  status.dropped_by_cause = {{DropCause::kLogFull, 12}, {DropCause::kBacklogFull, 0}};
   status.blocked = 2;
   const std::string line = render_status(status, StatusFormat::kText);
-  EXPECT_TRUE(line.contains("dropped_total 12 (log_full), ")) << line;
+  EXPECT_TRUE(line.contains("dropped_total 12 (log_full 12), ")) << line;
   EXPECT_TRUE(line.ends_with(", blocked 2")) << line;
 }
 
 TEST(RecorderStatus, TheJsonHasTheSame) {
   RecorderStatus status = some_status();
   status.dropped = 12;
+  status.dropped_by_cause = {{DropCause::kLogFull, 10}, {DropCause::kBacklogFull, 2}};
   const auto json = nlohmann::json::parse(render_status(status, StatusFormat::kJson));
   EXPECT_EQ(json["frames"], (nlohmann::json{{"ack", 14}, {"rows", 36'080}}));
   EXPECT_EQ(json["row_group_rows"], 65'536);
   EXPECT_EQ(json["evicted"], 5);
   EXPECT_EQ(json["dropped_total"], 12);
-  EXPECT_EQ(json["dropped_by_cause"], (nlohmann::json{{"log_full", 12}}));
+  EXPECT_EQ(json["dropped_by_cause"], (nlohmann::json{{"log_full", 10}, {"backlog_full", 2}}));
   EXPECT_EQ(json["published_lsn"], 17);
   EXPECT_EQ(json["queue_len"], 50);
 }

@@ -457,6 +457,16 @@ bool ShardRunner::is_backlog_full() {
          context_.config.backlog_limit.bytes;
 }
 
+DropCause ShardRunner::refusal_cause() {
+  return is_backlog_full() ? DropCause::kBacklogFull : DropCause::kLogFull;
+}
+
+std::string ShardRunner::words_of(DropCause cause) const {
+  if (cause == DropCause::kLogFull) return "the log cannot take more";
+  return fmt::format("more than the backlog_limit of {} waits to be made into files",
+                     format_byte_size(context_.config.backlog_limit.bytes));
+}
+
 void ShardRunner::refuse(Socket& socket, const net::ReceivedFrame& frame) {
   const FeedConfig& config = context_.config;
   if (config.loss_policy == LossPolicy::kDrop) {
@@ -469,10 +479,10 @@ void ShardRunner::refuse(Socket& socket, const net::ReceivedFrame& frame) {
   socket.refused.push_back({std::string(frame.payload), frame.opcode, frame.time});
   socket.retry_timer().start(kRetryInterval, [this, &socket] { retry(socket); });
   if (config.loss_policy != LossPolicy::kExit) return;
-  context_.stop_by_policy(
-      context_.named(fmt::format("the log cannot take more, and loss_policy is exit; the first "
-                                 "message at risk has {} bytes and came at {} ns on connection {}",
-                                 frame.payload.size(), frame.time.wall_ns, slot_)));
+  context_.stop_by_policy(context_.named(
+      fmt::format("{}, and loss_policy is exit; the first message at risk has {} "
+                  "bytes and came at {} ns on connection {}",
+                  words_of(refusal_cause()), frame.payload.size(), frame.time.wall_ns, slot_)));
 }
 
 bool ShardRunner::store_refused(Socket& socket) {
@@ -518,8 +528,8 @@ void ShardRunner::retry(Socket& socket) {
                                                socket.refused.front().time.monotonic_ns);
   if (waited > config.block_timeout && !socket.is_blocked_too_long) {
     socket.is_blocked_too_long = true;
-    const std::string why = fmt::format("the log has taken nothing for {} ms (block_timeout)",
-                                        config.block_timeout.count());
+    const std::string why = fmt::format("nothing could be stored for {} ms (block_timeout): {}",
+                                        config.block_timeout.count(), words_of(refusal_cause()));
     if (config.on_block_timeout == BlockTimeoutAction::kExit) {
       context_.stop_by_policy(context_.named(why));
     } else {
@@ -533,11 +543,12 @@ void ShardRunner::retry(Socket& socket) {
 
 void ShardRunner::drop(const Socket& socket, const net::ReceivedFrame& frame) {
   const bool is_binary = frame.opcode == net::Opcode::kBinary;
+  const DropCause cause = refusal_cause();
   context_.dropped.count(context_.config.venue,
-                         {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText});
+                         {frame.payload, is_binary ? Opcode::kBinary : Opcode::kText}, cause);
   if (!dropping_) {
-    dropping_ = DropEpisode{socket.leg(), frame.time.wall_ns, 0, 0};
-    context_.say(context_.named("the log cannot take more; messages are dropped"));
+    dropping_ = DropEpisode{socket.leg(), frame.time.wall_ns, 0, 0, cause};
+    context_.say(context_.named(words_of(cause) + "; messages are dropped"));
   }
   dropping_->to_ns = frame.time.wall_ns;
   ++dropping_->count;
@@ -549,7 +560,7 @@ void ShardRunner::end_drop_episode() {
   if (!dropping_) return;
   const DropEpisode episode = *std::exchange(dropping_, std::nullopt);
   LogEvent event;
-  event.cause = kLogFullCause;
+  event.cause = name_of(episode.cause);
   event.count = episode.count;
   event.from_time_ns = episode.from_ns;
   event.to_time_ns = episode.to_ns;

@@ -125,6 +125,8 @@ class ShardRunner {
 
   // What happens when the log takes no more.
   bool is_backlog_full();
+  DropCause refusal_cause();
+  std::string words_of(DropCause cause) const;
   void refuse(Socket& socket, const net::ReceivedFrame& frame);
   void drop(const Socket& socket, const net::ReceivedFrame& frame);
   void end_drop_episode();
@@ -164,6 +166,7 @@ class ShardRunner {
     int64_t from_ns = 0;
     int64_t to_ns = 0;
     int64_t count = 0;
+    DropCause cause = DropCause::kLogFull;  ///< of the first message
   };
   std::optional<DropEpisode> dropping_;
 };
