@@ -34,6 +34,8 @@ LogState some_state() {
   connection->leg_last_frames = {Moment{5, 91}, Moment{6, 92}};
   connection->leg_answers = {Moment{3, 90}, Moment()};
   connection->subscribing_from = Moment{7, 95};
+  stream->legs.note({0, 10}, 1, 12, 11);
+  stream->legs.note({0, 20}, 5, 21, 11);
   for (const uint8_t active : {uint8_t{0}, uint8_t{1}}) {
     for (const uint8_t leg : {uint8_t{0}, uint8_t{1}}) {
       stream->sampled.judge({{leg, 10U + leg}, 5 + active, 1}, {active, 10U + active}, true);
@@ -90,24 +92,45 @@ TEST(Checkpoint, EveryFlippedOrMissingByteIsFound) {
   }
 }
 
-/// As a version wrote it that said nothing of processes, nor of earlier sessions of legs.
-std::string without_run(std::string bytes) {
-  constexpr size_t kRunBytes = 2 * (1 + 8) + 4;
+/// As an earlier version wrote it, without the last `byte_count` bytes.
+std::string without_last(std::string bytes, size_t byte_count) {
   constexpr size_t kChecksumOffset = 8 + 4;  // behind magic and version
   constexpr size_t kHeaderBytes = kChecksumOffset + 8;
-  bytes.resize(bytes.size() - kRunBytes);
+  bytes.resize(bytes.size() - byte_count);
   const uint64_t checksum = XXH3_64bits(bytes.data() + kHeaderBytes, bytes.size() - kHeaderBytes);
   std::memcpy(bytes.data() + kChecksumOffset, &checksum, sizeof(checksum));
   return bytes;
 }
 
+/// Of the block of earlier sessions that some_state() has.
+size_t earlier_bytes(const LogState& state) {
+  ByteWriter out;
+  state.save_earlier_sessions(out);
+  return out.bytes().size();
+}
+
+/// As a version wrote it that said nothing of processes.
+std::string without_run(const LogState& state) {
+  constexpr size_t kRunBytes = 2 * (1 + 8);
+  return without_last(encode(state), kRunBytes + earlier_bytes(state));
+}
+
+TEST(Checkpoint, AnEarlierVersionKnewNothingOfEarlierSessions) {
+  LogState state = some_state();
+  state.run_last_ns = 5;
+  const auto read =
+      decode_checkpoint(without_last(encode(state), earlier_bytes(state)), kWindowRows);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->state.run_last_ns, 5);
+}
+
 TEST(Checkpoint, AnEarlierVersionIsTakenToHaveBeenAtWorkWhereItHadConnections) {
   LogState state = some_state();
-  const auto at_work = decode_checkpoint(without_run(encode(state)), kWindowRows);
+  const auto at_work = decode_checkpoint(without_run(state), kWindowRows);
   ASSERT_TRUE(at_work) << at_work.error().message;
   EXPECT_EQ(at_work->state.run_last_ns, state.log_time_ns);
   state.connection(3)->leg_connected = {};
-  const auto stopped = decode_checkpoint(without_run(encode(state)), kWindowRows);
+  const auto stopped = decode_checkpoint(without_run(state), kWindowRows);
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_EQ(stopped->state.run_last_ns, std::nullopt);
 }

@@ -10,7 +10,7 @@ std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t se
   if (other.session_lsn == 0) return std::nullopt;
   for (const Brought& brought : earlier_[1 - session.leg]) {
     const OtherCopy copy{brought.first, brought.last};
-    if (copy.covers(sequence)) return copy;
+    if (brought.behind_session_lsn == session.lsn && copy.covers(sequence)) return copy;
   }
   const OtherCopy copy{other.first, other.last, other.first_lsn > session.lsn};
   const bool is_first = own.session_lsn != session.lsn;
@@ -22,21 +22,23 @@ std::optional<OtherCopy> LegMerge::other_copy(const Session& session, int64_t se
   return std::nullopt;
 }
 
-void LegMerge::note(const Session& session, int64_t sequence, uint64_t lsn) {
+void LegMerge::note(const Session& session, int64_t sequence, uint64_t lsn,
+                    uint64_t other_session_lsn) {
   Leg& leg = legs_[session.leg];
   const Leg& other = legs_[1 - session.leg];
   if (leg.session_lsn != session.lsn) {
-    const bool is_other_behind = other.session_lsn != 0 && other.last < leg.last;
-    if (leg.session_lsn != 0 && is_other_behind) {
+    const bool has_passed = other.session_lsn == other_session_lsn && other.last >= leg.last;
+    if (leg.session_lsn != 0 && other_session_lsn != 0 && !has_passed) {
       std::vector<Brought>& own = earlier_[session.leg];
-      if (own.size() == kEarlierMax) own.erase(own.begin());
-      own.push_back({leg.first, leg.last});
+      if (own.size() >= kEarlierMax) own.erase(own.begin());
+      own.push_back({leg.first, leg.last, other_session_lsn});
     }
     leg = {session.lsn, sequence, sequence, lsn};
   }
   leg.last = std::max(leg.last, sequence);
-  std::erase_if(earlier_[1 - session.leg],
-                [&](const Brought& brought) { return brought.last <= leg.last; });
+  std::erase_if(earlier_[1 - session.leg], [&](const Brought& brought) {
+    return brought.behind_session_lsn != session.lsn || brought.last <= leg.last;
+  });
 }
 
 bool LegMerge::await(const Session& session, uint64_t other_session_lsn,
@@ -99,16 +101,18 @@ void LegMerge::save_earlier(ByteWriter& out) const {
     for (const Brought& brought : of_leg) {
       out.put(brought.first);
       out.put(brought.last);
+      out.put(brought.behind_session_lsn);
     }
   }
 }
 
 void LegMerge::load_earlier(ByteReader& in) {
   for (std::vector<Brought>& of_leg : earlier_) {
-    of_leg.resize(in.take_count(sizeof(int64_t) + sizeof(int64_t)));
+    of_leg.resize(in.take_count(2 * sizeof(int64_t) + sizeof(uint64_t)));
     for (Brought& brought : of_leg) {
       brought.first = in.take<int64_t>();
       brought.last = in.take<int64_t>();
+      brought.behind_session_lsn = in.take<uint64_t>();
     }
   }
 }

@@ -18,8 +18,8 @@ namespace tapeworks::recorder {
 /// the last number of its session need not be taken from the other one again, however late that is,
 /// and though the leg has another session by then.
 /// A function of the log's records. Memory: about 130 bytes, 48 for each open hole, of which there
-/// are at most kHolesMax, and 16 for each earlier session that the other leg is still behind, of
-/// which there are at most kEarlierMax a leg. Threads: one.
+/// are at most kHolesMax, and 24 for each earlier session that the other leg is still behind, of
+/// which there are at most kEarlierMax a leg: beyond that the oldest is forgotten. Threads: one.
 class LegMerge {
  public:
   static constexpr size_t kHolesMax = 64;
@@ -40,8 +40,8 @@ class LegMerge {
 
   /// What to tell the tracker of a row of `session`; before note().
   std::optional<OtherCopy> other_copy(const Session& session, int64_t sequence) const;
-  /// `lsn` is that of the row's record.
-  void note(const Session& session, int64_t sequence, uint64_t lsn);
+  /// `lsn` is that of the row's record, `other_session_lsn` 0 when the other leg is not connected.
+  void note(const Session& session, int64_t sequence, uint64_t lsn, uint64_t other_session_lsn);
   /// The numbers have begun again.
   void clear() {
     legs_ = {};
@@ -85,14 +85,16 @@ class LegMerge {
     uint64_t first_lsn = 0;  ///< of the record that brought `first`; 0: not known
   };
 
-  /// What an earlier session has brought, both inclusive.
+  /// What an earlier session has brought, both inclusive, and the session of the other leg that is
+  /// behind it. One that is made later is sent newer rows only.
   struct Brought {
     int64_t first = 0;
     int64_t last = 0;
+    uint64_t behind_session_lsn = 0;
   };
 
   std::array<Leg, 2> legs_;
-  std::array<std::vector<Brought>, 2> earlier_;  ///< of each leg, as far as the other one is behind
+  std::array<std::vector<Brought>, 2> earlier_;  ///< of each leg
   std::vector<OpenHole> holes_;
 };
 

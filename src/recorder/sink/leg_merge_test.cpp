@@ -17,12 +17,12 @@ TEST(LegMerge, ARowBehindTheOtherLegIsNoReset) {
   LegMerge merge;
   const Session fast{0, 10};
   const Session slow{1, 11};
-  for (int64_t n = 1; n <= 5; ++n) merge.note(fast, n, 12);
+  for (int64_t n = 1; n <= 5; ++n) merge.note(fast, n, 12, slow.lsn);
   EXPECT_TRUE(merge.other_copy(slow, -7)) << "both were there before the first row";
   // What a socket brings that was made later is newer, but for the first row after a reset.
   EXPECT_FALSE(merge.other_copy({1, 13}, -7));
   EXPECT_TRUE(merge.other_copy(slow, 2));
-  merge.note(slow, 2, 13);
+  merge.note(slow, 2, 13, fast.lsn);
   EXPECT_TRUE(merge.other_copy(slow, 3));
   // Against its own order it is one.
   EXPECT_FALSE(merge.other_copy(slow, 0));
@@ -32,10 +32,10 @@ TEST(LegMerge, AHoleWaitsForTheLegThatIsBehind) {
   LegMerge merge;
   const Session a{0, 10};
   const Session b{1, 11};
-  merge.note(a, 1, 12);
-  merge.note(b, 1, 12);
+  merge.note(a, 1, 12, b.lsn);
+  merge.note(b, 1, 12, a.lsn);
   ASSERT_TRUE(merge.await(a, b.lsn, {Kind::kHole, 2, 4, true}));
-  merge.note(a, 5, 12);
+  merge.note(a, 5, 12, b.lsn);
   EXPECT_TRUE(merge.fill(2));
   EXPECT_TRUE(merge.fill(4));
   EXPECT_FALSE(merge.fill(4));
@@ -50,23 +50,23 @@ TEST(LegMerge, AHoleWaitsForTheLegThatIsBehind) {
 
 TEST(LegMerge, ALegThatGoesFillsNothing) {
   LegMerge merge;
-  merge.note({0, 10}, 1, 12);
-  merge.note({1, 11}, 1, 12);
+  merge.note({0, 10}, 1, 12, 11);
+  merge.note({1, 11}, 1, 12, 10);
   ASSERT_TRUE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4}));
   EXPECT_EQ(merge.take_lost({0, 10}, 6, {10, 0}).size(), 1U);
 }
 
 TEST(LegMerge, NothingIsAwaitedOfALegThatHasBroughtNothing) {
   LegMerge merge;
-  merge.note({0, 10}, 1, 12);
+  merge.note({0, 10}, 1, 12, 0);
   EXPECT_FALSE(merge.await({0, 10}, 0, {Kind::kHole, 2, 4}));
   EXPECT_FALSE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4}));
 }
 
 TEST(LegMerge, SurvivesACheckpoint) {
   LegMerge merge;
-  merge.note({0, 10}, 1, 12);
-  merge.note({1, 11}, 7, 12);
+  merge.note({0, 10}, 1, 12, 11);
+  merge.note({1, 11}, 7, 12, 10);
   ASSERT_TRUE(merge.await({0, 10}, 11, {Kind::kHole, 2, 4, true}));
   ByteWriter out;
   merge.save(out);
@@ -78,12 +78,17 @@ TEST(LegMerge, SurvivesACheckpoint) {
   EXPECT_EQ(again.take_all().size(), 2U);
 }
 
+bool is_copy(const LegMerge& merge, const Session& session, int64_t sequence) {
+  const auto copy = merge.other_copy(session, sequence);
+  return copy && copy->covers(sequence);
+}
+
 TEST(LegMerge, WhatALegBroughtBeforeItWasCutIsACopyStill) {
   LegMerge merge;
   const Session slow{1, 11};
-  for (int64_t n = 1; n <= 5; ++n) merge.note({0, 10}, n, 12);
-  merge.note(slow, 1, 13);
-  merge.note({0, 20}, 9, 21);
+  for (int64_t n = 1; n <= 5; ++n) merge.note({0, 10}, n, 12, slow.lsn);
+  merge.note(slow, 1, 13, 10);
+  merge.note({0, 20}, 9, 21, slow.lsn);
   ByteWriter out;
   merge.save(out);
   merge.save_earlier(out);
@@ -92,26 +97,54 @@ TEST(LegMerge, WhatALegBroughtBeforeItWasCutIsACopyStill) {
   again.load_earlier(in);
   EXPECT_TRUE(in.ok() && in.at_end());
   for (int64_t n = 2; n <= 5; ++n) {
-    const auto copy = again.other_copy(slow, n);
-    ASSERT_TRUE(copy && copy->covers(n)) << n;
-    again.note(slow, n, 22);
+    ASSERT_TRUE(is_copy(again, slow, n)) << n;
+    again.note(slow, n, 22, 20);
   }
   EXPECT_FALSE(again.has_earlier()) << "the other leg has passed it";
-  const auto unseen = again.other_copy(slow, 7);
-  EXPECT_TRUE(unseen && !unseen->covers(7)) << "no session had it";
+  EXPECT_FALSE(is_copy(again, slow, 7)) << "no session had it";
+}
+
+TEST(LegMerge, ALegThatHasBroughtNothingYetMayBeBehindAnEarlierSessionToo) {
+  LegMerge merge;
+  const Session slow{1, 11};
+  for (int64_t n = 1; n <= 600; ++n) merge.note({0, 10}, n, 12, slow.lsn);
+  merge.note({0, 20}, 601, 21, slow.lsn);
+  EXPECT_TRUE(is_copy(merge, slow, 40));
+}
+
+TEST(LegMerge, ASocketMadeLaterIsNotBehindAnEarlierSession) {
+  LegMerge merge;
+  merge.note({0, 10}, 1, 12, 11);
+  for (int64_t n = 1; n <= 20; ++n) merge.note({1, 11}, n, 12, 10);
+  merge.note({1, 20}, 1000, 21, 10);
+  EXPECT_TRUE(is_copy(merge, {0, 10}, 5));
+  EXPECT_FALSE(is_copy(merge, {0, 30}, 5)) << "its numbers have begun again";
+  merge.note({0, 30}, 1001, 31, 20);
+  EXPECT_FALSE(merge.has_earlier());
+}
+
+TEST(LegMerge, AFeedWithOneLegKeepsNoEarlierSessions) {
+  LegMerge merge;
+  for (uint64_t session = 10; session < 100; session += 10) {
+    const auto leg = static_cast<uint8_t>(session / 10 % 2);
+    const auto first = static_cast<int64_t>(session);
+    // Its successor begins while it is there, and only then it goes.
+    merge.note({leg, session}, first, session + 1, session == 10 ? 0 : session - 10);
+    merge.note({leg, session}, first + 9, session + 2, 0);
+    EXPECT_FALSE(merge.has_earlier()) << session;
+  }
 }
 
 TEST(LegMerge, OnlySoManyEarlierSessionsAreKept) {
   LegMerge merge;
-  merge.note({1, 1}, 0, 2);
+  const Session slow{1, 1};
+  merge.note(slow, 0, 2, 0);
   const auto sessions = static_cast<int64_t>(LegMerge::kEarlierMax) + 2;
-  for (int64_t n = 1; n <= sessions; ++n) merge.note({0, static_cast<uint64_t>(2 + n)}, 10 * n, 99);
-  const auto is_copy = [&](int64_t n) {
-    const auto copy = merge.other_copy({1, 1}, n);
-    return copy && copy->covers(n);
-  };
-  EXPECT_FALSE(is_copy(10));
-  for (int64_t n = 2; n <= sessions; ++n) EXPECT_TRUE(is_copy(10 * n)) << n;
+  for (int64_t n = 1; n <= sessions; ++n) {
+    merge.note({0, static_cast<uint64_t>(2 + n)}, 10 * n, 99, slow.lsn);
+  }
+  EXPECT_FALSE(is_copy(merge, slow, 10));
+  for (int64_t n = 2; n <= sessions; ++n) EXPECT_TRUE(is_copy(merge, slow, 10 * n)) << n;
 }
 
 /// Two legs of one stream, each in order and whole, one ahead of the other by ever other amounts,
@@ -144,7 +177,7 @@ void merge_two_legs(SequenceClass sequence_class, int64_t step, uint64_t seed) {
       const Session session{leg, sessions[leg]};
       const auto finding = tracker.observe(sequence, static_cast<uint64_t>(sequence) + 1,
                                            merge.other_copy(session, sequence));
-      merge.note(session, sequence, lsn++);
+      merge.note(session, sequence, lsn++, sessions[other]);
       ASSERT_NE(finding.kind, Kind::kReset) << sequence;
       if (finding.kind == Kind::kHole) merge.await(session, sessions[other], finding);
       if (finding.kind == Kind::kLate) merge.fill(sequence);

@@ -270,7 +270,7 @@ Status RowMaker::take_sequence(const LogRecord& record, LogSource source,
     state->legs.clear();
     state->holes.clear();
   }
-  state->legs.note(session, sequence, record.lsn);
+  state->legs.note(session, sequence, record.lsn, live_sessions[1 - source.leg]);
   const LogState::StreamName name{source.venue, stream, symbol};
   if (state->legs.has_holes()) {
     const bool is_awaited =
