@@ -42,6 +42,10 @@ check_built "$binary"
 if [ -n "${TSAN_BINARY:-}" ]; then
   TSAN_BINARY=$(realpath "$TSAN_BINARY")
   check_built "$TSAN_BINARY"
+  if ! grep -q __tsan_init "$TSAN_BINARY"; then
+    echo "evidence.sh: $TSAN_BINARY was built without ThreadSanitizer; use one of preset tsan" >&2
+    exit 2
+  fi
 fi
 python=$root/.venv/bin/python
 report=$root/docs/evidence.md

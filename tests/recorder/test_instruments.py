@@ -77,12 +77,12 @@ def test_a_feed_waits_for_volumes_and_others_do_not_wait_for_it(tmp_path):
         feeds = re.sub(r"rest_endpoint = .*", f'rest_endpoint = "{deaf.url}"', exchanges.feeds)
         ranked = with_symbols(feeds, ["*_USDT"]) + "top_by_volume = 1\n"
         with Recording(tmp_path, with_symbols(feeds, symbols[2:]) + ranked) as recording:
-            recording.wait_for(lambda r: "gate spot: the volumes could not be read, and top_by_volume waits for them: " in r.errors)
+            recording.wait_for(lambda r: "gate spot: the top by volume could not be chosen, and its feed waits for it: " in r.errors)
             recording.wait_live(1, events=100)
             deaf.is_deaf = False
             recording.wait_live(2, events=recording.status()["events"] + 100)
     assert "/api/v4/spot/tickers answered with status 503" in recording.errors
-    assert recording.errors.count("the volumes could not be read") == 1
+    assert recording.errors.count("the top by volume could not be chosen") == 1
     assert set(read_rows(tmp_path / "out")["symbol"]) == {symbols[0], symbols[2]}
     notices = read_table(tmp_path / "out", "_events").filter(pl.col("cause") == "volumes_unknown")
     assert list(notices["event"]) == ["notice"]

@@ -1,9 +1,12 @@
 """What the judges of recordings let be recorded more than once, and when they say that something was lost."""
 
+import json
+
 import duckdb
+import polars as pl
 import pytest
 from load_judge import make_allowed
-from recording import Sent, allowed_copies, earliest_arrivals
+from recording import Sent, allowed_copies, earliest_arrivals, open_gaps
 
 # What was sent, in order: connection and snapshot; and how often the snapshot `s` may be recorded.
 SENT_AND_ALLOWED = [
@@ -32,3 +35,24 @@ def test_what_waited_in_its_socket_was_not_lost_before_what_the_socket_had_broug
     sent = [Sent("venue", connection, "event", at, (name,)) for connection, at, name in
             [(1, 10, "brought late"), (2, 11, "brought"), (1, 12, "lost"), (2, 13, "lost too"), (1, 90, "lost later")]]
     assert earliest_arrivals(sent, {("brought late",): 50, ("brought",): 12}) == [50, 12, 50, 13, 90]
+
+
+def test_a_row_that_two_connections_were_sent_says_nothing_of_either():
+    sent = [Sent("venue", connection, "event", at, (name,)) for connection, at, name in [(1, 10, "twice"), (1, 11, "lost"), (2, 50, "twice")]]
+    assert earliest_arrivals(sent, {("twice",): 51}) == [10, 11, 50]
+
+
+def write_hour(folder, name, gaps):
+    pl.DataFrame({"lsn": [1]}).write_parquet(folder / name, metadata={"tapeworks.gaps": json.dumps(gaps)})
+
+
+def test_only_what_no_row_of_gaps_ends_and_lasts_is_an_open_gap(tmp_path):
+    write_hour(tmp_path, "07.parquet", [{"cause": "stopped", "connection": 1, "from_time": 100}, {"cause": "stopped", "connection": 3, "from_time": 1}])
+    write_hour(tmp_path, "08.parquet", [
+        {"cause": "stopped", "connection": 1, "from_time": 500}, {"cause": "reconnect", "connection": 1, "to_time": 600},
+        {"cause": "disconnect", "connection": 1, "from_time": 700, "to_time": 800},
+        {"cause": "subscribing", "connection": 2, "from_time": 300}, {"cause": "silent", "connection": 2, "from_time": 300}])
+    (tmp_path / "binance_spot" / "_gaps").mkdir(parents=True)
+    times = pl.Series([1], dtype=pl.Datetime("ns"))
+    pl.DataFrame({"connection": [3], "from_time": times}).write_parquet(tmp_path / "binance_spot" / "_gaps" / "2026-11-23.parquet")
+    assert open_gaps(tmp_path) == {1: 500}

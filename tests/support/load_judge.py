@@ -1,6 +1,6 @@
 """Judges millions of recorded messages by the ledger, with DuckDB: what does not fit into memory goes to disk.
 
-The same rules as recording.judge(), and that holes inside a connection were found. Shares nothing with the program.
+The same rules as recording.judge() but for its way to see how long messages waited in sockets (lags, below), and that holes inside a connection were found. Shares nothing with the program.
 """
 
 from collections import Counter

@@ -215,10 +215,14 @@ def gap_times(out: Path, venue: str, connection: int | None = None, sampled: boo
 def open_gaps(out: Path) -> dict[int, int]:
     """Since when connections have received nothing, as the certificates of published files say. A socket is closed some time after
     that, because what comes while it says good-bye is not taken any more. By the connection's number."""
+    gaps = read_table(out, "_gaps")
+    over = set(gaps.select("connection", pl.col("from_time").dt.epoch("ns")).iter_rows()) if gaps.height else set()
     since = {}
     for file in out.glob("**/[0-2][0-9].parquet"):
         for gap in json.loads(pl.read_parquet_metadata(file).get("tapeworks.gaps", "[]")):
-            if "from_time" in gap and "to_time" not in gap:
+            if "from_time" not in gap or "to_time" in gap or gap["cause"] in ("subscribing", "silent"):
+                continue
+            if (gap["connection"], gap["from_time"]) not in over:
                 since[gap["connection"]] = max(since.get(gap["connection"], 0), gap["from_time"])
     return since
 
@@ -298,19 +302,21 @@ def allowed_copies(mine: list[Sent]) -> Counter:
 
 def earliest_arrivals(mine: list[Sent], received: dict[tuple, int]) -> list[int]:
     """When each row could be received at the earliest: not before it was sent, nor before what its connection had brought until then,
-    of which `received` has the times. On a machine with too much to do messages wait in their sockets."""
-    latest = Counter()
+    of which `received` has the times. On a machine with too much to do messages wait in their sockets. Of a row that was sent more than
+    once nobody knows which copy was received."""
+    latest, copies = Counter(), Counter(entry.row for entry in mine)
     arrivals = []
     for entry in mine:
-        latest[entry.connection] = max(latest[entry.connection], received.get(entry.row, 0))
+        if copies[entry.row] == 1:
+            latest[entry.connection] = max(latest[entry.connection], received.get(entry.row, 0))
         arrivals.append(max(entry.sent_ns, latest[entry.connection]))
     return arrivals
 
 
 def receive_times(rows: pl.DataFrame) -> dict[tuple, int]:
-    """By row; of one that was recorded several times the first."""
+    """By row; of one that was recorded several times the first. Not of what was fetched later."""
     found = {}
-    for row in rows.sort("receive_time", descending=True).select("receive_time", *COLUMNS).iter_rows():
+    for row in rows.filter(pl.col("source") == "live").sort("receive_time", descending=True).select("receive_time", *COLUMNS).iter_rows():
         found[row[1:]] = row[0]
     return found
 
