@@ -35,14 +35,12 @@ class Instruments::Source {
 
   /// The list, and before it the volumes when a feed is to be ranked.
   void ask() {
-    volumes.reset();
-    is_short_ = false;
+    lacks_ranking = false;
     if (!owner_.needs_volumes(*this)) return ask_for_list();
     const std::string from = rest_url(config, quote_volumes_target(config.venue));
     get(from, [this](const Result<std::string>& body) {
       const Status taken = take_volumes(body);
       if (!taken) owner_.on_missing_volumes(*this, taken.error());
-      is_short_ = !taken;
       ask_for_list();
     });
   }
@@ -57,7 +55,8 @@ class Instruments::Source {
   std::vector<size_t> feeds;
   std::optional<QuoteVolumes> volumes;  ///< only between their reply and that of the list
   bool has_failed = false;              ///< said already
-  bool lacks_volumes = false;           ///< likewise
+  bool has_failed_ranking = false;      ///< likewise
+  bool lacks_ranking = false;           ///< since the last look: a feed is due and was not ranked
   std::set<std::string> unknown_said;   ///< symbols
   std::set<std::string> written;        ///< symbols, since that was set
   int64_t next_full_write_ns = 0;       ///< by the monotonic clock
@@ -66,38 +65,51 @@ class Instruments::Source {
  private:
   using Take = std::function<void(const Result<std::string>& body)>;
 
+  /// Longer with each failure in a row.
+  struct Backoff {
+    std::chrono::seconds next = kAgainAfterFailureFirst;
+
+    std::chrono::seconds take() {
+      return std::exchange(next, std::min<std::chrono::seconds>(2 * next, kAgainAfterFailureMax));
+    }
+    void clear() { next = kAgainAfterFailureFirst; }
+  };
+
   void get(const std::string& from, Take take) {
     auto options = connect_options_of(config, from);
     if (!options) return take(std::unexpected(options.error()));
     options->timeouts.handshake = kReplyTimeout;
     call_ = std::make_unique<net::HttpCall>(
         owner_.host_.loop, std::move(*options), net::HttpQuery{}, kReplyBytesMax,
-        [this, from, take = std::move(take)](const Result<net::HttpAnswer>& answer) {
+        [this, from, take = std::move(take)](Result<net::HttpAnswer> answer) {
           // The call may not be destroyed before its callback has returned.
           const auto call = std::move(call_);
-          take(body_of(answer, from));
+          take(body_of(std::move(answer), from));
         });
   }
 
-  static Result<std::string> body_of(const Result<net::HttpAnswer>& answer,
-                                     const std::string& from) {
+  static Result<std::string> body_of(Result<net::HttpAnswer> answer, const std::string& from) {
     if (!answer) return std::unexpected(answer.error());
-    if (answer->status == 200) return answer->body;
+    if (answer->status == 200) return std::move(answer->body);
     return io_error("{} answered with status {}", from, answer->status);
   }
 
   void ask_for_list() {
     get(url, [this](const Result<std::string>& body) {
       const Status taken = take_list(body);
+      volumes.reset();
       if (!taken) owner_.on_failure(*this, taken.error());
-      if (taken && !is_short_) {
-        again_after_ = kAgainAfterFailureFirst;
-        timer_.start(interval, [this] { ask(); });
-      } else {
-        timer_.start(again_after_, [this] { ask(); });
-        again_after_ = std::min<std::chrono::seconds>(2 * again_after_, kAgainAfterFailureMax);
-      }
+      timer_.start(next_look(taken.has_value()), [this] { ask(); });
     });
+  }
+
+  std::chrono::milliseconds next_look(bool has_list) {
+    if (!has_list) return list_backoff_.take();
+    list_backoff_.clear();
+    // The other feeds want their new listings all the same.
+    if (lacks_ranking) return std::min<std::chrono::milliseconds>(interval, rank_backoff_.take());
+    rank_backoff_.clear();
+    return interval;
   }
 
   Status take_volumes(const Result<std::string>& body) {
@@ -116,8 +128,8 @@ class Instruments::Source {
   Instruments& owner_;
   net::Timer timer_;
   std::unique_ptr<net::HttpCall> call_;
-  std::chrono::seconds again_after_ = kAgainAfterFailureFirst;
-  bool is_short_ = false;  ///< of volumes that are needed
+  Backoff list_backoff_;
+  Backoff rank_backoff_;
 };
 
 Instruments::Instruments(std::vector<WatchedFeed> feeds, Host host)
@@ -132,9 +144,9 @@ Instruments::Instruments(std::vector<WatchedFeed> feeds, Host host)
       source = sources_.emplace_back(std::make_unique<Source>(*this, url, feed)).get();
     }
     source->feeds.push_back(i);
-    if (has_patterns(feed)) source->interval = std::min(source->interval, feed.list_interval);
-    if (feed.top_by_volume > 0) {
-      source->interval = std::min(source->interval, feed.volume_interval);
+    if (has_patterns(feed)) {
+      source->interval = std::min(
+          source->interval, feed.top_by_volume > 0 ? feed.volume_interval : feed.list_interval);
     }
   }
 }
@@ -170,14 +182,14 @@ void Instruments::on_failure(Source& source, const Error& error) {
 }
 
 void Instruments::on_missing_volumes(Source& source, const Error& error) {
-  if (std::exchange(source.lacks_volumes, true)) return;
+  source.lacks_ranking = true;
+  if (std::exchange(source.has_failed_ranking, true)) return;
   const bool is_awaited = std::ranges::any_of(source.feeds, [this](size_t feed) {
     return feeds_[feed].is_waiting && feeds_[feed].config.top_by_volume > 0;
   });
-  host_.say(fmt::format("{} {}: the volumes could not be read{}: {}", source.config.exchange,
-                        source.config.market,
-                        is_awaited ? ", and top_by_volume waits for them"
-                                   : ", and the choice by volume stays as it is",
+  host_.say(fmt::format("{} {}: the top by volume could not be chosen{}: {}",
+                        source.config.exchange, source.config.market,
+                        is_awaited ? ", and its feed waits for it" : ", and stays as it is",
                         error.message));
   LogEvent event;
   event.cause = "volumes_unknown";
@@ -194,43 +206,54 @@ bool Instruments::needs_volumes(const Source& source) const {
   return std::ranges::any_of(source.feeds, [this](size_t feed) { return is_due(feeds_[feed]); });
 }
 
-/// What patterns find now: all of it at first, and later what was listed since. With top_by_volume
-/// another choice each time, and none without volumes.
-void Instruments::choose(const Source& source, const std::vector<ListedInstrument>& list) {
+/// What patterns find now: all of it at first, and later what was listed since.
+void Instruments::choose(Source& source, const std::vector<ListedInstrument>& list) {
   for (const size_t number : source.feeds) {
     WatchedFeed& feed = feeds_[number];
     if (!has_patterns(feed.config)) continue;
-    const bool is_ranked = feed.config.top_by_volume > 0;
-    if (is_ranked && (!source.volumes || !is_due(feed))) continue;
-    std::vector<std::string> before = feed.symbols;
-    if (is_ranked) {
-      feed.next_ranking_ns = net::read_clocks().monotonic_ns +
-                             std::chrono::nanoseconds(feed.config.volume_interval).count();
-      give_back_found(feed.config, feed.symbols, taken_);
-      feed.symbols.clear();
+    if (feed.config.top_by_volume > 0) {
+      choose_top_of(source, number, list);
+      continue;
     }
-    const SymbolChoice choice =
-        choose_symbols(feed.config, list, source.volumes.value_or(QuoteVolumes()), taken_);
-    const bool is_first = std::exchange(feed.is_waiting, false);
-    for (const std::string& pattern : choice.unmatched_patterns) {
-      if (!is_first) break;
-      host_.say(fmt::format("{} {}: the pattern '{}' matches none of {} instruments",
-                            feed.config.exchange, feed.config.market, pattern, list.size()));
-    }
+    const SymbolChoice choice = choose_symbols(feed.config, list, taken_);
+    std::vector<std::string> symbols = feed.symbols;
     for (const std::string& symbol : choice.symbols) {
-      if (std::ranges::find(feed.symbols, symbol) == feed.symbols.end()) {
-        feed.symbols.push_back(symbol);
-      }
+      if (std::ranges::find(symbols, symbol) == symbols.end()) symbols.push_back(symbol);
     }
-    if (is_first || feed.symbols != before) {
-      host_.record(number, feed.symbols, is_ranked ? kByVolume : kByList);
-    }
+    set_symbols(number, choice, std::move(symbols), list.size(), kByList);
   }
+}
+
+/// Another choice each time, and none without volumes.
+void Instruments::choose_top_of(Source& source, size_t number,
+                                const std::vector<ListedInstrument>& list) {
+  WatchedFeed& feed = feeds_[number];
+  if (!source.volumes || !is_due(feed)) return;
+  const auto choice = choose_top(feed.config, list, *source.volumes, feed.symbols, taken_);
+  if (!choice) return on_missing_volumes(source, choice.error());
+  source.has_failed_ranking = false;
+  feed.next_ranking_ns = net::read_clocks().monotonic_ns +
+                         std::chrono::nanoseconds(feed.config.volume_interval).count();
+  set_symbols(number, *choice, choice->symbols, list.size(), kByVolume);
+}
+
+void Instruments::set_symbols(size_t number, const SymbolChoice& choice,
+                              std::vector<std::string> symbols, size_t listed_count,
+                              const char* why) {
+  WatchedFeed& feed = feeds_[number];
+  const bool is_first = std::exchange(feed.is_waiting, false);
+  for (const std::string& pattern : choice.unmatched_patterns) {
+    if (!is_first) break;
+    host_.say(fmt::format("{} {}: the pattern '{}' matches none of {} instruments",
+                          feed.config.exchange, feed.config.market, pattern, listed_count));
+  }
+  const bool has_changed = symbols != feed.symbols;
+  feed.symbols = std::move(symbols);
+  if (is_first || has_changed) host_.record(number, feed.symbols, why);
 }
 
 void Instruments::on_list(Source& source, const std::vector<ListedInstrument>& list) {
   source.has_failed = false;
-  if (source.volumes) source.lacks_volumes = false;
   choose(source, list);
   const int64_t now_ns = net::read_clocks().monotonic_ns;
   if (now_ns >= source.next_full_write_ns) {

@@ -31,6 +31,7 @@ class Instruments {
  public:
   static constexpr size_t kReplyBytesMax = size_t{16} * 1024 * 1024;
 
+  /// Its functions neither stop nor destroy this object.
   struct Host {
     net::EventLoop& loop;
     FrameLog& log;
@@ -63,7 +64,10 @@ class Instruments {
   void on_missing_volumes(Source& source, const Error& error);
   static bool is_due(const WatchedFeed& feed);
   bool needs_volumes(const Source& source) const;
-  void choose(const Source& source, const std::vector<ListedInstrument>& list);
+  void choose(Source& source, const std::vector<ListedInstrument>& list);
+  void choose_top_of(Source& source, size_t number, const std::vector<ListedInstrument>& list);
+  void set_symbols(size_t number, const SymbolChoice& choice, std::vector<std::string> symbols,
+                   size_t listed_count, const char* why);
   void write_down(const Source& source, LogKind kind, const LogEvent& event);
 
   Host host_;

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/result.h"
 #include "recorder/config/recorder_config.h"
 #include "recorder/protocol/instrument_list.h"
 #include "recorder/protocol/quote_volume.h"
@@ -28,15 +29,16 @@ struct SymbolChoice {
 };
 
 /// What the symbols of a feed mean. A pattern finds instruments that trade and that no other feed
-/// takes, with top_by_volume only the so many of them that were traded most (`volumes`; equal ones
-/// by name); names are taken as they are. `taken` has the names of all feeds, and gets what is
-/// found.
+/// takes; names are taken as they are. `taken` has the names of all feeds, and gets what is found.
 SymbolChoice choose_symbols(const FeedConfig& feed, const std::vector<ListedInstrument>& list,
-                            const QuoteVolumes& volumes, TakenStreams& taken);
+                            TakenStreams& taken);
 
-/// Before another choice: what patterns have found of a feed's symbols may go to any feed. Names
-/// stay with it.
-void give_back_found(const FeedConfig& feed, const std::vector<std::string>& symbols,
-                     TakenStreams& taken);
+/// The same for a feed with top_by_volume: of what patterns find only the so many that were traded
+/// most, equal ones by name. `recorded` are its symbols until now: what patterns have found of them
+/// is free again, and stays in the choice while it does not trade. kCorrupt for replies on which no
+/// choice can be built, such as an empty list; `taken` is unchanged then.
+Result<SymbolChoice> choose_top(const FeedConfig& feed, const std::vector<ListedInstrument>& list,
+                                const QuoteVolumes& volumes,
+                                const std::vector<std::string>& recorded, TakenStreams& taken);
 
 }  // namespace tapeworks::recorder

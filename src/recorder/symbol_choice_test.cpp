@@ -26,7 +26,7 @@ TEST(SymbolChoice, APatternFindsWhatTradesAndANameIsTakenAsItIs) {
   const FeedConfig feed = feed_of({"NEWBTC", "*USDT", "X*"});
   ASSERT_TRUE(has_patterns(feed));
   TakenStreams taken;
-  const SymbolChoice choice = choose_symbols(feed, list, {}, taken);
+  const SymbolChoice choice = choose_symbols(feed, list, taken);
   EXPECT_EQ(choice.symbols, (std::vector<std::string>{"NEWBTC", "BTCUSDT", "ETHUSDT"}));
   EXPECT_EQ(choice.unmatched_patterns, std::vector<std::string>{"X*"});
 }
@@ -34,7 +34,7 @@ TEST(SymbolChoice, APatternFindsWhatTradesAndANameIsTakenAsItIs) {
 TEST(SymbolChoice, WhatOverlappingPatternsFindIsThereOnce) {
   TakenStreams taken;
   const auto choice =
-      choose_symbols(feed_of({"*USDT", "BTC*", "*"}), list_of({"BTCUSDT", "BTCEUR"}), {}, taken);
+      choose_symbols(feed_of({"*USDT", "BTC*", "*"}), list_of({"BTCUSDT", "BTCEUR"}), taken);
   EXPECT_EQ(choice.symbols, (std::vector<std::string>{"BTCUSDT", "BTCEUR"}));
 }
 
@@ -46,13 +46,13 @@ TEST(SymbolChoice, AStreamThatAnotherFeedRecordsIsLeftToIt) {
   const auto list = list_of({"BTCUSDT", "ETHUSDT"});
   FeedConfig books = feed_of({"*"});
   books.streams = {Stream::kBook};
-  EXPECT_EQ(choose_symbols(books, list, {}, taken).symbols.size(), 2U);
+  EXPECT_EQ(choose_symbols(books, list, taken).symbols.size(), 2U);
   FeedConfig trades = feed_of({"*"});
   trades.streams = {Stream::kTrade};
-  EXPECT_EQ(choose_symbols(trades, list, {}, taken).symbols, std::vector<std::string>{"ETHUSDT"});
+  EXPECT_EQ(choose_symbols(trades, list, taken).symbols, std::vector<std::string>{"ETHUSDT"});
   FeedConfig sbe = trades;
   sbe.venue = Venue::kBinanceSpotSbe;
-  EXPECT_EQ(choose_symbols(sbe, list, {}, taken).symbols.size(), 2U);
+  EXPECT_EQ(choose_symbols(sbe, list, taken).symbols.size(), 2U);
 }
 
 TEST(SymbolChoice, OfWhatPatternsFindTheTopByVolumeIsTaken) {
@@ -62,16 +62,20 @@ TEST(SymbolChoice, OfWhatPatternsFindTheTopByVolumeIsTaken) {
   taken.add(feed, "DUSDT");
   const auto list = list_of({"AUSDT", "BUSDT", "CUSDT", "DUSDT", "EUSDT", "BBTC"});
   // The named one and what another feed records do not count; nor does what no pattern wants.
-  FeedConfig other = feed_of({"EUSDT"});
-  taken.add(other, "EUSDT");
-  const QuoteVolumes volumes{{"AUSDT", 10}, {"CUSDT", 30}, {"DUSDT", 99},
-                             {"EUSDT", 50}, {"BBTC", 20},  {"XBTC", 99}};
-  const SymbolChoice choice = choose_symbols(feed, list, volumes, taken);
-  EXPECT_EQ(choice.symbols, (std::vector<std::string>{"DUSDT", "CUSDT", "BBTC"}));
+  taken.add(feed_of({"EUSDT"}), "EUSDT");
+  QuoteVolumes volumes{{"AUSDT", 10}, {"CUSDT", 30}, {"DUSDT", 99},
+                       {"EUSDT", 50}, {"BBTC", 20},  {"XBTC", 99}};
+  const auto choice = choose_top(feed, list, volumes, {"DUSDT"}, taken);
+  ASSERT_TRUE(choice) << choice.error().message;
+  EXPECT_EQ(choice->symbols, (std::vector<std::string>{"DUSDT", "CUSDT", "BBTC"}));
   EXPECT_TRUE(taken.has(feed, "CUSDT"));
   EXPECT_FALSE(taken.has(feed, "AUSDT"));
-  give_back_found(feed, choice.symbols, taken);
-  EXPECT_FALSE(taken.has(feed, "CUSDT"));
+  // And another time: what goes is free again, the name is not.
+  volumes["AUSDT"] = 40;
+  const auto again = choose_top(feed, list, volumes, choice->symbols, taken);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->symbols, (std::vector<std::string>{"DUSDT", "AUSDT", "CUSDT"}));
+  EXPECT_FALSE(taken.has(feed, "BBTC"));
   EXPECT_TRUE(taken.has(feed, "DUSDT"));
 }
 
@@ -79,8 +83,41 @@ TEST(SymbolChoice, EqualVolumesGoByName) {
   FeedConfig feed = feed_of({"*"});
   feed.top_by_volume = 2;
   TakenStreams taken;
-  EXPECT_EQ(choose_symbols(feed, list_of({"C", "B", "A", "D"}), {{"D", 1}}, taken).symbols,
-            (std::vector<std::string>{"A", "D"}));
+  const auto choice = choose_top(feed, list_of({"C", "B", "A", "D"}), {{"D", 1}}, {}, taken);
+  ASSERT_TRUE(choice) << choice.error().message;
+  EXPECT_EQ(choice->symbols, (std::vector<std::string>{"A", "D"}));
+}
+
+TEST(SymbolChoice, WhatIsRecordedStaysWhileItDoesNotTradeAndIsInTheTop) {
+  FeedConfig feed = feed_of({"*"});
+  feed.top_by_volume = 2;
+  TakenStreams taken;
+  auto list = list_of({"A", "B", "C"});
+  const auto first = choose_top(feed, list, {{"A", 3}, {"B", 2}, {"C", 1}}, {}, taken);
+  ASSERT_TRUE(first) << first.error().message;
+  list[0].facts.is_trading = false;
+  const auto halted = choose_top(feed, list, {{"A", 3}, {"B", 2}, {"C", 1}}, first->symbols, taken);
+  ASSERT_TRUE(halted) << halted.error().message;
+  EXPECT_EQ(halted->symbols, (std::vector<std::string>{"A", "B"}));
+  const auto gone = choose_top(feed, list, {{"A", 0}, {"B", 2}, {"C", 1}}, first->symbols, taken);
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_EQ(gone->symbols, (std::vector<std::string>{"B", "C"}));
+}
+
+TEST(SymbolChoice, NoChoiceIsBuiltOnRepliesThatCannotBe) {
+  FeedConfig feed = feed_of({"*"});
+  feed.top_by_volume = 2;
+  TakenStreams taken;
+  const std::vector<std::string> recorded{"A", "B"};
+  for (const std::string& symbol : recorded) taken.add(feed, symbol);
+  const QuoteVolumes volumes{{"A", 3}, {"B", 2}};
+  EXPECT_FALSE(choose_top(feed, {}, volumes, recorded, taken)) << "maintenance";
+  EXPECT_FALSE(choose_top(feed, list_of({"X", "Y", "Z"}), volumes, recorded, taken))
+      << "volumes of something else";
+  auto halted = list_of({"C", "D"});
+  for (ListedInstrument& instrument : halted) instrument.facts.is_trading = false;
+  EXPECT_FALSE(choose_top(feed, halted, {{"C", 1}, {"D", 1}}, recorded, taken));
+  EXPECT_TRUE(taken.has(feed, "A") && taken.has(feed, "B"));
 }
 
 }  // namespace

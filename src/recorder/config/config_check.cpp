@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -136,6 +137,28 @@ Status check_overlaps(const RecorderConfig& config, const std::string& file_name
   return {};
 }
 
+/// What leaves the choice of the one would at once be recorded by the other as well, for as long as
+/// the old connection is there.
+Status check_rankings(const RecorderConfig& config, const std::string& file_name) {
+  const auto shared_stream = [](const FeedConfig& one, const FeedConfig& other) {
+    const auto found = std::ranges::find_first_of(one.streams, other.streams);
+    return found == one.streams.end() ? std::nullopt : std::optional(*found);
+  };
+  for (const FeedConfig& feed : config.feeds) {
+    for (const FeedConfig& other : config.feeds) {
+      if (&feed == &other || feed.venue != other.venue || feed.top_by_volume == 0) continue;
+      const auto stream = shared_stream(feed, other);
+      if (!has_patterns(other) || !stream) continue;
+      return invalid_argument(
+          "{}:{}: a feed with top_by_volume must be the only one with patterns for {} of {} {}, "
+          "and "
+          "that in line {} has some too; name the symbols of one of them",
+          file_name, feed.line, name_of(*stream), feed.exchange, feed.market, other.line);
+    }
+  }
+  return {};
+}
+
 /// Whether `path` is `folder` or lies in it, as far as the names tell.
 bool is_inside(const std::filesystem::path& path, const std::filesystem::path& folder) {
   const auto inner = std::filesystem::absolute(path).lexically_normal();
@@ -220,7 +243,8 @@ Status check_config(const RecorderConfig& config, const std::string& file_name) 
   if (config.feeds.empty()) {
     return invalid_argument("{}: there is no [[feed]], so nothing would be recorded", file_name);
   }
-  return check_overlaps(config, file_name);
+  TW_TRY(check_overlaps(config, file_name));
+  return check_rankings(config, file_name);
 }
 
 Status check_api_key(const RecorderConfig& config, std::string_view api_key) {

@@ -275,6 +275,11 @@ TEST(RecorderConfig, EachMistakeIsNamedWithItsLine) {
            {feed + "top_by_volume = 5\n",
             "r.toml:2: in this feed top_by_volume chooses among what patterns find, and symbols "
             "has none"},
+           {"[[feed]]\nexchange = \"gate\"\nmarket = \"spot\"\nsymbols = [\"*_USDT\"]\n"
+            "top_by_volume = 5\n[[feed]]\nexchange = \"gate\"\nmarket = \"spot\"\n"
+            "symbols = [\"*\"]\nstreams = [\"trade\"]\n",
+            "r.toml:1: a feed with top_by_volume must be the only one with patterns for trade of "
+            "gate spot, and that in line 6 has some too"},
            {feed + "volume_interval = \"999ms\"\n",
             "r.toml:2: in this feed volume_interval must be at least 1s"},
            {feed + "route = \"public\"\n",

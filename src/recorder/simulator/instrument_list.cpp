@@ -74,9 +74,9 @@ std::string_view volume_path_of(Venue venue) {
   return {};
 }
 
-double quote_volume(size_t symbol_index) {
+double quote_volume(const Market& market, size_t symbol_index) {
   constexpr double kLargest = 1e9;
-  return kLargest / (static_cast<double>(symbol_index) + 1);
+  return market.is_listed(symbol_index) ? kLargest / (static_cast<double>(symbol_index) + 1) : 0;
 }
 
 std::string volume_entry(Venue venue, const std::string& symbol, double volume) {
@@ -141,8 +141,9 @@ std::string join(const Market& market, EntryAt entry_at) {
 std::optional<std::string> instrument_list(Venue venue, const Market& market, std::string_view path,
                                            int64_t now_ns) {
   if (path != path_of(venue)) return std::nullopt;
-  const std::string list = join(
-      market, [&](size_t i) { return entry_of(venue, market.instrument(i), quote_volume(i)); });
+  const std::string list = join(market, [&](size_t i) {
+    return entry_of(venue, market.instrument(i), quote_volume(market, i));
+  });
   switch (venue) {
     case Venue::kGateSpot:
     case Venue::kGateFutures:
@@ -159,8 +160,9 @@ std::optional<std::string> instrument_list(Venue venue, const Market& market, st
 std::optional<std::string> volume_list(Venue venue, const Market& market, std::string_view path,
                                        int64_t now_ns) {
   if (path.empty() || path != volume_path_of(venue)) return std::nullopt;
-  std::string list = join(
-      market, [&](size_t i) { return volume_entry(venue, market.symbol(i), quote_volume(i)); });
+  std::string list = join(market, [&](size_t i) {
+    return volume_entry(venue, market.symbol(i), quote_volume(market, i));
+  });
   if (venue != Venue::kKucoinSpot) return list;
   return fmt::format(R"({{"code":"200000","data":{{"time":{},"ticker":{}}}}})",
                      now_ns / kMillisecondNs, list);

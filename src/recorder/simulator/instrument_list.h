@@ -14,7 +14,7 @@ std::optional<std::string> instrument_list(Venue venue, const Market& market, st
                                            int64_t now_ns);
 
 /// Likewise what was traded of each symbol in the last 24 hours. The first symbol is traded most,
-/// each one less than that before it.
+/// each one less than that before it, and one that is not listed not at all.
 std::optional<std::string> volume_list(Venue venue, const Market& market, std::string_view path,
                                        int64_t now_ns);
 
