@@ -26,15 +26,15 @@ std::map<std::string, uint64_t, std::less<>> named(const std::map<DropCause, uin
 
 std::string render_text(const RecorderStatus& status) {
   const SinkStatus& sink = status.sink.status;
+  const std::string frames = list_of(status.sink.counts.frame_kinds);
   std::string line = fmt::format(
-      "record: {} events ({:.0f}/s), frames{}, connected {}/{}, queue_len {} ({} not durable), "
+      "record: {} events ({:.0f}/s), frames{}, connected {}/{}, queue_len {} ({} buffered), "
       "lsn {} (durable {}, published {}), open {}, parts {}, files {}, row_group_rows {}, "
       "evicted {}, dropped_total {}{}, rss {}, virtual {}, lag {:.3f} s",
-      status.events, status.events_per_second, list_of(status.sink.counts.frame_kinds),
-      status.connected, status.connections, status.queue_records,
-      format_byte_size(status.queue_bytes), status.end_lsn - 1, status.durable_lsn,
-      status.published_lsn, sink.open_partitions, sink.parts, sink.published_files,
-      status.row_group_rows, sink.evictions, status.dropped,
+      status.events, status.events_per_second, frames.empty() ? " none" : frames, status.connected,
+      status.connections, status.queue_records, format_byte_size(status.queue_bytes),
+      status.end_lsn - 1, status.durable_lsn, status.published_lsn, sink.open_partitions,
+      sink.parts, sink.published_files, status.row_group_rows, sink.evictions, status.dropped,
       list_of(named(status.dropped_by_cause)), format_byte_size(status.resident_bytes),
       format_byte_size(status.virtual_bytes), status.lag_seconds);
   if (status.sink.counts.quarantined > 0) {

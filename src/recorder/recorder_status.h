@@ -47,7 +47,7 @@ struct RecorderStatus {
   uint64_t connected = 0;
   uint64_t connections = 0;
   uint64_t queue_records = 0;   ///< in the log and not taken by the sink
-  uint64_t queue_bytes = 0;     ///< not yet durable
+  uint64_t queue_bytes = 0;     ///< memory of the log for what is not durable yet
   uint64_t row_group_rows = 0;  ///< of a row group in published files
   uint64_t dropped = 0;
   std::map<DropCause, uint64_t> dropped_by_cause;

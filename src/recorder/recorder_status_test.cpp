@@ -34,9 +34,11 @@ TEST(RecorderStatus, TheLineSaysWhatAnOperatorAsks) {
   RecorderStatus status = some_status();
   EXPECT_EQ(render_status(status, StatusFormat::kText),
             "record: 36094 events (2999/s), frames (ack 14, rows 36080), connected 6/7, "
-            "queue_len 50 (2.00 KiB not durable), lsn 36200 (durable 36190, published 17), open "
+            "queue_len 50 (2.00 KiB buffered), lsn 36200 (durable 36190, published 17), open "
             "187, parts 3, files 4, row_group_rows 65536, evicted 5, dropped_total 0, rss 35.00 "
             "MiB, virtual 1.00 GiB, lag 0.016 s");
+  status.sink.counts.frame_kinds.clear();
+  EXPECT_TRUE(render_status(status, StatusFormat::kText).contains(", frames none, "));
   status.dropped = 12;
   status.dropped_by_cause = {{DropCause::kLogFull, 12}, {DropCause::kBacklogFull, 0}};
   status.blocked = 2;
