@@ -141,7 +141,7 @@ std::string join(const Market& market, EntryAt entry_at) {
 std::optional<std::string> instrument_list(Venue venue, const Market& market, std::string_view path,
                                            int64_t now_ns) {
   if (path != path_of(venue)) return std::nullopt;
-  const std::string list = join(market, [&](size_t i) {
+  std::string list = join(market, [&](size_t i) {
     return entry_of(venue, market.instrument(i), quote_volume(market, i));
   });
   switch (venue) {
