@@ -242,10 +242,11 @@ void Instruments::set_symbols(size_t number, const SymbolChoice& choice,
                               const char* why) {
   WatchedFeed& feed = feeds_[number];
   const bool is_first = std::exchange(feed.is_waiting, false);
-  for (const std::string& pattern : choice.unmatched_patterns) {
-    if (!is_first) break;
-    host_.say(fmt::format("{} {}: the pattern '{}' matches none of {} instruments",
-                          feed.config.exchange, feed.config.market, pattern, listed_count));
+  if (is_first) {
+    for (const std::string& pattern : choice.unmatched_patterns) {
+      host_.say(fmt::format("{} {}: the pattern '{}' matches none of {} instruments",
+                            feed.config.exchange, feed.config.market, pattern, listed_count));
+    }
   }
   const bool has_changed = symbols != feed.symbols;
   feed.symbols = std::move(symbols);

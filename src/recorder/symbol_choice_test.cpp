@@ -20,6 +20,15 @@ std::vector<ListedInstrument> list_of(const std::vector<std::string>& symbols) {
   return list;
 }
 
+/// What choose_top() finds where it is to find something.
+std::vector<std::string> top_of(const FeedConfig& feed, const std::vector<ListedInstrument>& list,
+                                const QuoteVolumes& volumes,
+                                const std::vector<std::string>& recorded, TakenStreams& taken) {
+  const auto choice = choose_top(feed, list, volumes, recorded, taken);
+  EXPECT_TRUE(choice) << choice.error().message;
+  return choice ? choice->symbols : std::vector<std::string>();
+}
+
 TEST(SymbolChoice, APatternFindsWhatTradesAndANameIsTakenAsItIs) {
   auto list = list_of({"BTCUSDT", "ETHUSDT", "ETHBTC", "OLDUSDT"});
   list.back().facts.is_trading = false;
@@ -65,16 +74,14 @@ TEST(SymbolChoice, OfWhatPatternsFindTheTopByVolumeIsTaken) {
   taken.add(feed_of({"EUSDT"}), "EUSDT");
   QuoteVolumes volumes{{"AUSDT", 10}, {"CUSDT", 30}, {"DUSDT", 99},
                        {"EUSDT", 50}, {"BBTC", 20},  {"XBTC", 99}};
-  const auto choice = choose_top(feed, list, volumes, {"DUSDT"}, taken);
-  ASSERT_TRUE(choice) << choice.error().message;
-  EXPECT_EQ(choice->symbols, (std::vector<std::string>{"DUSDT", "CUSDT", "BBTC"}));
+  const auto first = top_of(feed, list, volumes, {"DUSDT"}, taken);
+  EXPECT_EQ(first, (std::vector<std::string>{"DUSDT", "CUSDT", "BBTC"}));
   EXPECT_TRUE(taken.has(feed, "CUSDT"));
   EXPECT_FALSE(taken.has(feed, "AUSDT"));
   // And another time: what goes is free again, the name is not.
   volumes["AUSDT"] = 40;
-  const auto again = choose_top(feed, list, volumes, choice->symbols, taken);
-  ASSERT_TRUE(again) << again.error().message;
-  EXPECT_EQ(again->symbols, (std::vector<std::string>{"DUSDT", "AUSDT", "CUSDT"}));
+  EXPECT_EQ(top_of(feed, list, volumes, first, taken),
+            (std::vector<std::string>{"DUSDT", "AUSDT", "CUSDT"}));
   EXPECT_FALSE(taken.has(feed, "BBTC"));
   EXPECT_TRUE(taken.has(feed, "DUSDT"));
 }
@@ -83,9 +90,8 @@ TEST(SymbolChoice, EqualVolumesGoByName) {
   FeedConfig feed = feed_of({"*"});
   feed.top_by_volume = 2;
   TakenStreams taken;
-  const auto choice = choose_top(feed, list_of({"C", "B", "A", "D"}), {{"D", 1}}, {}, taken);
-  ASSERT_TRUE(choice) << choice.error().message;
-  EXPECT_EQ(choice->symbols, (std::vector<std::string>{"A", "D"}));
+  EXPECT_EQ(top_of(feed, list_of({"C", "B", "A", "D"}), {{"D", 1}}, {}, taken),
+            (std::vector<std::string>{"A", "D"}));
 }
 
 TEST(SymbolChoice, WhatIsRecordedStaysWhileItDoesNotTradeAndIsInTheTop) {
@@ -93,15 +99,12 @@ TEST(SymbolChoice, WhatIsRecordedStaysWhileItDoesNotTradeAndIsInTheTop) {
   feed.top_by_volume = 2;
   TakenStreams taken;
   auto list = list_of({"A", "B", "C"});
-  const auto first = choose_top(feed, list, {{"A", 3}, {"B", 2}, {"C", 1}}, {}, taken);
-  ASSERT_TRUE(first) << first.error().message;
+  const auto first = top_of(feed, list, {{"A", 3}, {"B", 2}, {"C", 1}}, {}, taken);
   list[0].facts.is_trading = false;
-  const auto halted = choose_top(feed, list, {{"A", 3}, {"B", 2}, {"C", 1}}, first->symbols, taken);
-  ASSERT_TRUE(halted) << halted.error().message;
-  EXPECT_EQ(halted->symbols, (std::vector<std::string>{"A", "B"}));
-  const auto gone = choose_top(feed, list, {{"A", 0}, {"B", 2}, {"C", 1}}, first->symbols, taken);
-  ASSERT_TRUE(gone) << gone.error().message;
-  EXPECT_EQ(gone->symbols, (std::vector<std::string>{"B", "C"}));
+  EXPECT_EQ(top_of(feed, list, {{"A", 3}, {"B", 2}, {"C", 1}}, first, taken),
+            (std::vector<std::string>{"A", "B"}));
+  EXPECT_EQ(top_of(feed, list, {{"A", 0}, {"B", 2}, {"C", 1}}, first, taken),
+            (std::vector<std::string>{"B", "C"}));
 }
 
 TEST(SymbolChoice, NoChoiceIsBuiltOnRepliesThatCannotBe) {

@@ -151,8 +151,7 @@ Status check_rankings(const RecorderConfig& config, const std::string& file_name
       if (!has_patterns(other) || !stream) continue;
       return invalid_argument(
           "{}:{}: a feed with top_by_volume must be the only one with patterns for {} of {} {}, "
-          "and "
-          "that in line {} has some too; name the symbols of one of them",
+          "and that in line {} has some too; name the symbols of one of them",
           file_name, feed.line, name_of(*stream), feed.exchange, feed.market, other.line);
     }
   }
