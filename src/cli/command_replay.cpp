@@ -37,18 +37,18 @@ class ReplayCommand : public Command {
     app.add_option("--to", options_.to_lsn, "Last record to make rows of (default: the newest)")
         ->type_name("LSN")
         ->check(at_least(1));
-    app.add_option("--layout", layout_, "How rows are divided into files: symbol, market, exchange")
-        ->type_name("LAYOUT")
-        ->capture_default_str();
+    app.add_option("--layout", layout_,
+                   "How rows are divided into files: symbol, market, exchange (default: as the "
+                   "recorder of the log did)")
+        ->type_name("LAYOUT");
     work_.describe(app);
   }
 
   Status check() override {
-    const auto layout = recorder::parse_layout(layout_);
-    if (!layout) {
+    options_.layout = recorder::parse_layout(layout_);
+    if (!options_.layout && !layout_.empty()) {
       return invalid_argument("--layout must be symbol, market or exchange, not '{}'", layout_);
     }
-    options_.sink.layout = *layout;
     if (options_.to_lsn != 0 && options_.to_lsn < options_.from_lsn) {
       return invalid_argument("--to {} lies before --from {}; exchange them", options_.to_lsn,
                               options_.from_lsn);
@@ -93,7 +93,7 @@ class ReplayCommand : public Command {
 
  private:
   recorder::ReplayOptions options_;
-  std::string layout_ = "symbol";
+  std::string layout_;
   WorkOptions work_;
 };
 

@@ -88,6 +88,21 @@ RecorderMemory memory_of(const RecordOptions& options) {
           .log_buffer_bytes = options.config.wal.buffer.bytes};
 }
 
+/// One sink makes the rows of all feeds, by the widest that one of them asks for.
+RowRules rules_of(const RecorderConfig& config) {
+  RowRules rules;
+  rules.grace_ns = nanoseconds(config.output.grace);
+  rules.row_group_rows = static_cast<int64_t>(config.output.row_group_rows);
+  rules.dedupe_window_rows = 0;
+  rules.max_time_skew_ns = 0;
+  for (const FeedConfig& feed : config.feeds) {
+    rules.dedupe_window_rows =
+        std::max(rules.dedupe_window_rows, static_cast<int64_t>(feed.dedupe_window));
+    rules.max_time_skew_ns = std::max(rules.max_time_skew_ns, nanoseconds(feed.max_time_skew));
+  }
+  return rules;
+}
+
 SinkOptions sink_options_of(const RecordOptions& options) {
   const OutputConfig& output = options.config.output;
   SinkOptions sink;
@@ -101,15 +116,7 @@ SinkOptions sink_options_of(const RecordOptions& options) {
   sink.part_age_ns = nanoseconds(output.part_age);
   sink.idle_close_ns = nanoseconds(output.idle_close);
   sink.parts_linger_ns = nanoseconds(output.parts_linger);
-  sink.grace_ns = nanoseconds(output.grace);
-  sink.row_group_rows = static_cast<int64_t>(output.row_group_rows);
-  // One window for all streams: the widest that a feed asks for.
-  sink.dedupe_window_rows = 0;
-  sink.max_time_skew_ns = 0;
-  for (const FeedConfig& feed : options.config.feeds) {
-    sink.dedupe_window_rows = std::max<size_t>(sink.dedupe_window_rows, feed.dedupe_window);
-    sink.max_time_skew_ns = std::max(sink.max_time_skew_ns, nanoseconds(feed.max_time_skew));
-  }
+  sink.rules = rules_of(options.config);
   return sink;
 }
 
@@ -352,6 +359,8 @@ Status Recorder::write_configuration() {
   for (const auto& [key, value, origin] : effective_settings(config_)) {
     configuration.detail += fmt::format("{} = {}\n", key, value);
   }
+  configuration.layout = name_of(layout_of(config_.output.layout));
+  configuration.rules = rules_of(config_);
   return log_.append(LogKind::kConfiguration, std::nullopt, 0, configuration, net::read_clocks());
 }
 

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from harness import SANITIZERS, assert_clear_error, make_certificate, start, tapeworks
@@ -92,6 +93,19 @@ def test_replay_makes_the_same_bytes(exchanges, tmp_path):
     tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "again")
     made = published_hashes(tmp_path / "out")
     assert made and made == published_hashes(tmp_path / "again")
+
+
+def test_replay_follows_the_settings_that_the_log_names(exchanges, tmp_path):
+    feeds = exchanges.feeds.replace("[[feed]]", '[[feed]]\nmax_time_skew = "1ms"\ndedupe_window = 64')
+    config = write_config(tmp_path, feeds)
+    layout = ("--set", "output.layout=market", "--set", "output.part_rows=500")
+    record(config, "2s", *layout, "--set", "output.row_group_rows=1000")
+    record(config, "2s", *layout, "--set", "output.row_group_rows=700")
+    made = published_hashes(tmp_path / "out")
+    groups = [pq.read_metadata(tmp_path / "out" / path) for path in made]
+    assert any(file.num_row_groups > 1 for file in groups), "rows are too few to tell row groups apart"
+    tapeworks("replay", "--wal", tmp_path / "log", "--out", tmp_path / "again")
+    assert made == published_hashes(tmp_path / "again")
 
 
 @pytest.mark.parametrize("layout, depth", [("symbol", 3), ("market", 2), ("exchange", 2)])

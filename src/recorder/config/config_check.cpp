@@ -6,13 +6,12 @@
 #include "base/loopback_host.h"
 #include "recorder/config/config_value_internal.h"
 #include "recorder/net/endpoint.h"
+#include "recorder/protocol/log_event.h"
 
 namespace tapeworks::recorder {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr uint64_t kDedupeWindowMax = 1'000'000;  // 16 MiB a stream
 
 /// `plain` and `secure` are the schemes without and with TLS.
 Status check_url(const std::string& text, std::string_view key, std::string_view plain,
@@ -92,8 +91,8 @@ Status check_feed(const FeedConfig& feed) {
         "\"*USDT\", or leave top_by_volume away");
   }
   if (feed.volume_interval < 1s) return invalid_argument("volume_interval must be at least 1s");
-  if (feed.dedupe_window == 0 || feed.dedupe_window > kDedupeWindowMax) {
-    return invalid_argument("dedupe_window must be 1 to {}, not {}", kDedupeWindowMax,
+  if (feed.dedupe_window == 0 || feed.dedupe_window > RowRules::kDedupeWindowRowsMax) {
+    return invalid_argument("dedupe_window must be 1 to {}, not {}", RowRules::kDedupeWindowRowsMax,
                             feed.dedupe_window);
   }
   // Some milliseconds of messages always wait for the sink.

@@ -1,6 +1,8 @@
 #include "recorder/protocol/log_event.h"
 
+#include <array>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -71,6 +73,25 @@ std::string text_of(JsonValue value) {
   return value.is_string() ? std::string(value.text()) : std::string();
 }
 
+constexpr std::array<std::pair<std::string_view, int64_t RowRules::*>, 4> kRuleKeys{
+    {{"grace_ns", &RowRules::grace_ns},
+     {"row_group_rows", &RowRules::row_group_rows},
+     {"max_time_skew_ns", &RowRules::max_time_skew_ns},
+     {"dedupe_window_rows", &RowRules::dedupe_window_rows}}};
+
+/// All of them or none: a part would be no recorder's rules.
+std::optional<RowRules> rules_of(JsonValue root) {
+  RowRules rules;
+  for (const auto& [key, field] : kRuleKeys) {
+    const auto number = number_of(root[key]);
+    if (!number || *number < 0) return std::nullopt;
+    rules.*field = *number;
+  }
+  const bool is_possible = rules.row_group_rows > 0 && rules.dedupe_window_rows > 0 &&
+                           rules.dedupe_window_rows <= RowRules::kDedupeWindowRowsMax;
+  return is_possible ? std::optional(rules) : std::nullopt;
+}
+
 }  // namespace
 
 std::string_view name_of(LogKind kind) {
@@ -136,6 +157,10 @@ std::string encode_log_event(const LogEvent& event) {
   object.number("to_time_ns", event.to_time_ns);
   object.number("from_sequence", event.from_sequence);
   object.number("to_sequence", event.to_sequence);
+  object.text("layout", event.layout);
+  if (event.rules) {
+    for (const auto& [key, field] : kRuleKeys) object.number(key, (*event.rules).*field);
+  }
   return std::move(object).finish();
 }
 
@@ -162,6 +187,8 @@ Result<LogEvent> decode_log_event(std::string_view payload, JsonDocument& docume
   event.to_time_ns = number_of(root["to_time_ns"]);
   event.from_sequence = number_of(root["from_sequence"]);
   event.to_sequence = number_of(root["to_sequence"]);
+  event.layout = text_of(root["layout"]);
+  event.rules = rules_of(root);
   return event;
 }
 

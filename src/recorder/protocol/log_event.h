@@ -59,6 +59,21 @@ constexpr uint16_t encode_source(LogSource source) {
 /// Nothing for a number that no venue has.
 std::optional<LogSource> decode_source(uint16_t number);
 
+/// What decides about rows and the bytes of files besides the messages: settings of the recorder,
+/// of all feeds together. Its configuration record has them, so that whoever makes files of a log
+/// goes by the same.
+struct RowRules {
+  static constexpr int64_t kDedupeWindowRowsMax = 1'000'000;  ///< 16 MiB a stream
+
+  int64_t grace_ns = 5'000'000'000;              ///< an hour is over so long after its end
+  int64_t row_group_rows = 65'536;               ///< of published files
+  int64_t max_time_skew_ns = 3'600'000'000'000;  ///< exchange and receiver differ by so much
+  /// Rows of a stream among which a repeat is looked for. 16 bytes each: with 450 symbols 11 MiB.
+  int64_t dedupe_window_rows = 512;
+
+  bool operator==(const RowRules&) const = default;
+};
+
 /// The payload of an event: a JSON object with the members that have a value. Which ones an event
 /// has is for its kind to say; members that are not known are ignored when it is read.
 struct LogEvent {
@@ -73,6 +88,8 @@ struct LogEvent {
   std::optional<int64_t> to_time_ns = {};
   std::optional<int64_t> from_sequence = {};  ///< numbers of a stream, both inclusive
   std::optional<int64_t> to_sequence = {};
+  std::string layout = {};             ///< of a configuration: how rows are divided into files
+  std::optional<RowRules> rules = {};  ///< of a configuration; those of older programs lack them
 
   bool operator==(const LogEvent&) const = default;
 };

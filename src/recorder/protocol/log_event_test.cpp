@@ -20,6 +20,9 @@ TEST(LogEvent, ReadsBackAsWrittenWhateverTheTextsHold) {
   event.to_time_ns = 0;
   event.from_sequence = int64_t{1} << 60;
   event.to_sequence = -1;
+  event.layout = "market";
+  event.rules =
+      RowRules{.grace_ns = 0, .row_group_rows = 1, .max_time_skew_ns = 2, .dedupe_window_rows = 3};
   const std::string text = encode_log_event(event);
   // Somebody else's parser reads the same.
   EXPECT_EQ(nlohmann::json::parse(text)["detail"], event.detail);
@@ -36,6 +39,23 @@ TEST(LogEvent, MembersWithoutAValueAreLeftOut) {
   EXPECT_EQ(*decode_log_event(R"({"later":[1],"count":"x","symbols":7})", document), LogEvent());
   EXPECT_FALSE(decode_log_event("[1]", document));
   EXPECT_FALSE(decode_log_event("{", document));
+}
+
+TEST(LogEvent, RulesAreThereWholeAndPossibleOrNotAtAll) {
+  JsonDocument document;
+  const auto rules_in = [&](std::string_view text) {
+    return decode_log_event(text, document).value().rules;
+  };
+  constexpr std::string_view kRules =
+      R"({"grace_ns":1,"row_group_rows":2,"max_time_skew_ns":3,"dedupe_window_rows":4})";
+  EXPECT_EQ(rules_in(kRules), (RowRules{1, 2, 3, 4}));
+  EXPECT_EQ(rules_in(R"({"grace_ns":1,"row_group_rows":2,"max_time_skew_ns":3})"), std::nullopt);
+  for (const std::string_view impossible :
+       {R"({"grace_ns":-1,"row_group_rows":2,"max_time_skew_ns":3,"dedupe_window_rows":4})",
+        R"({"grace_ns":1,"row_group_rows":0,"max_time_skew_ns":3,"dedupe_window_rows":4})",
+        R"({"grace_ns":1,"row_group_rows":2,"max_time_skew_ns":3,"dedupe_window_rows":1000001})"}) {
+    EXPECT_EQ(rules_in(impossible), std::nullopt) << impossible;
+  }
 }
 
 TEST(LogEvent, BytesThatAreNoUtf8AreKeptReadable) {

@@ -88,13 +88,14 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   state.save_answers(file);
   state.save_run(file);
   state.save_earlier_sessions(file);
+  state.save_rules(file);
   const std::string_view body = std::string_view(file.bytes()).substr(kHeaderBytes);
   file.replace(kChecksumOffset, uint64_t{XXH3_64bits(body.data(), body.size())});
   return std::move(file).take();
 }
 
 Result<Checkpoint> decode_checkpoint(std::string_view bytes,
-                                     std::optional<size_t> dedupe_window_rows) {
+                                     std::optional<int64_t> dedupe_window_rows) {
   if (bytes.size() < kHeaderBytes || !bytes.starts_with(kMagic)) {
     return corrupt("it is no checkpoint");
   }
@@ -128,6 +129,7 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
     checkpoint.state.load_run(in);
   }
   if (!in.at_end()) checkpoint.state.load_earlier_sessions(in);
+  if (!in.at_end()) checkpoint.state.load_rules(in);
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

@@ -46,6 +46,6 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
                               const std::vector<const MergeJob*>& jobs);
 /// kCorrupt for bytes that are none; kInvalidArgument when the window is not the one that is given.
 Result<Checkpoint> decode_checkpoint(std::string_view bytes,
-                                     std::optional<size_t> dedupe_window_rows);
+                                     std::optional<int64_t> dedupe_window_rows);
 
 }  // namespace tapeworks::recorder

@@ -8,10 +8,13 @@
 namespace tapeworks::recorder {
 namespace {
 
-constexpr size_t kWindowRows = 4;
+constexpr int64_t kWindowRows = 4;
 
 LogState some_state() {
-  LogState state(kWindowRows);
+  LogState state({.grace_ns = 1,
+                  .row_group_rows = 2,
+                  .max_time_skew_ns = 3,
+                  .dedupe_window_rows = kWindowRows});
   state.lsn = 99;
   state.log_time_ns = 1'700'000'000'000'000'000;
   state.whole_from_ns = 5;
@@ -70,7 +73,7 @@ TEST(Checkpoint, ReadsBackAsWritten) {
 }
 
 TEST(Checkpoint, OfManyRowsIsMadeInOnePiece) {
-  LogState state(64);
+  LogState state({.dedupe_window_rows = 64});
   for (int symbol = 0; symbol < 300; ++symbol) {
     auto* const stream =
         state.stream(Venue::kBinanceSpot, Stream::kTrade, "SYMBOL" + std::to_string(symbol));
@@ -102,26 +105,36 @@ std::string without_last(std::string bytes, size_t byte_count) {
   return bytes;
 }
 
-/// Of the block of earlier sessions that some_state() has.
-size_t earlier_bytes(const LogState& state) {
+/// Of the rules, the last block.
+constexpr size_t kRulesBytes = 3 * 8;
+
+/// Of that and the block of earlier sessions that some_state() has.
+size_t bytes_from_earlier_on(const LogState& state) {
   ByteWriter out;
   state.save_earlier_sessions(out);
-  return out.bytes().size();
+  return out.bytes().size() + kRulesBytes;
 }
 
 /// As a version wrote it that said nothing of processes.
 std::string without_run(const LogState& state) {
   constexpr size_t kRunBytes = 2 * (1 + 8);
-  return without_last(encode(state), kRunBytes + earlier_bytes(state));
+  return without_last(encode(state), kRunBytes + bytes_from_earlier_on(state));
 }
 
 TEST(Checkpoint, AnEarlierVersionKnewNothingOfEarlierSessions) {
   LogState state = some_state();
   state.run_last_ns = 5;
   const auto read =
-      decode_checkpoint(without_last(encode(state), earlier_bytes(state)), kWindowRows);
+      decode_checkpoint(without_last(encode(state), bytes_from_earlier_on(state)), kWindowRows);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->state.run_last_ns, 5);
+}
+
+TEST(Checkpoint, AnEarlierVersionIsTakenToHaveHadTheUsualRules) {
+  const LogState state = some_state();
+  const auto read = decode_checkpoint(without_last(encode(state), kRulesBytes), kWindowRows);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->state.rules(), RowRules{.dedupe_window_rows = kWindowRows});
 }
 
 TEST(Checkpoint, AnEarlierVersionIsTakenToHaveBeenAtWorkWhereItHadConnections) {

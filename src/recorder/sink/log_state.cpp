@@ -151,7 +151,8 @@ LogState::StreamState* LogState::stream(Venue venue, Stream stream, std::string_
   const auto found = streams_.find(key_);
   if (found != streams_.end()) return found->second.get();
   if (streams_.size() == kStreamsMax) return nullptr;
-  const size_t window_rows = drops_repeats(stream) ? window_rows_ : 0;
+  const size_t window_rows =
+      drops_repeats(stream) ? static_cast<size_t>(rules_.dedupe_window_rows) : 0;
   const SequenceTracker tracker(sequence_class_of(venue, stream), window_rows);
   auto made = std::make_unique<StreamState>(StreamState{tracker, 0, {}, {}, {}, 0, 0, 0});
   return streams_.emplace(key_, std::move(made)).first->second.get();
@@ -406,6 +407,25 @@ void LogState::load_earlier_sessions(ByteReader& in) {
   }
 }
 
+void LogState::save_rules(ByteWriter& out) const {
+  out.put(rules_.grace_ns);
+  out.put(rules_.row_group_rows);
+  out.put(rules_.max_time_skew_ns);
+}
+
+void LogState::load_rules(ByteReader& in) {
+  rules_.grace_ns = in.take<int64_t>();
+  rules_.row_group_rows = in.take<int64_t>();
+  rules_.max_time_skew_ns = in.take<int64_t>();
+}
+
+void LogState::set_rules(const RowRules& rules) {
+  const int64_t window_rows =
+      streams_.empty() ? rules.dedupe_window_rows : rules_.dedupe_window_rows;
+  rules_ = rules;
+  rules_.dedupe_window_rows = window_rows;
+}
+
 void LogState::guess_run() {
   const bool is_running = std::ranges::any_of(
       connections_, [](const auto& numbered) { return numbered.second.connected(); });
@@ -451,7 +471,7 @@ void LogState::save(ByteWriter& out) const {
   out.put(lsn);
   out.put(log_time_ns);
   out.put(whole_from_ns);
-  out.put(static_cast<uint64_t>(window_rows_));
+  out.put(static_cast<uint64_t>(rules_.dedupe_window_rows));
   out.put(static_cast<uint32_t>(connections_.size()));
   for (const auto& [number, connection] : connections_) save_connection(number, connection, out);
   out.put(static_cast<uint32_t>(streams_.size()));
@@ -490,20 +510,21 @@ size_t LogState::memory_bytes_about() const {
   return bytes_about([](const SequenceTracker& tracker) { return tracker.memory_bytes(); });
 }
 
-Result<LogState> LogState::load(ByteReader& in, std::optional<size_t> dedupe_window_rows) {
+Result<LogState> LogState::load(ByteReader& in, std::optional<int64_t> dedupe_window_rows) {
   const auto lsn = in.take<uint64_t>();
   const auto log_time_ns = in.take<int64_t>();
   const auto whole_from_ns = in.take<int64_t>();
   const auto window_rows = in.take<uint64_t>();
-  LogState state(window_rows);
+  RowRules rules;
+  rules.dedupe_window_rows = static_cast<int64_t>(window_rows);
+  LogState state(rules);
   state.lsn = lsn;
   state.log_time_ns = log_time_ns;
   state.whole_from_ns = whole_from_ns;
-  if (in.ok() && dedupe_window_rows && window_rows != *dedupe_window_rows) {
+  if (in.ok() && dedupe_window_rows && rules.dedupe_window_rows != *dedupe_window_rows) {
     return invalid_argument(
         "the checkpoint was made with a dedupe_window of {} rows, not {}; it decides about rows "
-        "and "
-        "must stay while a recording goes on",
+        "and must stay while a recording goes on",
         window_rows, *dedupe_window_rows);
   }
   constexpr size_t kConnectionBytesMin = 4 + 2 + 1 + 8 + 8 + 1 + 8 + 4 + 4;

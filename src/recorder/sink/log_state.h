@@ -104,7 +104,11 @@ class LogState {
   static constexpr size_t kGapsMax = 1'000;
   static constexpr size_t kConnectionsMax = 100'000;
 
-  explicit LogState(size_t dedupe_window_rows) : window_rows_(dedupe_window_rows) {}
+  explicit LogState(const RowRules& rules) : rules_(rules) {}
+
+  const RowRules& rules() const { return rules_; }
+  /// From the next record on. The window stays as it is once there are streams that remember rows.
+  void set_rules(const RowRules& rules);
 
   uint64_t lsn = 0;
   /// The latest wall time of any record, but for clocks that were set back by more than an hour.
@@ -183,6 +187,9 @@ class LogState {
   /// Likewise.
   void save_run(ByteWriter& out) const;
   void load_run(ByteReader& in);
+  /// Likewise. The window is not among them, because it is saved with the rest.
+  void save_rules(ByteWriter& out) const;
+  void load_rules(ByteReader& in);
   /// Likewise.
   void save_earlier_sessions(ByteWriter& out) const;
   void load_earlier_sessions(ByteReader& in);
@@ -195,12 +202,12 @@ class LogState {
   /// Of all that is remembered.
   size_t memory_bytes_about() const;
   /// Without a number the window is as it was saved.
-  static Result<LogState> load(ByteReader& in, std::optional<size_t> dedupe_window_rows);
+  static Result<LogState> load(ByteReader& in, std::optional<int64_t> dedupe_window_rows);
 
  private:
   size_t bytes_about(size_t (*of_tracker)(const SequenceTracker&)) const;
 
-  size_t window_rows_;
+  RowRules rules_;
   std::map<uint32_t, ConnectionState> connections_;
   Streams streams_;  ///< by venue and stream, a byte each, and symbol
   std::string key_;  ///< used again

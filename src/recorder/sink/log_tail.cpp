@@ -89,7 +89,7 @@ Result<std::optional<LogTail>> read_log_tail(const LogTailOptions& options, LogS
                                              arrow::MemoryPool* pool) {
   TW_ASSIGN(LogReader reader, LogReader::open(options.log_dir, options.after_lsn + 1));
   TailFiles target(options, pool);
-  RowMaker maker(state, target, options.max_time_skew_ns);
+  RowMaker maker(state, target);
   for (uint64_t count = 0;; ++count) {
     if (count % kRecordsPerCheck == 0) TW_TRY(check_interrupt());
     TW_ASSIGN(const LogReader::Step step, reader.next());

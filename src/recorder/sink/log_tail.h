@@ -17,8 +17,7 @@ struct LogTailOptions {
   std::filesystem::path log_dir;
   uint64_t after_lsn = 0;
   std::filesystem::path scratch_dir;  ///< gets the files
-  int64_t max_time_skew_ns = 0;
-  uint64_t buffer_bytes = 0;  ///< of rows before they go into a row group
+  uint64_t buffer_bytes = 0;          ///< of rows before they go into a row group
   bool accepts_holes = true;
 };
 

@@ -56,7 +56,6 @@ class SnapshotTaker {
     TW_ASSIGN(const auto tail, read_log_tail({.log_dir = options_.log_dir,
                                               .after_lsn = begin.lsn,
                                               .scratch_dir = options_.scratch_dir,
-                                              .max_time_skew_ns = options_.max_time_skew_ns,
                                               .buffer_bytes = options_.buffer_bytes,
                                               .accepts_holes = accepts_holes},
                                              std::move(*begin.state), pool_));
@@ -97,7 +96,7 @@ class SnapshotTaker {
     TW_ASSIGN(const auto first_lsn, first_lsn_of_log(options_.log_dir));
     if (!first_lsn) return begin;
     begin.lsn = *first_lsn - 1;
-    begin.state.emplace(SinkOptions().dedupe_window_rows);
+    begin.state.emplace(RowRules());
     return begin;
   }
 

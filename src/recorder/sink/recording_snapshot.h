@@ -16,10 +16,9 @@ namespace tapeworks::recorder {
 
 struct SnapshotOptions {
   std::filesystem::path output_dir;
-  std::filesystem::path log_dir;                 ///< empty: nothing above the checkpoint
-  std::filesystem::path scratch_dir;             ///< for the rows of the log's tail
-  int64_t max_time_skew_ns = 3'600'000'000'000;  ///< flags rows of the tail, as the recorder would
-  uint64_t buffer_bytes = 0;                     ///< of rows of the tail
+  std::filesystem::path log_dir;      ///< empty: nothing above the checkpoint
+  std::filesystem::path scratch_dir;  ///< for the rows of the log's tail
+  uint64_t buffer_bytes = 0;          ///< of rows of the tail
 };
 
 /// A file with the rows of one table that count, which are those up to an LSN.

@@ -4,6 +4,8 @@
 #include <variant>
 
 #include "base/interrupt.h"
+#include "recorder/protocol/log_event.h"
+#include "recorder/sink/row_maker_internal.h"
 #include "recorder/sink/sink.h"
 #include "recorder/sink/state_files.h"
 #include "storage/log_reader.h"
@@ -23,6 +25,25 @@ Status do_all_that_waits(Sink& sink) {
   }
 }
 
+/// What a log says at its beginning of how its recorder divided rows into files.
+Result<std::optional<Layout>> find_layout(const std::filesystem::path& wal_dir) {
+  // A recorder begins with it.
+  constexpr int kRecordsMax = 64;
+  TW_ASSIGN(LogReader reader, LogReader::open(wal_dir));
+  JsonDocument document;
+  for (int i = 0; i < kRecordsMax; ++i) {
+    TW_ASSIGN(const LogReader::Step step, reader.next());
+    if (std::holds_alternative<LogReadEnd>(step)) break;
+    const auto* const record = std::get_if<LogRecord>(&step);
+    if (record == nullptr || record->kind != static_cast<uint8_t>(LogKind::kConfiguration)) {
+      continue;
+    }
+    const auto event = decode_log_event(text_of(record->payload), document);
+    if (event) return parse_layout(event->layout);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool* pool) {
@@ -32,7 +53,14 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
   // Also what comes before from_lsn is read, because it says which symbols a connection has and how
   // far each stream had come.
   TW_ASSIGN(LogReader reader, LogReader::open(options.wal_dir));
+  TW_ASSIGN(std::optional<Checkpoint> oldest, find_state(options.wal_dir));
+  std::optional<Layout> layout = options.layout;
+  if (!layout && oldest) layout = oldest->layout;
+  if (!layout) {
+    TW_ASSIGN(layout, find_layout(options.wal_dir));
+  }
   SinkOptions sink_options = options.sink;
+  sink_options.layout = layout.value_or(Layout::kSymbol);
   sink_options.replay = true;
   sink_options.rows_from_lsn = options.from_lsn;
   if (options.to_lsn != 0) sink_options.last_lsn = options.to_lsn;
@@ -60,7 +88,7 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
     // Before --from moves it.
     if (std::exchange(is_first, false) && sink->whole_from_ns() != 0) {
       result.whole_from_ns = sink->whole_from_ns();
-      TW_ASSIGN(state, find_state(options.wal_dir));
+      if (oldest) state = std::move(oldest->state);
     }
     if (record.lsn >= options.from_lsn) {
       if (result.record_count++ == 0) result.first_lsn = record.lsn;

@@ -13,9 +13,10 @@ namespace tapeworks::recorder {
 
 struct ReplayOptions {
   std::filesystem::path wal_dir;
-  SinkOptions sink;       ///< output_dir, layout, buffer_bytes; the rest is set by replay_log()
-  uint64_t from_lsn = 0;  ///< 0: from the oldest record kept
-  uint64_t to_lsn = 0;    ///< inclusive; 0: to the end
+  SinkOptions sink;              ///< output_dir, buffer_bytes; the rest is set by replay_log()
+  std::optional<Layout> layout;  ///< none: that of the recorder which wrote the log
+  uint64_t from_lsn = 0;         ///< 0: from the oldest record kept
+  uint64_t to_lsn = 0;           ///< inclusive; 0: to the end
 };
 
 struct ReplayResult {
@@ -34,8 +35,8 @@ struct ReplayResult {
 };
 
 /// Makes the recording again from its log, by the sink that records. Hours that are wholly in the
-/// log get the bytes that the recorder gave them; those cut by its ends or by from_lsn and to_lsn
-/// are marked partial, and never replace a file that is not.
+/// log get the bytes that the recorder gave them, by the rules that the log names; those cut by its
+/// ends or by from_lsn and to_lsn are marked partial, and never replace a file that is not.
 ///
 /// Errors: kInvalidArgument for a log that does not exist or an empty range; kCancelled after a
 /// signal. Files that were published until then are whole.

@@ -83,7 +83,7 @@ Status RowMaker::take_frame(const LogRecord& record) {
                     record.wall_time_ns};
   DecodeContext context;
   context.symbols = connection == nullptr ? nullptr : &connection->stream_symbols;
-  context.max_time_skew = std::chrono::nanoseconds(max_time_skew_ns_);
+  context.max_time_skew = std::chrono::nanoseconds(state_.rules().max_time_skew_ns);
   if (const Status decoded = decode_frame(source->venue, frame, context, decoded_); !decoded) {
     return quarantine(record, *source, decoded.error().message);
   }
@@ -191,8 +191,9 @@ Status RowMaker::take_row(const LogRecord& record, LogSource source, LogKind kin
   encoder_.put_or_null(row.raw);
   ++counts_.rows;
   // An hour far in the future would not be over for years.
-  const bool has_own_hour = is_backfill && row.event_time_ns &&
-                            *row.event_time_ns <= record.wall_time_ns + max_time_skew_ns_;
+  const bool has_own_hour =
+      is_backfill && row.event_time_ns &&
+      *row.event_time_ns <= record.wall_time_ns + state_.rules().max_time_skew_ns;
   const int64_t time_ns = has_own_hour ? *row.event_time_ns : record.wall_time_ns;
   return target_.take(TableKind::kRows, {venue.exchange, venue.market, row.symbol}, time_ns,
                       encoder_.finish());
@@ -224,7 +225,7 @@ SampledLegs::Verdict RowMaker::judge_sampled(const LogRecord& record, LogSource 
 int64_t RowMaker::plausible_time(std::optional<int64_t> event_time_ns,
                                  const LogRecord& record) const {
   const int64_t age_ns = record.wall_time_ns - event_time_ns.value_or(record.wall_time_ns);
-  const bool is_plausible = age_ns >= 0 && age_ns <= max_time_skew_ns_;
+  const bool is_plausible = age_ns >= 0 && age_ns <= state_.rules().max_time_skew_ns;
   return record.wall_time_ns - (is_plausible ? age_ns : 0);
 }
 
@@ -425,6 +426,7 @@ Status RowMaker::take_event(const LogRecord& record, LogKind kind) {
   if (connection != nullptr && kind == LogKind::kConnect) {
     connection->last_record_ns = record.wall_time_ns;
   }
+  if (kind == LogKind::kConfiguration && event.rules) state_.set_rules(*event.rules);
   if (kind == LogKind::kStart) state_.run_last_ns = record.wall_time_ns;
   if (kind == LogKind::kStop) {
     state_.run_last_ns.reset();

@@ -60,8 +60,7 @@ struct RowCounts {
 /// Threads: one.
 class RowMaker {
  public:
-  RowMaker(LogState& state, RowTarget& target, int64_t max_time_skew_ns)
-      : state_(state), target_(target), max_time_skew_ns_(max_time_skew_ns) {}
+  RowMaker(LogState& state, RowTarget& target) : state_(state), target_(target) {}
 
   Status take(const LogRecord& record);
   /// Records that are missing from the log.
@@ -127,7 +126,6 @@ class RowMaker {
 
   LogState& state_;
   RowTarget& target_;
-  int64_t max_time_skew_ns_;
   RowEncoder encoder_;
   DecodedFrame decoded_;
   JsonDocument document_;

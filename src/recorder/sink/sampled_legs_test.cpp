@@ -389,8 +389,8 @@ class LegChange : public testing::Test, public RowTarget {
   static LogSource on(uint8_t leg) { return {Venue::kBinanceSpot, leg}; }
 
   SyntheticLog log_;
-  LogState state_{100};
-  RowMaker maker_{state_, *this, kHourNs};
+  LogState state_{RowRules{.dedupe_window_rows = 100}};
+  RowMaker maker_{state_, *this};
   uint64_t lsn_ = 0;
   std::vector<uint64_t> lsns_;
   int gap_count_ = 0;

@@ -46,7 +46,7 @@ Sink::Sink(SinkOptions options, std::filesystem::path parts_dir, LogLock lock,
       manifest_(options_.output_dir, options_.layout, pool),
       retention_(options_.output_dir),
       state_(std::move(state)),
-      maker_(state_, *this, options_.max_time_skew_ns),
+      maker_(state_, *this),
       part_writer_(pool, PagePacking::kFast),
       part_reader_(pool),
       merge_writer_(pool),
@@ -242,11 +242,11 @@ Result<Sink::Partition*> Sink::add_partition(OpenPartition open) {
 
 int64_t Sink::next_close_time(const OpenPartition& partition) const {
   const int64_t next_hour_ns = floor_time(state_.log_time_ns, kHourNs) + kHourNs;
-  const bool is_late = partition.end_ns + options_.grace_ns <= state_.log_time_ns;
-  if (is_late) return next_hour_ns + options_.grace_ns;
-  if (partition.table == TableKind::kRows) return partition.end_ns + options_.grace_ns;
+  const bool is_late = partition.end_ns + state_.rules().grace_ns <= state_.log_time_ns;
+  if (is_late) return next_hour_ns + state_.rules().grace_ns;
+  if (partition.table == TableKind::kRows) return partition.end_ns + state_.rules().grace_ns;
   // A day's table shows what each hour added.
-  return std::min(partition.end_ns, next_hour_ns) + options_.grace_ns;
+  return std::min(partition.end_ns, next_hour_ns) + state_.rules().grace_ns;
 }
 
 Status Sink::close_due(uint64_t lsn) {
@@ -284,7 +284,7 @@ Status Sink::close_all(uint64_t lsn, bool as_cut) {
 
 Status Sink::close(Partition& partition, uint64_t lsn, bool as_cut, bool& is_over) {
   OpenPartition& open = partition.open;
-  is_over = state_.log_time_ns >= open.end_ns + options_.grace_ns;
+  is_over = state_.log_time_ns >= open.end_ns + state_.rules().grace_ns;
   const bool complete = is_over && !as_cut;
   if (open.has_new_rows || (complete && open.was_published_open)) {
     MergeJob job;
@@ -293,7 +293,7 @@ Status Sink::close(Partition& partition, uint64_t lsn, bool as_cut, bool& is_ove
     job.close_lsn = lsn;
     job.complete = complete;
     // Fetched rows can bring back an hour that retention has deleted, but not the rest of it.
-    const bool is_late = open.close_time_ns > open.end_ns + options_.grace_ns;
+    const bool is_late = open.close_time_ns > open.end_ns + state_.rules().grace_ns;
     const bool was_deleted =
         is_late && open.table == TableKind::kRows && retention_.has_deleted(open.path);
     job.partial = as_cut || was_deleted || open.begin_ns < state_.whole_from_ns;
@@ -439,7 +439,7 @@ Status Sink::save_space() {
 
 bool Sink::is_in_use(const std::string& partition) const {
   const auto time = parse_partition_time(partition);
-  if (!time || state_.log_time_ns < time->end_ns + options_.grace_ns) return true;
+  if (!time || state_.log_time_ns < time->end_ns + state_.rules().grace_ns) return true;
   if (partitions_.contains(partition) || orphans_.contains(partition)) return true;
   return std::ranges::any_of(
       merges_, [&](const PendingMerge& merge) { return merge.job.partition == partition; });

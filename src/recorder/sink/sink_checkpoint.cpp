@@ -20,7 +20,7 @@ Result<std::optional<Checkpoint>> read_checkpoint(const fs::path& path, PartFold
   std::error_code error;
   if (!fs::exists(path, error)) return std::nullopt;
   TW_ASSIGN(const std::string bytes, read_text_file(path));
-  auto checkpoint = decode_checkpoint(bytes, options.dedupe_window_rows);
+  auto checkpoint = decode_checkpoint(bytes, options.rules.dedupe_window_rows);
   if (checkpoint && checkpoint->layout != options.layout) {
     return invalid_argument("{}: this recording has the layout '{}', not '{}'; use another folder",
                             options.output_dir.string(), name_of(checkpoint->layout),
@@ -86,7 +86,7 @@ Result<std::unique_ptr<Sink>> Sink::open(SinkOptions options, arrow::MemoryPool*
   if (!options.replay) {
     TW_ASSIGN(checkpoint, read_checkpoint(parts_dir / kCheckpointFile, parts, options));
   }
-  LogState state = checkpoint ? std::move(checkpoint->state) : LogState(options.dedupe_window_rows);
+  LogState state = checkpoint ? std::move(checkpoint->state) : LogState(options.rules);
   std::unique_ptr<Sink> sink(new Sink(std::move(options), parts_dir, std::move(lock),
                                       std::move(recorder_lock), std::move(parts), std::move(state),
                                       pool));

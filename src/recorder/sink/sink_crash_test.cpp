@@ -115,7 +115,7 @@ SinkOptions random_options(const std::filesystem::path& folder, Layout layout,
   SinkOptions options;
   options.output_dir = folder;
   options.layout = layout;
-  options.row_group_rows = 100;
+  options.rules.row_group_rows = 100;
   options.buffer_bytes = 8 * kKiB << (random() % 8);
   options.part_rows = 1 + random() % 200;
   options.part_age_ns = static_cast<int64_t>(1 + random() % 600) * kSecondNs;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "recorder/protocol/log_event.h"
 #include "recorder/sink/recording_path.h"
 
 namespace tapeworks::recorder {
@@ -31,13 +32,10 @@ struct SinkOptions {
   int64_t part_age_ns = 600 * kSecondNs;     ///< and one whose oldest row has waited so long
   int64_t idle_close_ns = 600 * kSecondNs;   ///< and one that got no row for so long
   int64_t parts_linger_ns = 60 * kSecondNs;  ///< parts stay so long after they were merged
-  int64_t grace_ns = 5 * kSecondNs;          ///< an hour is over so long after its end
-  int64_t row_group_rows = 65'536;           ///< of published files; part of their bytes
   int64_t checkpoint_interval_ns = 60 * kSecondNs;
-  int64_t max_time_skew_ns = kHourNs;
-  /// Rows of a stream among which a repeat is looked for. Part of what decides about rows, so it
-  /// must not change while a recording goes on. 16 bytes each: with 450 symbols 11 MiB.
-  size_t dedupe_window_rows = 512;
+  /// Until a configuration record names others. The window must not change while a recording goes
+  /// on.
+  RowRules rules;
 
   /// Makes everything anew: neither checkpoint nor published files count as progress, and parts
   /// lie in a folder of their own, which is removed at the end. A file that is not whole (partial)

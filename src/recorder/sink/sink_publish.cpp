@@ -156,7 +156,7 @@ Status Sink::begin_merge() {
     }
   }
   TW_TRY(probe("begin file"));
-  auto merge = FileMerge::begin(job, std::move(inputs), options_.row_group_rows,
+  auto merge = FileMerge::begin(job, std::move(inputs), state_.rules().row_group_rows,
                                 parts_.unfinished_path("merge"), part_reader_, merge_writer_);
   // Of its inputs the merge has only opened that file.
   if (!merge && previous && merge.error().kind == ErrorKind::kCorrupt && !options_.replay) {

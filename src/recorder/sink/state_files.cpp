@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "base/messages.h"
-#include "recorder/sink/checkpoint.h"
 #include "storage/log_segment_file.h"
 #include "storage/posix_file.h"
 
@@ -69,14 +68,14 @@ Status write_state_file(const fs::path& log_dir, Layout layout, const LogState& 
   return {};
 }
 
-Result<std::optional<LogState>> find_state(const fs::path& log_dir) {
+Result<std::optional<Checkpoint>> find_state(const fs::path& log_dir) {
   TW_ASSIGN(const auto first_lsn, first_lsn_of_log(log_dir));
   TW_ASSIGN(const std::vector<StateFile> states, list_states(log_dir / kFolder));
   for (const StateFile& file : states) {
     if (file.lsn + 1 < first_lsn.value_or(1)) continue;
     TW_ASSIGN(const std::string bytes, read_text_file(file.path));
     auto checkpoint = decode_checkpoint(bytes, std::nullopt);
-    if (checkpoint && checkpoint->state.lsn == file.lsn) return std::move(checkpoint->state);
+    if (checkpoint && checkpoint->state.lsn == file.lsn) return std::move(*checkpoint);
     warn("{}: this state is damaged and not used; a later one is, if there is one",
          file.path.string());
   }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/result.h"
+#include "recorder/sink/checkpoint.h"
 #include "recorder/sink/log_state.h"
 #include "recorder/sink/recording_path.h"
 
@@ -25,8 +26,8 @@ inline constexpr size_t kStateFilesMax = 48;
 /// has outlived. On a full disk there is none for this hour, which is no error.
 Status write_state_file(const std::filesystem::path& log_dir, Layout layout, const LogState& state);
 
-/// The oldest state from which the log has all records; nothing when there is none, and a warning
-/// for each file that is damaged.
-Result<std::optional<LogState>> find_state(const std::filesystem::path& log_dir);
+/// The oldest state from which the log has all records, without files; nothing when there is none,
+/// and a warning for each file that is damaged.
+Result<std::optional<Checkpoint>> find_state(const std::filesystem::path& log_dir);
 
 }  // namespace tapeworks::recorder

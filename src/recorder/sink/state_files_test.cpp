@@ -121,36 +121,37 @@ TEST_F(StateFilesTest, WithoutStatesTheGapAndTheRepeatAreNotKnown) {
 
 TEST_F(StateFilesTest, ADamagedStateIsPassedOver) {
   shorten_log();
-  const auto state = find_state(log_dir_).value();
-  ASSERT_TRUE(state);
-  const fs::path path = log_dir_ / "states" / fmt::format("{:020}.state", state->lsn);
+  const auto oldest = find_state(log_dir_).value();
+  ASSERT_TRUE(oldest);
+  const uint64_t oldest_lsn = oldest->state.lsn;
+  const fs::path path = log_dir_ / "states" / fmt::format("{:020}.state", oldest_lsn);
   std::string bytes = read_text_file(path).value();
   bytes[bytes.size() / 2] ^= 1;
   ASSERT_TRUE(replace_text_file(path, scratch_.path() / "damaged", bytes));
   const auto next = find_state(log_dir_).value();
   ASSERT_TRUE(next);
-  EXPECT_GT(next->lsn, state->lsn);
+  EXPECT_GT(next->state.lsn, oldest_lsn);
   replay();
   EXPECT_EQ(equal_hours(), (Hours{"01", "02"}));
 }
 
 TEST_F(StateFilesTest, StatesThatTheLogHasOutlivedGo) {
   shorten_log();
-  LogState state(512);
+  LogState state{RowRules()};
   state.lsn = log_.next_lsn();
   ASSERT_TRUE(write_state_file(log_dir_, Layout::kSymbol, state));
   EXPECT_EQ(state_count(), 5U) << "one went, and this one came";
 }
 
 TEST_F(StateFilesTest, OfTooManyEverySecondGoesAndTheOldestStays) {
-  const uint64_t oldest = find_state(log_dir_).value()->lsn;
+  const uint64_t oldest = find_state(log_dir_).value()->state.lsn;
   for (uint64_t i = 0; i < 2 * kStateFilesMax; ++i) {
-    LogState state(512);
+    LogState state{RowRules()};
     state.lsn = log_.next_lsn() + i;
     ASSERT_TRUE(write_state_file(log_dir_, Layout::kSymbol, state));
     EXPECT_LE(state_count(), kStateFilesMax);
   }
-  EXPECT_EQ(find_state(log_dir_).value()->lsn, oldest);
+  EXPECT_EQ(find_state(log_dir_).value()->state.lsn, oldest);
   EXPECT_GT(state_count(), kStateFilesMax / 2 - 1);
 }
 
