@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -8,7 +7,6 @@
 
 #include "base/messages.h"
 #include "base/run_stats.h"
-#include "base/units.h"
 #include "cli/command.h"
 #include "cli/number_range.h"
 #include "cli/output.h"
@@ -18,10 +16,6 @@
 
 namespace tapeworks {
 namespace {
-
-/// Of the budget: rows that wait to become a part. The rest is for joining parts.
-constexpr uint64_t kBufferBytesMax = 64 * kMiB;
-constexpr uint64_t kBufferShare = 3;
 
 class ReplayCommand : public Command {
  public:
@@ -58,7 +52,7 @@ class ReplayCommand : public Command {
 
   Result<int> run() override {
     TW_ASSIGN(const auto budget, work_.make_budget());
-    options_.sink.buffer_bytes = std::min(kBufferBytesMax, budget->capacity_bytes() / kBufferShare);
+    options_.sink.buffer_bytes = recorder::replay_buffer_bytes(*budget);
     Reservation buffers;
     if (!budget->try_reserve(options_.sink.buffer_bytes, buffers)) {
       return over_budget("--memory is too little to replay a log; give more");

@@ -11,6 +11,7 @@
 #include "base/run_stats.h"
 #include "base/units.h"
 #include "cli/command.h"
+#include "cli/log_option.h"
 #include "cli/output.h"
 #include "cli/recording_query.h"
 #include "cli/work_options.h"
@@ -38,20 +39,14 @@ class SqlCommand : public Command {
     app.add_option("--recording", options_.output_dir, "Folder of the recording")
         ->type_name("DIR")
         ->required();
-    app.add_option("--wal", options_.log_dir,
-                   "Folder of its log (default: that of the recording with -wal behind)")
-        ->type_name("DIR");
-    app.add_flag(
-        "--without-log", without_log_,
-        "End at the recorder's last checkpoint instead of reading the log: less, and sooner");
+    log_.describe(
+        app, "End at the recorder's last checkpoint instead of reading the log: less, and sooner");
     app.add_option("query", query_, "A query, in DuckDB's SQL")->type_name("QUERY")->required();
     work_.describe(app);
   }
 
   Status check() override {
-    if (without_log_ && !options_.log_dir.empty()) {
-      return invalid_argument("--without-log does not read the log; leave --wal away");
-    }
+    TW_TRY(log_.check());
     return work_.check();
   }
 
@@ -84,28 +79,19 @@ class SqlCommand : public Command {
   }
 
  private:
-  /// Without a log named, that of the default configuration is used if a recorder works there.
   Status find_log() {
+    TW_ASSIGN(options_.log_dir, log_.find(options_.output_dir));
     std::error_code error;
-    if (without_log_) return {};
-    if (!options_.log_dir.empty()) {
-      if (std::filesystem::is_directory(options_.log_dir, error)) return {};
-      return invalid_argument("--wal {} is no folder; name that of the log",
-                              options_.log_dir.string());
-    }
-    const std::filesystem::path beside =
-        (options_.output_dir.lexically_normal() / ".").parent_path().string() + "-wal";
-    if (std::filesystem::is_directory(beside, error)) {
-      options_.log_dir = beside;
-    } else if (std::filesystem::is_directory(options_.output_dir / ".parts", error)) {
+    const bool has_recorder = std::filesystem::is_directory(options_.output_dir / ".parts", error);
+    if (options_.log_dir.empty() && !log_.is_left_out && has_recorder) {
       warn("{} is no folder, so what only the log has is left out; name it with --wal",
-           beside.string());
+           default_log_dir(options_.output_dir).string());
     }
     return {};
   }
 
   recorder::SnapshotOptions options_;
-  bool without_log_ = false;
+  LogOption log_;
   std::string query_;
   WorkOptions work_;
 };

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -8,12 +9,16 @@
 #include "base/run_stats.h"
 #include "cli/command.h"
 #include "cli/coverage_table.h"
+#include "cli/log_option.h"
 #include "cli/number_range.h"
 #include "cli/output.h"
 #include "cli/pipeline_options.h"
 #include "cli/work_options.h"
 #include "pipeline/verify.h"
+#include "recorder/sink/log_comparison.h"
 #include "recorder/sink/recording_check.h"
+#include "recorder/sink/replay.h"
+#include "storage/scratch_folder.h"
 
 namespace tapeworks {
 namespace {
@@ -35,13 +40,18 @@ class VerifyCommand : public Command {
         app.add_option("--input", options_.inputs,
                        "Also sum these transactions again and compare: files, folders, patterns")
             ->type_name("INPUT");
-    app.add_option("--recording", recording_dir_,
-                   "Check a recording instead: files, certificates, gaps")
-        ->type_name("DIR")
-        ->excludes(app.get_option("--data"))
-        ->excludes(full)
-        ->excludes(phantom_days)
-        ->excludes(input);
+    CLI::Option* const recording =
+        app.add_option("--recording", recording_dir_,
+                       "Check a recording instead: files, certificates, gaps, and the log")
+            ->type_name("DIR")
+            ->excludes(app.get_option("--data"))
+            ->excludes(full)
+            ->excludes(phantom_days)
+            ->excludes(input);
+    for (CLI::Option* const option :
+         log_.describe(app, "Check the files of the recording alone: less, and sooner")) {
+      option->needs(recording);
+    }
     describe_columns(app, options_.columns);
     work_.describe(app);
   }
@@ -50,6 +60,7 @@ class VerifyCommand : public Command {
     options_.data_dir = data_.data_dir;
     options_.temp_dir = work_.temp_dir;
     options_.thread_count = work_.thread_count();
+    TW_TRY(log_.check());
     return work_.check();
   }
 
@@ -74,12 +85,41 @@ class VerifyCommand : public Command {
     return all_passed(results) ? 0 : 1;
   }
 
+  /// What the log gives, in `scratch`; nothing without a log.
+  Result<std::optional<recorder::LogComparison>> read_log(const ScratchFolder& scratch,
+                                                          MemoryBudget& budget) const {
+    TW_ASSIGN(const auto log_dir, log_.find(recording_dir_));
+    if (log_dir.empty()) return std::nullopt;
+    recorder::LogComparisonOptions options;
+    options.output_dir = recording_dir_;
+    options.wal_dir = log_dir;
+    options.scratch_dir = scratch.path();
+    options.buffer_bytes = recorder::replay_buffer_bytes(budget);
+    Reservation rows;
+    if (!budget.try_reserve(options.buffer_bytes, rows)) {
+      return over_budget("--memory is too little to replay a log; give more");
+    }
+    TW_ASSIGN(auto log, recorder::LogComparison::make(options, budget.pool()));
+    if (log.lost_records() != 0) {
+      warn("the log has lost {} records; tapeworks wal verify {} says where", log.lost_records(),
+           log_dir.string());
+    }
+    return log;
+  }
+
   Result<int> check_recording(MemoryBudget& budget) const {
     TW_ASSIGN(CoverageTable coverage, CoverageTable::make(budget.pool()));
     const auto take = [&](const recorder::CoverageRow& row) { return coverage.add(row); };
+    TW_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(work_.temp_dir));
+    TW_ASSIGN(const auto log, read_log(scratch, budget));
     TW_ASSIGN(const recorder::RecordingCheck check,
-              recorder::check_recording(recording_dir_, budget, take));
+              recorder::check_recording(recording_dir_, budget, take, log ? &*log : nullptr));
     add_run_rows(check.row_count);
+    if (log && check.as_in_log_count == 0 && check.failed_count == 0) {
+      warn(
+          "the log gives none of these files whole, so they were checked by themselves; name "
+          "another log with --wal if it is not theirs");
+    }
     TW_ASSIGN(const auto table, coverage.finish());
     TW_TRY(print_table(*table));
     if (coverage.left_out_count() != 0) {
@@ -90,6 +130,7 @@ class VerifyCommand : public Command {
   }
 
   std::filesystem::path recording_dir_;
+  LogOption log_;
   DataOption data_;
   WorkOptions work_;
   VerifyOptions options_;

@@ -26,7 +26,8 @@ std::shared_ptr<arrow::Schema> coverage_schema() {
        arrow::field("transport", arrow::utf8()), arrow::field("class", arrow::utf8()),
        arrow::field("rows", arrow::int64()), arrow::field("first_sequence", arrow::int64()),
        arrow::field("last_sequence", arrow::int64()), arrow::field("gaps", arrow::int64()),
-       arrow::field("missing", arrow::int64()), arrow::field("detail", arrow::utf8())});
+       arrow::field("missing", arrow::int64()), arrow::field("log", arrow::utf8()),
+       arrow::field("detail", arrow::utf8())});
 }
 
 /// Appends values to the columns of one row, from left to right. An empty text is null.
@@ -87,6 +88,7 @@ Status CoverageTable::add(const CoverageRow& row) {
   out.add(row.last_sequence);
   out.add(std::optional(row.gap_count));
   out.add(std::optional(row.missing_count));
+  out.add(std::string_view(row.is_as_in_log ? "same" : ""));
   out.add(std::string_view(row.detail));
   return out.status();
 }

@@ -92,6 +92,38 @@ def test_duckdb_finds_every_row_once_with_its_values(log, recording):
     assert rows == log.rows
 
 
+def one_hour(folder, prices):
+    """A log with a trade a second, of these prices; none is a heartbeat."""
+    log = Log()
+    log.event(SUBSCRIPTION, BINANCE_SPOT, stream="trade", symbols=["BTCUSDT"])
+    for number, price in enumerate(prices):
+        log.time += SECOND
+        if price is None:
+            log.event(HEARTBEAT)
+        else:
+            log.trade("BTCUSDT", 100 + number, price, "1")
+    log.event(STOP, cause="signal")
+    log.write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("received, said", [
+    (["1.5", "2.5", "3.5"], None),
+    (["1.5", "2.25", "3.5"], "other values"),
+    (["1.5", "2.5", None], "the log gives 3 rows, the file has 2"),
+    (["1.5", None, "3.5"], "the log gives 3 rows, the file has 2"),
+], ids=["same", "value", "last", "middle"])
+def test_verify_finds_where_files_are_not_what_the_log_gives(tmp_path, received, said):
+    log = one_hour(tmp_path / "log", ["1.5", "2.5", "3.5"])
+    tapeworks("replay", "--wal", one_hour(tmp_path / "other", received), "--out", tmp_path / "out")
+    rows = tapeworks("verify", "--recording", tmp_path / "out", "--wal", log, expect=1 if said else 0).records()
+    failed = [row["detail"] for row in rows if row["status"] == "failed"]
+    if said:
+        assert any(said in detail for detail in failed), rows
+    else:
+        assert not failed and {row["log"] for row in rows} == {"same"}
+
+
 def test_a_damaged_file_is_set_aside_and_made_again(log, recording, tmp_path):
     out = shutil.copytree(recording, tmp_path / "out")
     path = min((out / "binance_spot").rglob("[0-2][0-9].parquet"))

@@ -113,6 +113,65 @@ def test_a_value_that_was_changed_fails(recording):
     assert failed(recording)[0]["path"] == path.relative_to(recording).as_posix()
 
 
+def verify_by_log(folder, log, expect=0):
+    return tapeworks("verify", "--recording", folder, "--wal", log, "--memory", "256MiB", expect=expect).records()
+
+
+def failed_by_log(folder, log):
+    return [(row["path"], row["detail"]) for row in verify_by_log(folder, log, 1) if row["status"] == "failed"]
+
+
+def drop_from_manifest(recording, name):
+    for listing in (recording / "_manifest").rglob("*.json"):
+        content = json.loads(listing.read_text())
+        content["files"] = [entry for entry in content["files"] if entry["path"] != name]
+        listing.write_text(json.dumps(content))
+
+
+def test_the_log_gives_every_file_again(recorded, recording):
+    rows = verify_by_log(recording, recorded.parent / "log")
+    assert {row["log"] for row in rows} == {"same"}
+    assert {row["log"] for row in verify(recording, 0).records()} == {None}
+
+
+def test_the_log_is_found_beside_the_recording_and_can_be_left_out(recorded, recording):
+    shutil.copytree(recorded.parent / "log", recording.parent / "recording-wal")
+    assert {row["log"] for row in verify(recording, 0).records()} == {"same"}
+    alone = tapeworks("verify", "--recording", recording, "--without-log").records()
+    assert {row["log"] for row in alone} == {None}
+    for wrong in (("--wal", recording.parent / "none"), ("--wal", recorded, "--without-log")):
+        assert_clear_error(tapeworks("verify", "--recording", recording, *wrong, expect=2), "--wal")
+    tapeworks("verify", "--wal", recorded.parent / "log", expect=2)
+
+
+def test_a_file_that_only_the_log_has_is_found(recorded, recording):
+    names = sorted(path.relative_to(recording).as_posix() for path in (recording / "gate_spot").rglob("[0-2][0-9].parquet"))
+    (recording / names[-1]).unlink()
+    drop_from_manifest(recording, names[-1])
+    verify(recording, 0)
+    found = failed_by_log(recording, recorded.parent / "log")
+    assert [path for path, _ in found] == [names[-1]] and "not published" in found[0][1], found
+
+
+def test_a_log_that_cannot_tell_is_named(recording, tmp_path):
+    with Exchanges(tmp_path, "--symbols", "1", "--rate", "50/s") as exchanges:
+        record(write_config(tmp_path, exchanges.feeds), "1s")
+    outcome = tapeworks("verify", "--recording", recording, "--wal", tmp_path / "log")
+    assert "none of these files" in outcome.stderr
+    assert {row["log"] for row in outcome.records()} == {None}
+
+
+def test_what_a_damaged_log_lacks_is_no_fault_of_the_recording(recorded, recording, tmp_path):
+    log = shutil.copytree(recorded.parent / "log", tmp_path / "damaged")
+    segment = max(log.glob("*.wal*"), key=lambda path: path.stat().st_size)
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    outcome = tapeworks("verify", "--recording", recording, "--wal", log)
+    assert "has lost" in outcome.stderr
+    assert "failed" not in {row["status"] for row in outcome.records()}
+
+
 def test_wrong_usage_says_what_is_wrong(recorded, tmp_path):
     assert_clear_error(tapeworks("verify", "--recording", tmp_path / "none", expect=2), "none")
     assert_clear_error(tapeworks("verify", "--recording", tmp_path, expect=2), "_manifest.json")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <system_error>
 #include <vector>
@@ -69,6 +70,11 @@ std::optional<int64_t> number_of(const Json& json, const char* key) {
                                                            : std::nullopt;
 }
 
+/// "binance" of "binance_spot/BTCUSDT/..." and of "binance/...".
+std::string exchange_of(const std::string& path) {
+  return path.substr(0, path.find_first_of("_/"));
+}
+
 std::string summary_of(const FileFindings& findings) {
   if (findings.count <= 1) return findings.count == 0 ? "" : findings.kept.front();
   return fmt::format("{} (and {} more)", findings.kept.front(), findings.count - 1);
@@ -77,8 +83,8 @@ std::string summary_of(const FileFindings& findings) {
 class RecordingChecker {
  public:
   RecordingChecker(const fs::path& output_dir, MemoryBudget& budget,
-                   const std::function<Status(CoverageRow)>& take)
-      : output_dir_(output_dir), budget_(budget), take_(take), listed_(budget) {}
+                   const std::function<Status(CoverageRow)>& take, const LogComparison* log)
+      : output_dir_(output_dir), budget_(budget), take_(take), log_(log), listed_(budget) {}
 
   Result<RecordingCheck> run();
 
@@ -89,21 +95,25 @@ class RecordingChecker {
   Status check_file(const std::string& list, ManifestEntry entry, TableKind table);
   void learn(const std::string& path, TableKind table, const arrow::Table& rows);
   void check_gaps(const Certificate& certificate, FileFindings& findings) const;
-  Status tell(const ManifestEntry& entry, const PublishedFileCheck& check);
-  Status tell_stream(const std::string& path, const Certificate& certificate, const Json& stream,
+  Status tell(const ManifestEntry& entry, const PublishedFileCheck& check, bool is_as_in_log);
+  Status tell_stream(CoverageRow row, const Certificate& certificate, const Json& stream,
                      const Json& gaps);
   Status tell_holes();
   Status look_for_unknown_files();
   Status check_unknown(const std::string& path);
+  Status look_for_unpublished_files();
   Status fail(std::string path, std::string detail);
   Status give(CoverageRow row);
 
   const fs::path& output_dir_;
   MemoryBudget& budget_;
   const std::function<Status(CoverageRow)>& take_;
+  const LogComparison* log_;  ///< or null
   Layout layout_ = Layout::kSymbol;
   std::set<std::string> lists_;
   PathSet listed_;
+  /// Of each exchange, by its name: when the oldest hour that is listed begins.
+  std::map<std::string, int64_t> oldest_hours_ns_;
   RecordingEvidence evidence_;
   RecordingCheck result_;
 };
@@ -162,6 +172,7 @@ Result<RecordingCheck> RecordingChecker::run() {
   TW_TRY(tell_holes());
   listed_.sort();
   TW_TRY(look_for_unknown_files());
+  TW_TRY(look_for_unpublished_files());
   return result_;
 }
 
@@ -199,6 +210,11 @@ Status RecordingChecker::check_list(const std::string& name, TableKind table) {
       }
       last_path = &entry.path;
       TW_TRY(listed_.add(entry.path));
+      if (time && kind == TableKind::kRows) {
+        const auto [oldest, is_new] =
+            oldest_hours_ns_.try_emplace(exchange_of(entry.path), time->begin_ns);
+        oldest->second = std::min(oldest->second, time->begin_ns);
+      }
       TW_TRY(check_file(name, entry, table));
     }
   }
@@ -236,7 +252,12 @@ Status RecordingChecker::check_file(const std::string& list, ManifestEntry entry
   if (check.certificate && table == TableKind::kRows) {
     result_.row_count += check.certificate->row_count;
   }
-  return tell(entry, check);
+  bool is_as_in_log = false;
+  if (log_ != nullptr && check.certificate && check.findings.count == 0) {
+    TW_ASSIGN(is_as_in_log, log_->compare(*check.certificate, check.findings));
+    result_.as_in_log_count += is_as_in_log ? 1 : 0;
+  }
+  return tell(entry, check, is_as_in_log);
 }
 
 void RecordingChecker::check_gaps(const Certificate& certificate, FileFindings& findings) const {
@@ -259,27 +280,26 @@ CoverageStatus status_of(const Certificate& certificate, uint64_t gap_count) {
   return gap_count != 0 ? CoverageStatus::kGaps : CoverageStatus::kOk;
 }
 
-Status RecordingChecker::tell(const ManifestEntry& entry, const PublishedFileCheck& check) {
+Status RecordingChecker::tell(const ManifestEntry& entry, const PublishedFileCheck& check,
+                              bool is_as_in_log) {
   if (check.findings.count != 0) return fail(entry.path, summary_of(check.findings));
   const Certificate& certificate = *check.certificate;
   // They can be read: the first is that of the rows, the second was looked at.
   const Json streams = Json::parse(certificate.streams, nullptr, false);
   const Json gaps = Json::parse(certificate.gaps, nullptr, false);
-  for (const Json& stream : streams) {
-    TW_TRY(tell_stream(entry.path, certificate, stream, gaps));
-  }
-  if (!streams.empty()) return {};
   CoverageRow row;
-  row.status = status_of(certificate, 0);
   row.path = entry.path;
+  row.is_as_in_log = is_as_in_log;
+  for (const Json& stream : streams) TW_TRY(tell_stream(row, certificate, stream, gaps));
+  if (!streams.empty()) return {};
+  row.status = status_of(certificate, 0);
   row.row_count = certificate.row_count;
   return give(std::move(row));
 }
 
-Status RecordingChecker::tell_stream(const std::string& path, const Certificate& certificate,
+/// `row` has what is the same for all streams of the file.
+Status RecordingChecker::tell_stream(CoverageRow row, const Certificate& certificate,
                                      const Json& stream, const Json& gaps) {
-  CoverageRow row;
-  row.path = path;
   row.exchange = text_of(stream, "exchange");
   row.market = text_of(stream, "market");
   row.symbol = text_of(stream, "symbol");
@@ -368,15 +388,42 @@ Status RecordingChecker::check_unknown(const std::string& path) {
               "start the recorder again");
 }
 
+/// What the log gives whole and nobody has published. Retention takes the oldest hours of an
+/// exchange, so what is younger than the oldest one that is there was not taken by it.
+Status RecordingChecker::look_for_unpublished_files() {
+  if (log_ == nullptr) return {};
+  TW_ASSIGN(const auto lists, find_lists(log_->given_dir()));
+  for (const std::string& list : lists) {
+    TW_TRY(check_interrupt());
+    TW_ASSIGN(const auto entries, read_manifest_list(log_->given_dir(), list));
+    if (!entries) continue;
+    for (const ManifestEntry& entry : *entries) {
+      const auto time = parse_partition_time(entry.partition());
+      if (!time || listed_.contains(entry.path) || !log_->is_due(entry)) continue;
+      const auto oldest = oldest_hours_ns_.find(exchange_of(entry.path));
+      const bool may_be_deleted =
+          time->table == TableKind::kRows &&
+          (oldest == oldest_hours_ns_.end() || time->begin_ns < oldest->second);
+      if (may_be_deleted) continue;
+      TW_TRY(fail(entry.path,
+                  fmt::format("the log gives {} rows of this file, and it is not published; make "
+                              "it with tapeworks replay",
+                              entry.row_count)));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RecordingCheck> check_recording(const fs::path& output_dir, MemoryBudget& budget,
-                                       const std::function<Status(CoverageRow)>& take) {
+                                       const std::function<Status(CoverageRow)>& take,
+                                       const LogComparison* log) {
   std::error_code error;
   if (!fs::is_directory(output_dir, error)) {
     return invalid_argument("{} is no folder; name the folder of a recording", output_dir.string());
   }
-  return RecordingChecker(output_dir, budget, take).run();
+  return RecordingChecker(output_dir, budget, take, log).run();
 }
 
 }  // namespace tapeworks::recorder

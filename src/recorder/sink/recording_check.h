@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "recorder/sink/log_comparison.h"
 #include "storage/memory_budget.h"
 
 namespace tapeworks::recorder {
@@ -52,18 +53,22 @@ struct CoverageRow {
   uint64_t gap_count = 0;      ///< recorded, that concern it
   uint64_t missing_count = 0;  ///< numbers in those gaps; of a failed hole: its own
   std::string detail;          ///< the first finding
+  /// The log gives the same file. Not set where it was not asked or cannot tell.
+  bool is_as_in_log = false;
 };
 
 struct RecordingCheck {
   uint64_t file_count = 0;
-  uint64_t row_count = 0;     ///< of market data
-  uint64_t failed_count = 0;  ///< rows of the coverage table with the status kFailed
+  uint64_t row_count = 0;        ///< of market data
+  uint64_t failed_count = 0;     ///< rows of the coverage table with the status kFailed
+  uint64_t as_in_log_count = 0;  ///< files that the log gives as well
 };
 
 /// Checks a recording from its files: the manifest against the folder, each file against manifest,
 /// certificate and path, the gaps of certificates against `_gaps`, and the numbers of contiguous
-/// streams, over all hours, against what is recorded as missing. Gives the coverage to `take`, a
-/// row at a time: tables first, then hour by hour, then what is found in the end.
+/// streams, over all hours, against what is recorded as missing; with a log, each file that it has
+/// whole against what it gives, and what it gives against the files. Gives the coverage to `take`,
+/// a row at a time: tables first, then hour by hour, then what is found in the end.
 ///
 /// Damage is a result, not an error. Nothing is written. A recorder may be at work: a file that it
 /// replaces meanwhile is looked at again.
@@ -72,6 +77,7 @@ struct RecordingCheck {
 /// what `take` returns.
 Result<RecordingCheck> check_recording(const std::filesystem::path& output_dir,
                                        MemoryBudget& budget,
-                                       const std::function<Status(CoverageRow)>& take);
+                                       const std::function<Status(CoverageRow)>& take,
+                                       const LogComparison* log = nullptr);
 
 }  // namespace tapeworks::recorder

@@ -1,5 +1,6 @@
 #include "recorder/sink/replay.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -26,7 +27,7 @@ Status do_all_that_waits(Sink& sink) {
 }
 
 /// What a log says at its beginning of how its recorder divided rows into files.
-Result<std::optional<Layout>> find_layout(const std::filesystem::path& wal_dir) {
+Result<std::optional<Layout>> logged_layout(const std::filesystem::path& wal_dir) {
   // A recorder begins with it.
   constexpr int kRecordsMax = 64;
   TW_ASSIGN(LogReader reader, LogReader::open(wal_dir));
@@ -46,6 +47,12 @@ Result<std::optional<Layout>> find_layout(const std::filesystem::path& wal_dir) 
 
 }  // namespace
 
+uint64_t replay_buffer_bytes(const MemoryBudget& budget) {
+  constexpr uint64_t kBytesMax = 64 * kMiB;
+  constexpr uint64_t kShare = 3;
+  return std::min(kBytesMax, budget.capacity_bytes() / kShare);
+}
+
 Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool* pool) {
   if (options.to_lsn != 0 && options.to_lsn < options.from_lsn) {
     return invalid_argument("--to {} lies before --from {}", options.to_lsn, options.from_lsn);
@@ -57,7 +64,7 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
   std::optional<Layout> layout = options.layout;
   if (!layout && oldest) layout = oldest->layout;
   if (!layout) {
-    TW_ASSIGN(layout, find_layout(options.wal_dir));
+    TW_ASSIGN(layout, logged_layout(options.wal_dir));
   }
   SinkOptions sink_options = options.sink;
   sink_options.layout = layout.value_or(Layout::kSymbol);
@@ -75,6 +82,7 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
     if (const auto* const hole = std::get_if<LogHole>(&step)) {
       TW_TRY(sink->consume(*hole));
       result.missing_records += hole->missing_count;
+      if (!result.first_missing_lsn) result.first_missing_lsn = hole->first_missing_lsn;
       continue;
     }
     const auto& record = std::get<LogRecord>(step);

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "recorder/sink/sink_options.h"
+#include "storage/memory_budget.h"
 
 namespace tapeworks::recorder {
 
@@ -26,6 +27,7 @@ struct ReplayResult {
   uint64_t published_files = 0;
   uint64_t kept_files = 0;       ///< published before, and not replaced by what is only a part
   uint64_t missing_records = 0;  ///< lost by the log
+  std::optional<uint64_t> first_missing_lsn = {};
   uint64_t first_lsn = 0;
   uint64_t last_lsn = 0;
   /// The log begins inside an hour: no earlier one can be made of it, and the first whole one
@@ -33,6 +35,9 @@ struct ReplayResult {
   std::optional<int64_t> whole_from_ns;
   bool is_exact = false;  ///< a state file has said what the removed records had left there
 };
+
+/// For SinkOptions::buffer_bytes: rows that wait to become a part. The rest is for joining parts.
+uint64_t replay_buffer_bytes(const MemoryBudget& budget);
 
 /// Makes the recording again from its log, by the sink that records. Hours that are wholly in the
 /// log get the bytes that the recorder gave them, by the rules that the log names; those cut by its
