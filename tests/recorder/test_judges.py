@@ -5,6 +5,7 @@ import json
 import duckdb
 import polars as pl
 import pytest
+from fault_injection import Fault, assert_never_synced_again
 from load_judge import make_allowed
 from recording import Sent, allowed_copies, earliest_arrivals, open_gaps
 
@@ -56,3 +57,27 @@ def test_only_what_no_row_of_gaps_ends_and_lasts_is_an_open_gap(tmp_path):
     times = pl.Series([1], dtype=pl.Datetime("ns"))
     pl.DataFrame({"connection": [3], "from_time": times}).write_parquet(tmp_path / "binance_spot" / "_gaps" / "2026-11-23.parquet")
     assert open_gaps(tmp_path) == {1: 500}
+
+
+FAILED_SYNC = "1 fdatasync(5</log/1.wal>) = -1 {} (INJECTED)"
+SYNC, ROOM = "1 fdatasync(5</log/1.wal>) = 0", "1 fallocate(5</log/1.wal>, 0, 0, 65536) = 0"
+
+
+@pytest.mark.parametrize("kind, later, is_broken", [
+    ("EIO", [], False),
+    ("EIO", [SYNC], True),
+    ("EIO", [ROOM, SYNC], True),
+    ("ENOSPC", [SYNC], True),
+    ("ENOSPC", [ROOM, SYNC], False),
+    ("ENOSPC", [SYNC, ROOM, SYNC], True),
+    ("ENOSPC", ["2 fdatasync(6</out/merge>) = -1 ENOSPC (INJECTED)", "2 fdatasync(6</out/merge>) = 0"], False),
+    ("EIO", ["2 fdatasync(6</out/merge>) = -1 EIO (INJECTED)", "2 fdatasync(6</out/merge>) = 0"], True),
+])
+def test_a_file_whose_sync_failed_may_only_be_synced_again_when_it_was_made_anew_for_want_of_room(kind, later, is_broken):
+    trace = "\n".join([SYNC.replace("1.wal", "0.wal"), FAILED_SYNC.format(kind), *later])
+    fault = Fault("fdatasync", kind, 1)
+    if is_broken:
+        with pytest.raises(AssertionError):
+            assert_never_synced_again(fault, trace)
+    else:
+        assert_never_synced_again(fault, trace)
