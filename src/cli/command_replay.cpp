@@ -32,8 +32,8 @@ class ReplayCommand : public Command {
         ->type_name("LSN")
         ->check(at_least(1));
     app.add_option("--layout", layout_,
-                   "How rows are divided into files: symbol, market, exchange (default: as the "
-                   "recorder of the log did)")
+                   "How rows are divided into files: symbol, market, exchange (default: that of "
+                   "the recording in --out, else as the recorder of the log did)")
         ->type_name("LAYOUT");
     work_.describe(app);
   }

@@ -85,11 +85,10 @@ class VerifyCommand : public Command {
     return all_passed(results) ? 0 : 1;
   }
 
-  /// What the log gives, in `scratch`; nothing without a log.
-  Result<std::optional<recorder::LogComparison>> read_log(const ScratchFolder& scratch,
-                                                          MemoryBudget& budget) const {
-    TW_ASSIGN(const auto log_dir, log_.find(recording_dir_));
-    if (log_dir.empty()) return std::nullopt;
+  /// What the log in `log_dir` gives, made in `scratch`.
+  Result<recorder::LogComparison> read_log(const std::filesystem::path& log_dir,
+                                           const ScratchFolder& scratch,
+                                           MemoryBudget& budget) const {
     recorder::LogComparisonOptions options;
     options.output_dir = recording_dir_;
     options.wal_dir = log_dir;
@@ -107,15 +106,32 @@ class VerifyCommand : public Command {
     return log;
   }
 
+  /// Nothing without a log, or when one that was not named cannot be read.
+  Result<std::optional<recorder::LogComparison>> find_and_read_log(
+      std::optional<ScratchFolder>& scratch, MemoryBudget& budget) const {
+    TW_ASSIGN(const auto log_dir, log_.find(recording_dir_));
+    if (log_dir.empty()) return std::nullopt;
+    TW_ASSIGN(ScratchFolder made, ScratchFolder::make(work_.temp_dir));
+    scratch.emplace(std::move(made));
+    auto log = read_log(log_dir, *scratch, budget);
+    if (log) return std::move(*log);
+    const bool was_named = !log_.log_dir.empty();
+    if (was_named || log.error().kind == ErrorKind::kCancelled) {
+      return std::unexpected(std::move(log.error()));
+    }
+    warn("the files are checked without their log: {}", log.error().message);
+    return std::nullopt;
+  }
+
   Result<int> check_recording(MemoryBudget& budget) const {
     TW_ASSIGN(CoverageTable coverage, CoverageTable::make(budget.pool()));
     const auto take = [&](const recorder::CoverageRow& row) { return coverage.add(row); };
-    TW_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(work_.temp_dir));
-    TW_ASSIGN(const auto log, read_log(scratch, budget));
+    std::optional<ScratchFolder> scratch;
+    TW_ASSIGN(const auto log, find_and_read_log(scratch, budget));
     TW_ASSIGN(const recorder::RecordingCheck check,
               recorder::check_recording(recording_dir_, budget, take, log ? &*log : nullptr));
     add_run_rows(check.row_count);
-    if (log && check.as_in_log_count == 0 && check.failed_count == 0) {
+    if (log && check.as_in_log_count == 0) {
       warn(
           "the log gives none of these files whole, so they were checked by themselves; name "
           "another log with --wal if it is not theirs");

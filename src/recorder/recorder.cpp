@@ -116,7 +116,8 @@ SinkOptions sink_options_of(const RecordOptions& options) {
   sink.part_age_ns = nanoseconds(output.part_age);
   sink.idle_close_ns = nanoseconds(output.idle_close);
   sink.parts_linger_ns = nanoseconds(output.parts_linger);
-  sink.rules = rules_of(options.config);
+  // The others come by the log, as for a replay; a checkpoint of another window is refused at once.
+  sink.rules.dedupe_window_rows = rules_of(options.config).dedupe_window_rows;
   return sink;
 }
 

@@ -49,7 +49,7 @@ def run_batch_in(folder: Path, seed: int) -> int:
         record(config, "1s")
         exchanges.stop()
     counts = judge(folder / "out", exchanges.ledger)
-    tapeworks("verify", "--recording", folder / "out")
+    tapeworks("verify", "--recording", folder / "out", "--wal", folder / "log")
     return counts["sent"]
 
 

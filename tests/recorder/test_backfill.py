@@ -78,7 +78,7 @@ def judge_files(folder) -> pl.DataFrame:
     """The trades, none of which is there twice; the program's own judgement, and a replay that gives the same bytes."""
     rows = trades(folder / "out")
     assert not rows.select(pl.struct(*STREAM, "sequence").is_duplicated().any()).item(), "a trade is there twice"
-    tapeworks("verify", "--recording", folder / "out")
+    tapeworks("verify", "--recording", folder / "out", "--wal", folder / "log")
     tapeworks("replay", "--wal", folder / "log", "--out", folder / "again")
     assert published_hashes(folder / "out") == published_hashes(folder / "again")
     return rows

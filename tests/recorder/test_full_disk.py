@@ -140,7 +140,7 @@ def test_each_step_of_the_ladder_up_and_down(disk, exchanges, tmp_path):
     notices = read_table(out, "_events").filter(pl.col("event") == "notice")["cause"].to_list()
     assert [cause for cause in notices if cause.startswith("disk_")][:3] == ["disk_low", "disk_stop_feeds", "disk_full"]
     assert "disk_fine" in notices
-    tapeworks("verify", "--recording", out)
+    tapeworks("verify", "--recording", out, "--wal", disk.folder / "log")
 
 
 def test_writes_that_find_no_room_wait_for_it_and_lose_nothing_durable(disk, exchanges, tmp_path):
@@ -161,7 +161,7 @@ def test_writes_that_find_no_room_wait_for_it_and_lose_nothing_durable(disk, exc
     recording.stop()
     exchanges.stop()
     judge(disk.folder / "out", exchanges.ledger)
-    tapeworks("verify", "--recording", disk.folder / "out")
+    tapeworks("verify", "--recording", disk.folder / "out", "--wal", disk.folder / "log")
 
 
 def test_exit_ends_with_4_and_a_whole_recording(disk, exchanges, tmp_path):

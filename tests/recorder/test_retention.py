@@ -47,7 +47,7 @@ def test_old_hours_go_and_the_new_one_stays(tmp_path, exchanges):
     assert not list(out.glob("_manifest/2023-11-1*/[0-2][0-9].json"))
     assert read_rows(out).height > 100
     assert list(out.glob("binance_spot/_events/2023-11-14.parquet")), "tables of a day stay"
-    tapeworks("verify", "--recording", out)
+    tapeworks("verify", "--recording", out, "--wal", tmp_path / "log")
 
 
 def test_the_oldest_go_above_the_limit_of_size(tmp_path, exchanges):
@@ -83,4 +83,4 @@ def test_a_disk_that_is_short_takes_old_hours_only_with_consent(tmp_path, exchan
         disk.empty()
         recording.stop()
         assert read_rows(out).height > 1000
-        tapeworks("verify", "--recording", out)
+        tapeworks("verify", "--recording", out, "--wal", disk.folder / "log")

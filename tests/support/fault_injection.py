@@ -82,7 +82,7 @@ def check_fault(fault: Fault, folder: Path, seconds: int = 2) -> int | None:
         exchanges.stop()
     counts = judge(folder / "out", exchanges.ledger)
     assert counts["rows"] > 0
-    tapeworks("verify", "--recording", folder / "out")
+    tapeworks("verify", "--recording", folder / "out", "--wal", folder / "log")
     return code if was_hit else None
 
 

@@ -368,7 +368,7 @@ def published_hashes(out: Path) -> dict[str, str]:
 def judge_and_replay(folder: Path, ledger: Path, legs: int = 1) -> Counter:
     """judge(), and what the program says of its own files and log."""
     counts = judge(folder / "out", ledger, legs)
-    tapeworks("verify", "--recording", folder / "out")
+    tapeworks("verify", "--recording", folder / "out", "--wal", folder / "log")
     tapeworks("replay", "--wal", folder / "log", "--out", folder / "again", timeout=3600)
     assert published_hashes(folder / "out") == published_hashes(folder / "again")
     return counts

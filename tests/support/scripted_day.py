@@ -56,7 +56,7 @@ def record_by_script(folder: Path, hours: float, speed: int, rate: int, faults: 
     mine, again = published_hashes(folder / "out"), published_hashes(folder / "again")
     assert mine.items() <= again.items(), "the replay has other bytes"
     counts = judge(folder / "again", exchanges.ledger, slack_ns=speed * 1_000_000_000)
-    tapeworks("verify", "--recording", folder / "out")
+    tapeworks("verify", "--recording", folder / "out", "--wal", folder / "log")
     counts["hours"], counts["hours_kept"] = len(hours_of(again)), len(hours_of(mine))
     events = read_table(folder / "again", "_events")
     counts["clock_steps"] = events.filter(pl.col("event") == "clock_step").height

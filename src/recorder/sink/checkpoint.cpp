@@ -89,6 +89,7 @@ std::string encode_checkpoint(Layout layout, const LogState& state,
   state.save_run(file);
   state.save_earlier_sessions(file);
   state.save_rules(file);
+  for (const MergeJob* job : jobs) file.put(job->row_group_rows);
   const std::string_view body = std::string_view(file.bytes()).substr(kHeaderBytes);
   file.replace(kChecksumOffset, uint64_t{XXH3_64bits(body.data(), body.size())});
   return std::move(file).take();
@@ -129,7 +130,10 @@ Result<Checkpoint> decode_checkpoint(std::string_view bytes,
     checkpoint.state.load_run(in);
   }
   if (!in.at_end()) checkpoint.state.load_earlier_sessions(in);
-  if (!in.at_end()) checkpoint.state.load_rules(in);
+  if (!in.at_end()) {
+    checkpoint.state.load_rules(in);
+    for (MergeJob& job : checkpoint.jobs) job.row_group_rows = in.take<int64_t>();
+  }
   if (!in.ok() || !in.at_end()) return corrupt("its length is wrong");
   return checkpoint;
 }

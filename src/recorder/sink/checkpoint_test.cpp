@@ -52,7 +52,7 @@ LogState some_state() {
 std::string encode(const LogState& state) {
   const OpenPartition partition{
       "a/b/2023-11-14/22", TableKind::kRows, "a", "b", "c", 1, 2, 3, true, false};
-  const MergeJob job{"a/_gaps/2023-11-14", TableKind::kGaps, 77, true, true, "[1]"};
+  const MergeJob job{"a/_gaps/2023-11-14", TableKind::kGaps, 77, true, true, "[1]", 9};
   return encode_checkpoint(Layout::kMarket, state, {&partition}, {&job});
 }
 
@@ -67,6 +67,7 @@ TEST(Checkpoint, ReadsBackAsWritten) {
   EXPECT_TRUE(checkpoint->partitions[0].has_new_rows);
   ASSERT_EQ(checkpoint->jobs.size(), 1U);
   EXPECT_EQ(checkpoint->jobs[0].close_lsn, 77U);
+  EXPECT_EQ(checkpoint->jobs[0].row_group_rows, 9);
   EXPECT_EQ(checkpoint->state.gaps().size(), 2U);
   // All of it, since the same bytes come out again.
   EXPECT_EQ(encode(checkpoint->state), bytes);
@@ -105,8 +106,8 @@ std::string without_last(std::string bytes, size_t byte_count) {
   return bytes;
 }
 
-/// Of the rules, the last block.
-constexpr size_t kRulesBytes = 3 * 8;
+/// Of the rules, the last block, with those of the one job.
+constexpr size_t kRulesBytes = 3 * 8 + 8;
 
 /// Of that and the block of earlier sessions that some_state() has.
 size_t bytes_from_earlier_on(const LogState& state) {

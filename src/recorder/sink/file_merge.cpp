@@ -189,13 +189,12 @@ FileMerge::FileMerge(FileMerge&&) noexcept = default;
 FileMerge& FileMerge::operator=(FileMerge&&) noexcept = default;
 FileMerge::~FileMerge() = default;
 
-Result<FileMerge> FileMerge::begin(MergeJob job, Inputs inputs, int64_t row_group_rows,
-                                   const fs::path& unfinished, FastFileReader& reader,
-                                   ParquetStreamWriter& writer) {
+Result<FileMerge> FileMerge::begin(MergeJob job, Inputs inputs, const fs::path& unfinished,
+                                   FastFileReader& reader, ParquetStreamWriter& writer) {
   auto state = std::make_unique<State>();
   state->job = std::move(job);
   state->inputs = std::move(inputs);
-  state->row_group_rows = row_group_rows;
+  state->row_group_rows = job.row_group_rows;
   state->unfinished = unfinished;
   state->reader = &reader;
   state->writer = &writer;

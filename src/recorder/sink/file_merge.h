@@ -25,13 +25,14 @@ struct MergeJob {
   bool complete = false;
   bool partial = false;
   std::string gaps = "[]";  ///< JSON for the certificate
+  int64_t row_group_rows = RowRules().row_group_rows;
 
   bool operator==(const MergeJob&) const = default;
 };
 
 /// Joins what is published of a partition and its parts into one file, in the order of the LSNs.
 /// That is their order already: each begins behind the end of the one before. The bytes depend on
-/// the rows, the job and the size of row groups, not on how the rows were cut into parts.
+/// the rows and the job, not on how the rows were cut into parts.
 ///
 /// The file is made under an unfinished name; giving it its own is for the caller.
 /// Memory: a page of 8,192 rows as columns, about 400 bytes a row, or of 4 MiB of texts and one
@@ -47,7 +48,7 @@ class FileMerge {
   };
 
   /// `reader` and `writer` must outlive the merge; the writer makes no other file meanwhile.
-  static Result<FileMerge> begin(MergeJob job, Inputs inputs, int64_t row_group_rows,
+  static Result<FileMerge> begin(MergeJob job, Inputs inputs,
                                  const std::filesystem::path& unfinished, FastFileReader& reader,
                                  ParquetStreamWriter& writer);
   FileMerge(FileMerge&&) noexcept;

@@ -12,6 +12,7 @@
 #include "recorder/sink/published_file.h"
 #include "recorder/sink/published_file_check.h"
 #include "recorder/sink/recording_manifest.h"
+#include "recorder/sink/replay.h"
 
 namespace tapeworks::recorder {
 
@@ -24,14 +25,16 @@ struct LogComparisonOptions {
 };
 
 /// What a log gives, made of it again, beside what was published. The log decides only of files
-/// that it has whole, and that can be expected to be published: a recorder may be at work.
+/// that it has whole, with what was before them, and that can be expected to be published: a
+/// recorder may be at work.
 ///
 /// Differences behind records that the log has lost are no findings: there it is the log that
 /// lacks something, and `tapeworks wal verify` says where.
 class LogComparison {
  public:
-  /// Replays the log, unless the recording has no list of files. Read the recording afterwards.
-  /// Changes nothing but `scratch_dir`. Errors: those of replay_log().
+  /// Replays the log as far as the recorder has come, unless the recording has no list of files.
+  /// Check the recording afterwards. Changes nothing but `scratch_dir`. Errors: those of
+  /// replay_log(), and kNoSpace when `scratch_dir` has no room.
   static Result<LogComparison> make(const LogComparisonOptions& options, arrow::MemoryPool* pool);
 
   /// Whether the log gives the same: rows, gaps, streams, revision. False as well when it cannot
@@ -43,19 +46,16 @@ class LogComparison {
   /// The lists of what the log gives, to be read in given_dir().
   const std::filesystem::path& given_dir() const { return given_dir_; }
 
-  uint64_t lost_records() const { return lost_records_; }
+  uint64_t lost_records() const { return log_.missing_records; }
 
  private:
-  bool is_behind_loss(uint64_t lsn) const { return first_lost_lsn_ && lsn > *first_lost_lsn_; }
+  bool can_tell(const std::string& partition, uint64_t first_lsn, uint64_t close_lsn) const;
   std::optional<std::string> difference(const Certificate& published,
                                         const std::optional<Certificate>& given) const;
 
   arrow::MemoryPool* pool_ = nullptr;
   std::filesystem::path given_dir_;
-  bool begins_at_first_ = false;  ///< no record of the log was removed
-  uint64_t last_lsn_ = 0;         ///< of the log
-  uint64_t lost_records_ = 0;
-  std::optional<uint64_t> first_lost_lsn_;
+  ReplayResult log_;
   /// Files that a record up to here has closed are published, but for these partitions.
   uint64_t settled_lsn_ = 0;
   std::set<std::string> pending_;

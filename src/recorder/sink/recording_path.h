@@ -60,6 +60,11 @@ struct PartitionTime {
 };
 std::optional<PartitionTime> parse_partition_time(std::string_view path);
 
+/// "binance" of "binance_spot/BTCUSDT/2023-11-14/22" and of "binance/2023-11-14/22".
+constexpr std::string_view exchange_of(std::string_view path) {
+  return path.substr(0, path.find_first_of("_/"));
+}
+
 /// "2026-11-21" of the day that contains the instant.
 std::string date_text(int64_t time_ns);
 /// "07", the hour of the day.

@@ -6,6 +6,7 @@
 
 #include "base/interrupt.h"
 #include "recorder/protocol/log_event.h"
+#include "recorder/sink/recording_manifest.h"
 #include "recorder/sink/row_maker_internal.h"
 #include "recorder/sink/sink.h"
 #include "recorder/sink/state_files.h"
@@ -45,6 +46,15 @@ Result<std::optional<Layout>> logged_layout(const std::filesystem::path& wal_dir
   return std::nullopt;
 }
 
+void note_rules(const LogRecord& record, ReplayResult& result) {
+  JsonDocument document;
+  const auto event = decode_log_event(text_of(record.payload), document);
+  const bool has_rules = event && event->rules;
+  const bool is_awaited = result.ruled_from_lsn == ReplayResult::kNeverRuled;
+  if (!has_rules) result.ruled_from_lsn = ReplayResult::kNeverRuled;
+  if (has_rules && is_awaited) result.ruled_from_lsn = record.lsn;
+}
+
 }  // namespace
 
 uint64_t replay_buffer_bytes(const MemoryBudget& budget) {
@@ -62,6 +72,10 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
   TW_ASSIGN(LogReader reader, LogReader::open(options.wal_dir));
   TW_ASSIGN(std::optional<Checkpoint> oldest, find_state(options.wal_dir));
   std::optional<Layout> layout = options.layout;
+  if (!layout) {
+    const auto top = read_manifest_top(options.sink.output_dir);
+    if (top && *top) layout = (*top)->layout;
+  }
   if (!layout && oldest) layout = oldest->layout;
   if (!layout) {
     TW_ASSIGN(layout, logged_layout(options.wal_dir));
@@ -98,6 +112,8 @@ Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool*
       result.whole_from_ns = sink->whole_from_ns();
       if (oldest) state = std::move(oldest->state);
     }
+    oldest.reset();
+    if (record.kind == static_cast<uint8_t>(LogKind::kConfiguration)) note_rules(record, result);
     if (record.lsn >= options.from_lsn) {
       if (result.record_count++ == 0) result.first_lsn = record.lsn;
       result.last_lsn = record.lsn;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include <arrow/type_fwd.h>
@@ -14,13 +15,16 @@ namespace tapeworks::recorder {
 
 struct ReplayOptions {
   std::filesystem::path wal_dir;
-  SinkOptions sink;              ///< output_dir, buffer_bytes; the rest is set by replay_log()
-  std::optional<Layout> layout;  ///< none: that of the recorder which wrote the log
-  uint64_t from_lsn = 0;         ///< 0: from the oldest record kept
-  uint64_t to_lsn = 0;           ///< inclusive; 0: to the end
+  SinkOptions sink;  ///< output_dir, buffer_bytes; the rest is set by replay_log()
+  /// None: that of the recording in output_dir, else that of the recorder which wrote the log.
+  std::optional<Layout> layout;
+  uint64_t from_lsn = 0;  ///< 0: from the oldest record kept
+  uint64_t to_lsn = 0;    ///< inclusive; 0: to the end
 };
 
 struct ReplayResult {
+  static constexpr uint64_t kNeverRuled = std::numeric_limits<uint64_t>::max();
+
   uint64_t record_count = 0;
   uint64_t row_count = 0;
   uint64_t quarantined_count = 0;
@@ -34,6 +38,9 @@ struct ReplayResult {
   /// begins at whole_from_ns. Not set when nothing of the log was removed.
   std::optional<int64_t> whole_from_ns;
   bool is_exact = false;  ///< a state file has said what the removed records had left there
+  /// A configuration record of an earlier version did not name its rules; this one is the first
+  /// behind it that does. 0: there was none.
+  uint64_t ruled_from_lsn = 0;
 };
 
 /// For SinkOptions::buffer_bytes: rows that wait to become a part. The rest is for joining parts.

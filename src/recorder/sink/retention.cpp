@@ -17,11 +17,6 @@ constexpr size_t kListsPerStep = 64;
 
 bool is_of_hour(const std::string& list) { return !list.ends_with(kTablesList); }
 
-/// "binance_spot/BTCUSDT/2023-11-14/22" and "binance/2023-11-14/22" -> "binance".
-std::string_view exchange_of(std::string_view partition) {
-  return partition.substr(0, partition.find_first_of("_/"));
-}
-
 }  // namespace
 
 bool Retention::Hour::is_old(const RetentionLimits& limits) const {

@@ -298,6 +298,7 @@ Status Sink::close(Partition& partition, uint64_t lsn, bool as_cut, bool& is_ove
         is_late && open.table == TableKind::kRows && retention_.has_deleted(open.path);
     job.partial = as_cut || was_deleted || open.begin_ns < state_.whole_from_ns;
     job.gaps = gaps_of(open);
+    job.row_group_rows = state_.rules().row_group_rows;
     merges_.push_back({std::move(job), std::move(partition.buffer)});
   }
   open.has_new_rows = false;

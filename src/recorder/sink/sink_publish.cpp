@@ -156,8 +156,8 @@ Status Sink::begin_merge() {
     }
   }
   TW_TRY(probe("begin file"));
-  auto merge = FileMerge::begin(job, std::move(inputs), state_.rules().row_group_rows,
-                                parts_.unfinished_path("merge"), part_reader_, merge_writer_);
+  auto merge = FileMerge::begin(job, std::move(inputs), parts_.unfinished_path("merge"),
+                                part_reader_, merge_writer_);
   // Of its inputs the merge has only opened that file.
   if (!merge && previous && merge.error().kind == ErrorKind::kCorrupt && !options_.replay) {
     TW_TRY(set_aside_published(job.partition));

@@ -45,6 +45,27 @@ TEST_F(SinkTest, AnHourIsPublishedWhenARecordComesAfterItsGrace) {
   EXPECT_EQ(top["lists"][0], "2023-11-14/22");
 }
 
+TEST_F(SinkTest, TheRulesThatTheLogNamesHoldFromTheirRecordOn) {
+  const auto row_groups = [&](const std::string& name) {
+    return read_parquet_info(hour(name), arrow::default_memory_pool()).value().row_group_rows;
+  };
+  options_.part_rows = 1;
+  log_.event(LogKind::kConfiguration, {.rules = RowRules{.row_group_rows = 3}});
+  for (int id = 1; id <= 7; ++id) trade(id);
+  next_hour();
+  log_.event(LogKind::kConfiguration,
+             {.rules = RowRules{.grace_ns = 30 * kSecondNs, .row_group_rows = 2}});
+  for (int id = 8; id <= 10; ++id) trade(id);
+  next_hour();
+  run();
+  EXPECT_EQ(row_groups("22"), (std::vector<int64_t>{3, 3, 1}));
+  EXPECT_FALSE(std::filesystem::exists(hour("23"))) << "within its grace";
+  log_.advance(30 * kSecondNs);
+  log_.heartbeat();
+  run();
+  EXPECT_EQ(row_groups("23"), (std::vector<int64_t>{2, 1}));
+}
+
 /// How the first column of the first row group is compressed.
 arrow::Compression::type compression_of(const std::filesystem::path& path) {
   const auto footer = parquet::ParquetFileReader::OpenFile(path.string())->metadata();

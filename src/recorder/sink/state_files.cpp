@@ -73,8 +73,11 @@ Result<std::optional<Checkpoint>> find_state(const fs::path& log_dir) {
   TW_ASSIGN(const std::vector<StateFile> states, list_states(log_dir / kFolder));
   for (const StateFile& file : states) {
     if (file.lsn + 1 < first_lsn.value_or(1)) continue;
-    TW_ASSIGN(const std::string bytes, read_text_file(file.path));
-    auto checkpoint = decode_checkpoint(bytes, std::nullopt);
+    const auto bytes = read_text_file(file.path);
+    std::error_code error;
+    if (!bytes && !fs::exists(file.path, error)) continue;  // the log has outlived it just now
+    if (!bytes) return std::unexpected(bytes.error());
+    auto checkpoint = decode_checkpoint(*bytes, std::nullopt);
     if (checkpoint && checkpoint->state.lsn == file.lsn) return std::move(*checkpoint);
     warn("{}: this state is damaged and not used; a later one is, if there is one",
          file.path.string());

@@ -1,10 +1,13 @@
 #include "recorder/sink/state_files.h"
 
+#include "recorder/sink/log_comparison.h"
+#include "recorder/sink/recording_check.h"
 #include "recorder/sink/replay.h"
 #include "recorder/sink/sink_test_support.h"
 #include "storage/log_archive.h"
 #include "storage/log_segment_file.h"
 #include "storage/log_writer.h"
+#include "storage/memory_budget.h"
 
 namespace tapeworks::recorder {
 namespace {
@@ -79,6 +82,26 @@ class StateFilesTest : public testing::Test {
     EXPECT_TRUE(result) << result.error().message;
     return result.value_or(ReplayResult());
   }
+  RecordingCheck check_by_log() {
+    const fs::path made = scratch_.path() / "compared";
+    fs::remove_all(made);
+    fs::create_directories(made);
+    const auto budget = MemoryBudget::create(256 * kMiB).value();
+    const auto log = LogComparison::make({.output_dir = options_.output_dir,
+                                          .wal_dir = log_dir_,
+                                          .scratch_dir = made,
+                                          .buffer_bytes = 8 * kMiB},
+                                         budget->pool());
+    EXPECT_TRUE(log) << log.error().message;
+    unpublished_.clear();
+    const auto take = [&](const CoverageRow& row) {
+      if (row.detail.contains("not published")) unpublished_.push_back(row.path);
+      return Status();
+    };
+    const auto checked = check_recording(options_.output_dir, *budget, take, log ? &*log : nullptr);
+    EXPECT_TRUE(checked) << checked.error().message;
+    return checked.value_or(RecordingCheck());
+  }
   /// The hours of the first symbol with the bytes that they were recorded with.
   std::set<std::string> equal_hours() const {
     const auto recorded = published_content(options_.output_dir);
@@ -98,6 +121,7 @@ class StateFilesTest : public testing::Test {
   SinkOptions options_;
   SyntheticLog log_;
   int64_t id_ = 0;
+  std::vector<std::string> unpublished_;  ///< as the last check found
 };
 
 using Hours = std::set<std::string>;
@@ -117,6 +141,43 @@ TEST_F(StateFilesTest, WithoutStatesTheGapAndTheRepeatAreNotKnown) {
   fs::remove_all(log_dir_ / "states");
   EXPECT_FALSE(replay().is_exact);
   EXPECT_EQ(equal_hours(), Hours{"02"});
+}
+
+TEST_F(StateFilesTest, AWholeLogTellsOfEveryFile) {
+  const RecordingCheck check = check_by_log();
+  EXPECT_EQ(check.failed_count, 0U);
+  EXPECT_EQ(check.as_in_log_count, check.file_count);
+}
+
+TEST_F(StateFilesTest, AShortenedLogTellsOfTheHoursThatItHasWhole) {
+  shorten_log();
+  const RecordingCheck check = check_by_log();
+  EXPECT_EQ(check.failed_count, 0U);
+  EXPECT_EQ(check.as_in_log_count, 5U) << "hours 00, 01 and 02, events and gaps of their day";
+}
+
+TEST_F(StateFilesTest, WithoutStatesAShortenedLogTellsOfNoFile) {
+  shorten_log();
+  fs::remove_all(log_dir_ / "states");
+  const RecordingCheck check = check_by_log();
+  EXPECT_EQ(check.failed_count, 0U);
+  EXPECT_EQ(check.as_in_log_count, 0U);
+}
+
+TEST_F(StateFilesTest, AFileThatIsNotThereIsDueUnlessRetentionMayHaveTakenIt) {
+  const auto forget = [&](const std::string& path, const std::string& list) {
+    const ManifestEntry entry{.path = path};
+    RecordingManifest manifest(options_.output_dir, options_.layout);
+    ASSERT_TRUE(manifest.remove_files(list, {entry}, scratch_.path() / "manifest"));
+    ASSERT_TRUE(fs::remove(options_.output_dir / path));
+  };
+  forget("binance_spot/AAA/2023-11-14/22.parquet", "2023-11-14/22");
+  forget("binance_spot/BBB/2023-11-14/22.parquet", "2023-11-14/22");
+  check_by_log();
+  EXPECT_EQ(unpublished_, std::vector<std::string>()) << "the oldest hour";
+  forget("binance_spot/AAA/2023-11-15/00.parquet", "2023-11-15/00");
+  check_by_log();
+  EXPECT_EQ(unpublished_, std::vector<std::string>{"binance_spot/AAA/2023-11-15/00.parquet"});
 }
 
 TEST_F(StateFilesTest, ADamagedStateIsPassedOver) {
