@@ -214,10 +214,16 @@ SampledLegs::Verdict RowMaker::judge_sampled(const LogRecord& record, LogSource 
       number ? state_.stream(source.venue, row.stream, row.symbol) : nullptr;
   if (state == nullptr) return active_leg == source.leg ? Verdict::kTaken : Verdict::kLeftOut;
   const LegMerge::Session active = connection->session_of(active_leg);
+  const LegMerge::Session own = connection->session_of(source.leg);
+  // A socket that is being closed brings what its peer has sent until it hears of that. One that
+  // was opened later brings the same as soon as it has asked, and until then there is a gap.
+  if (source.leg != active_leg && !connection->leg_connected[source.leg] &&
+      connection->leg_connected[active_leg] && !connection->were_together(own, active)) {
+    return Verdict::kLeftOut;
+  }
   const auto& owner = state->sampled.owner();
-  return state->sampled.judge(
-      {connection->session_of(source.leg), *number, record.monotonic_time_ns}, active,
-      owner && connection->were_together(*owner, active));
+  return state->sampled.judge({own, *number, record.monotonic_time_ns}, active,
+                              owner && connection->were_together(*owner, active));
 }
 
 /// The exchange's time of a row when it lies a little before that of its record, which it is else:

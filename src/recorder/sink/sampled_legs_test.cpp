@@ -412,6 +412,19 @@ TEST_F(LegChange, ABookThatBothBringAroundTheChangeComesOnce) {
   EXPECT_EQ(gap_count_, 0);
 }
 
+TEST_F(LegChange, ASocketThatIsBeingClosedDoesNotStandInForOneThatItWasNeverBeside) {
+  const uint64_t first = depth(0, 1);
+  connect(1);
+  change_to(1);
+  const uint64_t second = depth(1, 2);
+  disconnect(0, "replaced");
+  disconnect(1, "disconnect");
+  connect(1);
+  depth(0, 3);  // its peer has not heard of the close yet
+  const uint64_t third = depth(1, 3);
+  EXPECT_EQ(rows(), (std::vector<uint64_t>{first, second, third}));
+}
+
 TEST_F(LegChange, ABookThatTheNewLegBroughtTooEarlyIsNotLost) {
   const uint64_t first = depth(0, 1);
   connect(1);
