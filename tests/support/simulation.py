@@ -127,7 +127,7 @@ def simulate(seed: int, folder: Path) -> Counter:
         # The sampled streams of two legs are excused below, and only they: that is why this is told of one leg.
         rule = LeftOutByRule(made)
         counts = judge(made / "out", ledger, legs=1, slack_ns=SLACK_NS, may_be_missing=rule, connections=rule.numbers)
-        tapeworks("verify", "--recording", made / "out")
+        tapeworks("verify", "--recording", made / "out", "--wal", made / "log")
         tapeworks("replay", "--wal", made / "log", "--out", made / "again", "--layout", layout)
         assert published_hashes(made / "out") == published_hashes(made / "again"), "the replay has other bytes"
     except AssertionError as broken:
