@@ -35,6 +35,7 @@ class GenerationsCommand : public Command {
   Result<int> list() const {
     TW_ASSIGN(const std::vector<GenerationInfo> generations, list_generations(data_.data_dir));
     std::vector<nlohmann::ordered_json> records;
+    records.reserve(generations.size());
     for (const GenerationInfo& generation : generations) {
       records.push_back({{"number", generation.number},
                          {"created", generation.created},

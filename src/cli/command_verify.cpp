@@ -73,6 +73,7 @@ class VerifyCommand : public Command {
   Result<int> check_data(MemoryBudget& budget) const {
     TW_ASSIGN(const std::vector<CheckResult> results, verify_generation(options_, budget));
     std::vector<nlohmann::ordered_json> records;
+    records.reserve(results.size());
     for (const CheckResult& result : results) {
       records.push_back({{"check", result.check},
                          {"status", to_string(result.status)},

@@ -178,6 +178,7 @@ class WalCommand : public Command {
     TW_ASSIGN(const LogCheck check, check_log(folder_));
     TW_TRY(refuse_empty(check, folder_));
     std::vector<nlohmann::ordered_json> rows;
+    rows.reserve(check.segments.size());
     for (const LogSegmentSummary& segment : check.segments) rows.push_back(segment_row(segment));
     TW_TRY(print_list(rows));
     return 0;
