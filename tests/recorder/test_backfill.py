@@ -8,7 +8,8 @@ import urllib.request
 
 import polars as pl
 from harness import tapeworks
-from recording import Exchanges, Recording, free_port, published_hashes, read_rows, read_table
+from recorded_tables import read_rows, read_table
+from recording import Exchanges, Recording, free_port, published_hashes
 
 # Where a venue tells of past trades, and what it calls a trade's number.
 REST = {

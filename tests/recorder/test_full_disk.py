@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from harness import tapeworks
-from recording import KEY, RATE, Exchanges, free_port, judge, read_rows, read_table, start_recording, write_config
+from recorded_tables import read_rows, read_table
+from recording import KEY, RATE, Exchanges, free_port, judge, start_recording, write_config
 from small_disk import small_disk
 
 MIB = 1 << 20

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import polars as pl
 
 from harness import SANITIZERS, tapeworks
-from recording import Exchanges, Recording, judge, last_status, published_hashes, read_rows, read_table, record, with_symbols, write_config
+from recorded_tables import read_rows, read_table
+from recording import Exchanges, Recording, judge, last_status, published_hashes, record, with_symbols, write_config
 
 RATE = "200/s" if SANITIZERS else "1000/s"
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from fault_injection import Fault, assert_never_synced_again
 from load_judge import make_allowed
-from recording import Sent, allowed_copies, earliest_arrivals, open_gaps
+from recording import Sent, allowed_copies, earliest_arrivals
+from told_losses import ToldLosses
 
 # What was sent, in order: connection and snapshot; and how often the snapshot `s` may be recorded.
 SENT_AND_ALLOWED = [
@@ -56,7 +57,7 @@ def test_only_what_no_row_of_gaps_ends_and_lasts_is_an_open_gap(tmp_path):
     (tmp_path / "binance_spot" / "_gaps").mkdir(parents=True)
     times = pl.Series([1], dtype=pl.Datetime("ns"))
     pl.DataFrame({"connection": [3], "from_time": times}).write_parquet(tmp_path / "binance_spot" / "_gaps" / "2026-11-23.parquet")
-    assert open_gaps(tmp_path) == {1: 500}
+    assert ToldLosses(tmp_path).open_gaps == {1: 500}
 
 
 FAILED_SYNC = "1 fdatasync(5</log/1.wal>) = -1 {} (INJECTED)"

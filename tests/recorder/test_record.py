@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness import SANITIZERS, assert_clear_error, make_certificate, start, tapeworks
-from recording import RATE, Exchanges, judge, last_status, published_hashes, read_rows, read_table, record, start_recording, write_config
+from recorded_tables import read_rows, read_table
+from recording import RATE, Exchanges, judge, last_status, published_hashes, record, start_recording, write_config
 
 
 @pytest.fixture

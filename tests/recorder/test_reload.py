@@ -7,7 +7,8 @@ import time
 import polars as pl
 
 from harness import SANITIZERS
-from recording import Exchanges, Recording, judge_and_replay, read_rows, read_table, record, with_symbols, write_config
+from recorded_tables import read_rows, read_table
+from recording import Exchanges, Recording, judge_and_replay, record, with_symbols, write_config
 
 RATE = "300/s" if SANITIZERS else "1500/s"
 

@@ -4,7 +4,8 @@ import pytest
 from test_replay import BEGIN, BINANCE_SPOT, HOUR, SUBSCRIPTION, Log
 
 from harness import assert_clear_error, tapeworks
-from recording import KEY, Exchanges, read_rows, write_config
+from recorded_tables import read_rows
+from recording import KEY, Exchanges, write_config
 from small_disk import small_disk
 from test_full_disk import LADDER, MIB, Recording
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import SANITIZERS
-from recording import VENUES
+from recorded_tables import VENUES
 from scripted_day import has_scripted_clock
 from slow_disk import (
     record_an_hour_change_on_a_slow_disk,

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from harness import SANITIZERS, assert_clear_error, tapeworks
-from recording import KEY, Exchanges, read_rows, read_table, record, start_recording, write_config
+from recorded_tables import read_rows, read_table
+from recording import KEY, Exchanges, record, start_recording, write_config
 
 needs_duckdb = pytest.mark.skipif("TAPEWORKS_DUCKDB_LIBRARY" not in os.environ,
                                   reason="SQL IS NOT TESTED: there is no libduckdb.so; run scripts/setup.sh tests")

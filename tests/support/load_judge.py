@@ -9,7 +9,9 @@ from pathlib import Path
 import duckdb
 
 from harness import tapeworks
-from recording import CLOCK_SLACK_NS, COLUMNS, VENUES, gap_times, published_hashes, takeover_times
+from recorded_tables import VENUES
+from recording import CLOCK_SLACK_NS, COLUMNS, published_hashes
+from told_losses import ToldLosses
 
 MEMORY_LIMIT = "3GB"
 
@@ -41,7 +43,7 @@ def make_allowed(db: duckdb.DuckDBPyConnection) -> None:
 
 class LoadJudge:
     def __init__(self, folder: Path, out: Path, ledger: Path):
-        self.out = out
+        self.out, self.told = out, ToldLosses(out)
         self.db = duckdb.connect(str(folder / "judge.duckdb"), config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder / "judge.tmp"), "threads": 2})
         row = "STRUCT(" + ", ".join(f"{name} {sql_type(name)}" for name in COLUMNS) + ")"
         self.db.execute(f"""
@@ -79,7 +81,7 @@ class LoadJudge:
         twice = self.one("""SELECT stream, symbol, lsn, found.copies, allowed.copies FROM found JOIN allowed USING (row_hash)
                             WHERE found.copies > CASE stream WHEN 'l5' THEN allowed.copies ELSE 1 END LIMIT 1""")
         assert not twice, f"{venue}: too often (stream, symbol, LSN, copies, allowed): {twice}"
-        gaps = gap_times(self.out, venue)
+        gaps = self.told.gaps(venue)
         self.db.execute("CREATE OR REPLACE TEMP TABLE gaps (from_ns BIGINT, to_ns BIGINT)")
         if gaps:
             self.db.executemany("INSERT INTO gaps VALUES (?, ?)", gaps)
@@ -96,7 +98,7 @@ class LoadJudge:
         counts["on_their_way"] += self.one("""SELECT count(*) FROM missing WHERE sent_time >
             (SELECT max(mine.sent_time) FROM mine SEMI JOIN found USING (row_hash) WHERE mine.connection = missing.connection)""")[0]
         self.db.execute("CREATE OR REPLACE TEMP TABLE takeovers (from_ns BIGINT, to_ns BIGINT)")
-        if takeovers := takeover_times(self.out, venue):
+        if takeovers := self.told.takeovers(venue):
             self.db.executemany("INSERT INTO takeovers VALUES (?, ?)", takeovers)
         # Sampled streams have no copy that could be taken from the other leg.
         sampled = "('l5', 'book')" if venue.startswith("kucoin") else "('l5')"

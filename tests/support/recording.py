@@ -19,16 +19,8 @@ import polars as pl
 
 from exchange_client import Simulator
 from harness import SANITIZERS, start, tapeworks
-
-VENUES = {
-    "binance_spot": ("binance", "spot", "json"),
-    "binance_spot_sbe": ("binance", "spot", "sbe"),
-    "binance_usdm": ("binance", "usdt_futures", "json"),
-    "kucoin_spot": ("kucoin", "spot", "json"),
-    "kucoin_futures": ("kucoin", "usdt_futures", "json"),
-    "gate_spot": ("gate", "spot", "json"),
-    "gate_futures": ("gate", "usdt_futures", "json"),
-}
+from recorded_tables import VENUES, read_rows, rows_of
+from told_losses import ToldLosses
 
 # What a row says about the market: all columns but those that the recorder adds.
 COLUMNS = [
@@ -165,26 +157,6 @@ def read_ledger(path: Path) -> list[Sent]:
     return found
 
 
-def read_rows(out: Path, pattern: str = "**/[0-2][0-9].parquet") -> pl.DataFrame:
-    """All published rows, times as nanoseconds."""
-    files = sorted(out.glob(pattern))
-    frames = [pl.read_parquet(file, hive_partitioning=False) for file in files if not any(part.startswith("_") for part in file.parts)]
-    if not frames:
-        return pl.DataFrame()
-    times = ["receive_time", "event_time", "exchange_time"]
-    return pl.concat(frames).with_columns(*(pl.col(name).dt.epoch("ns") for name in times))
-
-
-def read_table(out: Path, name: str) -> pl.DataFrame:
-    files = sorted(out.glob(f"*/{name}/*.parquet")) + sorted(out.glob(f"{name}/*.parquet"))
-    return pl.concat([pl.read_parquet(file).with_columns(folder=pl.lit(file.parts[-3])) for file in files]) if files else pl.DataFrame()
-
-
-def rows_of(rows: pl.DataFrame, venue: str) -> pl.DataFrame:
-    exchange, market, transport = VENUES[venue]
-    return rows.filter(pl.col("exchange") == exchange, pl.col("market") == market, pl.col("transport") == transport)
-
-
 def rows_by_venue(rows: pl.DataFrame) -> dict[str, Counter]:
     found = {venue: Counter() for venue in VENUES}
     names = {value: key for key, value in VENUES.items()}
@@ -196,91 +168,6 @@ def rows_by_venue(rows: pl.DataFrame) -> dict[str, Counter]:
 def is_sampled(venue: str, stream: str) -> bool:
     """Whether two connections may be sent different rows of it, so that only the active one's count."""
     return stream == "l5" or stream == "book" and venue.startswith("kucoin")
-
-
-def gap_times(out: Path, venue: str, connection: int | None = None, sampled: bool = True) -> list[tuple[int, int]]:
-    """When a venue's connections were down, as its gaps and the events of its end say: all of them (two venues of one market share
-    their tables), or one by its number in the recording. Not `sampled`: without the gaps that concern sampled streams only."""
-    exchange, market, _ = VENUES[venue]
-    times = []
-    gaps = read_table(out, "_gaps")
-    if gaps.height:
-        gaps = gaps.filter(pl.col("folder") == f"{exchange}_{market}", pl.col("from_time").is_not_null(),
-                           connection is None or pl.col("connection").is_in([0, connection]),
-                           sampled or pl.col("cause") != "silent")
-        times += list(gaps.select(pl.col("from_time").dt.epoch("ns"), pl.col("to_time").dt.epoch("ns")).iter_rows())
-    return times + [(at, 1 << 62) for number, at in last_ends(out, venue).items() if connection in (None, number)]
-
-
-def open_gaps(out: Path) -> dict[int, int]:
-    """Since when connections have received nothing, as the certificates of published files say. A socket is closed some time after
-    that, because what comes while it says good-bye is not taken any more. By the connection's number."""
-    gaps = read_table(out, "_gaps")
-    over = set(gaps.select("connection", pl.col("from_time").dt.epoch("ns")).iter_rows()) if gaps.height else set()
-    since = {}
-    for file in out.glob("**/[0-2][0-9].parquet"):
-        for gap in json.loads(pl.read_parquet_metadata(file).get("tapeworks.gaps", "[]")):
-            if "from_time" not in gap or "to_time" in gap or gap["cause"] in ("subscribing", "silent"):
-                continue
-            if (gap["connection"], gap["from_time"]) not in over:
-                since[gap["connection"]] = max(since.get(gap["connection"], 0), gap["from_time"])
-    return since
-
-
-def last_ends(out: Path, venue: str) -> dict[int, int]:
-    """When connections ended that were not made again: the row of a gap is written when it ends. By the connection's number."""
-    exchange, market, _ = VENUES[venue]
-    events = read_table(out, "_events").sort("lsn").with_columns(pl.col("receive_time").dt.epoch("ns"))
-    live, begun, ended = set(), {}, {}  # by connection; of live ones the leg, too
-    for event, folder, connection, leg, lsn, at in events.select("event", "folder", "connection", "leg", "lsn", "receive_time").iter_rows():
-        if event in ("start", "stop"):
-            # No process outlives its end. One that was killed could not say when that was, only what it had received.
-            for each in {each for each, _ in live}:
-                ended[each] = at if event == "stop" else last_received(out, venue, events, lsn)
-            live.clear()
-        elif folder == f"{exchange}_{market}" and event == "connect":
-            live.add((connection, leg))
-            begun[connection] = at
-            ended.pop(connection, None)
-        elif folder == f"{exchange}_{market}" and event == "disconnect":
-            live.discard((connection, leg))
-            if not any(each == connection for each, _ in live):
-                ended[connection] = at
-    for connection, since in open_gaps(out).items():
-        if connection in ended and since >= begun.get(connection, 0):
-            ended[connection] = min(ended[connection], since)
-    return ended
-
-
-def last_received(out: Path, venue: str, events: pl.DataFrame, before_lsn: int) -> int:
-    exchange, market, _ = VENUES[venue]
-    rows = rows_of(read_rows(out), venue)
-    mine = events.filter(pl.col("folder") == f"{exchange}_{market}")
-    return max(table.filter(pl.col("lsn") < before_lsn)["receive_time"].max() or 0 for table in (rows, mine))
-
-
-def switch_times(out: Path, venue: str) -> list[tuple[int, int]]:
-    """When a leg gave way to another: what is sampled may have been under way on the one and come too early on the other."""
-    exchange, market, _ = VENUES[venue]
-    ends = read_table(out, "_events").filter(pl.col("event") == "disconnect", pl.col("folder") == f"{exchange}_{market}")
-    return [(at - 1_500_000_000, at + 500_000_000) for at in ends["receive_time"].dt.epoch("ns")]
-
-
-def takeover_times(out: Path, venue: str) -> list[tuple[int, int]]:
-    """When a standby took over from a leg that was lost, whose last pushes it had brought already and nobody had taken."""
-    exchange, market, _ = VENUES[venue]
-    lost = read_table(out, "_events").filter(pl.col("event") == "leg_switch", pl.col("cause") == "lost", pl.col("folder") == f"{exchange}_{market}")
-    return [(at - 1_500_000_000, at + 500_000_000) for at in lost["receive_time"].dt.epoch("ns")]
-
-
-def removals(out: Path, venue: str) -> dict[str, list[tuple[int, int]]]:
-    """From the wish that a symbol is recorded no more to the moment when that is so: its connection is being closed."""
-    exchange, market, _ = VENUES[venue]
-    events = read_table(out, "_events").filter(pl.col("event") == "symbol", pl.col("cause") == "removed", pl.col("folder") == f"{exchange}_{market}")
-    times = {}
-    for symbol, at in events.select("symbol", pl.col("receive_time").dt.epoch("ns")).iter_rows():
-        times.setdefault(symbol, []).append((at - 1_500_000_000, at + 500_000_000))
-    return times
 
 
 def allowed_copies(mine: list[Sent]) -> Counter:
@@ -333,6 +220,7 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
     assert rows.select(pl.struct("lsn", "frame_index").is_duplicated().any()).item() is False, "a key is there twice"
     recorded = rows_by_venue(rows)
     sent = read_ledger(ledger)
+    told = ToldLosses(out)
     counts = Counter(rows=rows.height, sent=len(sent))
     for venue in VENUES:
         mine = [entry for entry in sent if entry.venue == venue]
@@ -344,10 +232,10 @@ def judge(out: Path, ledger: Path, legs: int = 1, slack_ns: int = CLOCK_SLACK_NS
             # Snapshots are kept as often as they were sent, everything else once.
             most = allowed[row] if row[0] == "l5" else 1
             assert count <= most, f"{venue}: {count} times instead of {most}: {row}"
-        switches = switch_times(out, venue) if legs == 2 else []
+        switches = told.switches(venue) if legs == 2 else []
         number = (connections or {}).get(venue)
-        gaps = {sampled: gap_times(out, venue, number, sampled) + switches for sampled in (True, False)}
-        removed = removals(out, venue)
+        gaps = {sampled: told.gaps(venue, number, sampled) + switches for sampled in (True, False)}
+        removed = told.removals(venue)
         arrivals = earliest_arrivals(mine, receive_times(rows_of(rows, venue)))
         missing = [(entry, arrival) for entry, arrival in zip(mine, arrivals, strict=True) if entry.row not in recorded[venue]]
         counts["missing"] += len(missing)

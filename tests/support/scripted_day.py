@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from harness import tapeworks
-from recording import Exchanges, judge, last_status, published_hashes, read_table, record, write_config
+from recorded_tables import read_table
+from recording import Exchanges, judge, last_status, published_hashes, record, write_config
 
 BEGIN = 1_772_404_200  # 2026-03-01 22:30:00 UTC: the day changes after an hour and a half
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from harness import BINARY, tapeworks
-from recording import VENUES, Sent, is_sampled, judge, published_hashes, read_ledger, read_table
+from recorded_tables import VENUES, read_table
+from recording import Sent, is_sampled, judge, published_hashes, read_ledger
 
 PROGRAM = Path(os.environ.get("TAPEWORKS_SIMULATION") or Path(BINARY).parent / "src/recorder/simulation/recording_simulation")
 

@@ -13,7 +13,8 @@ import polars as pl
 
 from load_judge import judge_load
 from preload import build
-from recording import CLOCK_SLACK_NS, VENUES, Exchanges, Recording, judge, read_table
+from recorded_tables import VENUES, read_table
+from recording import CLOCK_SLACK_NS, Exchanges, Recording, judge
 from scripted_day import BEGIN, write_clock
 
 BLOCK = 4096

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from cutting_proxy import CuttingProxy
-from recording import VENUES, Exchanges, Recording, judge_and_replay, read_ledger, read_rows, read_table, rows_by_venue
+from recorded_tables import VENUES, read_rows, read_table
+from recording import Exchanges, Recording, judge_and_replay, read_ledger, rows_by_venue
 
 # Streams whose rows have a number that both copies share: nothing of them may be missing.
 KEYED = {"binance_spot": {"trade", "book"}, "binance_spot_sbe": {"trade", "book"}, "binance_usdm": {"trade", "book"},
