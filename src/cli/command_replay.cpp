@@ -52,11 +52,8 @@ class ReplayCommand : public Command {
 
   Result<int> run() override {
     TW_ASSIGN(const auto budget, work_.make_budget());
-    options_.sink.buffer_bytes = recorder::replay_buffer_bytes(*budget);
-    Reservation buffers;
-    if (!budget->try_reserve(options_.sink.buffer_bytes, buffers)) {
-      return over_budget("--memory is too little to replay a log; give more");
-    }
+    TW_ASSIGN(const Reservation rows, recorder::reserve_replay_buffer(*budget));
+    options_.sink.buffer_bytes = rows.bytes();
     TW_ASSIGN(const recorder::ReplayResult result, replay_log(options_, budget->pool()));
     add_run_rows(result.row_count);
     if (result.missing_records != 0) {

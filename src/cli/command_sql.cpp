@@ -15,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/recording_query.h"
 #include "cli/work_options.h"
+#include "recorder/config/recorder_config.h"
 #include "recorder/sink/recording_snapshot.h"
 #include "storage/scratch_folder.h"
 
@@ -85,7 +86,7 @@ class SqlCommand : public Command {
     const bool has_recorder = std::filesystem::is_directory(options_.output_dir / ".parts", error);
     if (options_.log_dir.empty() && !log_.is_left_out && has_recorder) {
       warn("{} is no folder, so what only the log has is left out; name it with --wal",
-           default_log_dir(options_.output_dir).string());
+           recorder::default_log_dir(options_.output_dir).string());
     }
     return {};
   }

@@ -94,11 +94,8 @@ class VerifyCommand : public Command {
     options.output_dir = recording_dir_;
     options.wal_dir = log_dir;
     options.scratch_dir = scratch.path();
-    options.buffer_bytes = recorder::replay_buffer_bytes(budget);
-    Reservation rows;
-    if (!budget.try_reserve(options.buffer_bytes, rows)) {
-      return over_budget("--memory is too little to replay a log; give more");
-    }
+    TW_ASSIGN(const Reservation rows, recorder::reserve_replay_buffer(budget));
+    options.buffer_bytes = rows.bytes();
     TW_ASSIGN(auto log, recorder::LogComparison::make(options, budget.pool()));
     if (log.lost_records() != 0) {
       warn("the log has lost {} records; tapeworks wal verify {} says where", log.lost_records(),

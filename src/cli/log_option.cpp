@@ -2,11 +2,9 @@
 
 #include <system_error>
 
-namespace tapeworks {
+#include "recorder/config/recorder_config.h"
 
-std::filesystem::path default_log_dir(const std::filesystem::path& recording_dir) {
-  return (recording_dir.lexically_normal() / ".").parent_path().string() + "-wal";
-}
+namespace tapeworks {
 
 std::vector<CLI::Option*> LogOption::describe(CLI::App& app, const std::string& without_log) {
   return {app.add_option("--wal", log_dir,
@@ -27,7 +25,7 @@ Result<std::filesystem::path> LogOption::find(const std::filesystem::path& recor
     if (std::filesystem::is_directory(log_dir, error)) return log_dir;
     return invalid_argument("--wal {} is no folder; name that of the log", log_dir.string());
   }
-  const std::filesystem::path beside = default_log_dir(recording_dir);
+  const std::filesystem::path beside = recorder::default_log_dir(recording_dir);
   return std::filesystem::is_directory(beside, error) ? beside : std::filesystem::path();
 }
 

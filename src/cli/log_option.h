@@ -23,7 +23,4 @@ struct LogOption {
   Result<std::filesystem::path> find(const std::filesystem::path& recording_dir) const;
 };
 
-/// Where the default configuration has the log of a recording.
-std::filesystem::path default_log_dir(const std::filesystem::path& recording_dir);
-
 }  // namespace tapeworks

@@ -119,6 +119,10 @@ Result<ConfigEntry> entry_of_setting(const std::string& setting) {
 
 }  // namespace
 
+std::filesystem::path default_log_dir(const std::filesystem::path& output_dir) {
+  return (output_dir.lexically_normal() / ".").parent_path().string() + "-wal";
+}
+
 Result<RecorderConfig> parse_recorder_config(std::string_view toml, const std::string& file_name,
                                              const ConfigOverrides& overrides) {
   TW_ASSIGN(const TomlDocument document, parse_toml(toml, file_name));
@@ -133,10 +137,7 @@ Result<RecorderConfig> parse_recorder_config(std::string_view toml, const std::s
     TW_ASSIGN(const ConfigEntry entry, entry_of_setting(setting));
     TW_TRY(apply(entry, config));
   }
-  // Beside the output, so that it can be another device.
-  if (config.wal.dir.empty()) {
-    config.wal.dir = (config.output.dir.lexically_normal() / ".").parent_path().string() + "-wal";
-  }
+  if (config.wal.dir.empty()) config.wal.dir = default_log_dir(config.output.dir);
   TW_TRY(resolve_feeds(config, file_name));
   TW_TRY(check_config(config, file_name));
   return config;

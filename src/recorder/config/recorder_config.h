@@ -51,7 +51,7 @@ struct OutputConfig {
 
 /// [wal]: the write-ahead log.
 struct WalConfig {
-  std::filesystem::path dir;  ///< empty in the file: the folder of the output with "-wal" behind
+  std::filesystem::path dir;  ///< empty in the file: default_log_dir()
   WalSyncMode sync = WalSyncMode::kGroup;
   Duration sync_interval{10};
   ByteSize sync_bytes{256 * kKiB};
@@ -147,6 +147,10 @@ struct ConfigOverrides {
   /// "wal.sync=every", as --set takes it. Feeds can be set in the file only.
   std::vector<std::string> settings;
 };
+
+/// Where the log of a recording is when nothing else was said: beside it, with "-wal" behind its
+/// name, so that it can be another device.
+std::filesystem::path default_log_dir(const std::filesystem::path& output_dir);
 
 /// Reads TOML, then the environment, then the settings, and checks what can be checked without
 /// network or files. `file_name` is for messages. Every key has a default but `exchange`, `market`

@@ -57,10 +57,14 @@ void note_rules(const LogRecord& record, ReplayResult& result) {
 
 }  // namespace
 
-uint64_t replay_buffer_bytes(const MemoryBudget& budget) {
+Result<Reservation> reserve_replay_buffer(MemoryBudget& budget) {
   constexpr uint64_t kBytesMax = 64 * kMiB;
   constexpr uint64_t kShare = 3;
-  return std::min(kBytesMax, budget.capacity_bytes() / kShare);
+  Reservation rows;
+  if (!budget.try_reserve(std::min(kBytesMax, budget.capacity_bytes() / kShare), rows)) {
+    return over_budget("--memory is too little to replay a log; give more");
+  }
+  return rows;
 }
 
 Result<ReplayResult> replay_log(const ReplayOptions& options, arrow::MemoryPool* pool) {

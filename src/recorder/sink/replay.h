@@ -44,7 +44,8 @@ struct ReplayResult {
 };
 
 /// For SinkOptions::buffer_bytes: rows that wait to become a part. The rest is for joining parts.
-uint64_t replay_buffer_bytes(const MemoryBudget& budget);
+/// kOverBudget when `budget` has not that much.
+Result<Reservation> reserve_replay_buffer(MemoryBudget& budget);
 
 /// Makes the recording again from its log, by the sink that records. Hours that are wholly in the
 /// log get the bytes that the recorder gave them, by the rules that the log names; those cut by its
