@@ -11,41 +11,30 @@
 namespace tapeworks {
 namespace fs = std::filesystem;
 
-std::optional<PnlCheckpointFolder::Loaded> PnlCheckpointFolder::load(const std::string& symbol) {
+Result<LoadedPnlCheckpoint> load_pnl_checkpoint(const fs::path& path, const std::string& symbol,
+                                                MemoryBudget& budget) {
+  const auto status = status_of_input(path);
+  if (!status || status->type != InputType::kFile) return corrupt("it is missing");
+  if (status->byte_count > kPnlCheckpointBytesMax) return corrupt("it is too long");
+  LoadedPnlCheckpoint loaded;
+  if (!budget.try_reserve(pnl_checkpoint_memory_bytes(status->byte_count), loaded.memory)) {
+    return over_budget("{}: it does not fit in memory; give a larger --memory", path.string());
+  }
+  TW_ASSIGN(const std::string bytes, read_input_text(path));
+  TW_ASSIGN(loaded.checkpoint, decode_pnl_checkpoint(bytes));
+  if (loaded.checkpoint.symbol != symbol) return corrupt("it is that of another symbol");
+  return loaded;
+}
+
+std::optional<LoadedPnlCheckpoint> PnlCheckpointFolder::load(const std::string& symbol) {
   if (!generation_.base()) return std::nullopt;
   const Table* const table = generation_.base()->find(table_);
   if (table == nullptr || !table->file(symbol_file_path(table_, symbol))) return std::nullopt;
   const fs::path path = generation_.base_path() / checkpoint_path(name_of(symbol));
-  const auto status = status_of_input(path);
-  if (!status || status->type != InputType::kFile) {
-    reject(symbol, "it is missing");
-    return std::nullopt;
-  }
-  const uint64_t byte_count = status->byte_count;
-  if (byte_count > kPnlCheckpointBytesMax) {
-    reject(symbol, "it is too long");
-    return std::nullopt;
-  }
-  Loaded loaded;
-  if (!budget_.try_reserve(pnl_checkpoint_memory_bytes(byte_count), loaded.memory)) {
-    return std::nullopt;
-  }
-  const auto bytes = read_input_text(path);
-  if (!bytes) {
-    reject(symbol, bytes.error().message);
-    return std::nullopt;
-  }
-  auto checkpoint = decode_pnl_checkpoint(*bytes);
-  if (!checkpoint) {
-    reject(symbol, checkpoint.error().message);
-    return std::nullopt;
-  }
-  if (checkpoint->symbol != symbol) {
-    reject(symbol, "it is that of another symbol");
-    return std::nullopt;
-  }
-  loaded.checkpoint = std::move(*checkpoint);
-  return loaded;
+  auto loaded = load_pnl_checkpoint(path, symbol, budget_);
+  if (loaded) return std::move(*loaded);
+  if (loaded.error().kind != ErrorKind::kMemoryBudget) reject(symbol, loaded.error().message);
+  return std::nullopt;
 }
 
 void PnlCheckpointFolder::reject(const std::string& symbol, const std::string& reason) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -11,6 +12,17 @@
 #include "storage/memory_budget.h"
 
 namespace tapeworks {
+
+/// A checkpoint and the memory for it.
+struct LoadedPnlCheckpoint {
+  Reservation memory;
+  PnlCheckpoint checkpoint;
+};
+
+/// The checkpoint of `symbol` in the file at `path`. Errors: kMemoryBudget when `budget` has no
+/// room for it; any other says, behind "it ", why it cannot be used.
+Result<LoadedPnlCheckpoint> load_pnl_checkpoint(const std::filesystem::path& path,
+                                                const std::string& symbol, MemoryBudget& budget);
 
 /// The checkpoints of one set of tables of profit and loss, a file for each symbol: those of the
 /// published generation are read, those of the new one written.
@@ -24,13 +36,8 @@ class PnlCheckpointFolder {
   PnlCheckpointFolder(GenerationWriter& generation, MemoryBudget& budget, std::string table)
       : generation_(generation), budget_(budget), table_(std::move(table)) {}
 
-  /// A checkpoint and the memory for it.
-  struct Loaded {
-    Reservation memory;
-    PnlCheckpoint checkpoint;
-  };
   /// Nothing when there is none that can be used, or no memory for it.
-  std::optional<Loaded> load(const std::string& symbol);
+  std::optional<LoadedPnlCheckpoint> load(const std::string& symbol);
 
   /// Counts a checkpoint that turned out to be no good after all.
   void reject(const std::string& symbol, const std::string& reason);

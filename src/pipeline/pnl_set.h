@@ -32,7 +32,7 @@ class PnlSet {
   /// What is known of a symbol before its summary is read.
   struct SymbolSources {
     PnlSources now;
-    std::optional<PnlCheckpointFolder::Loaded> before;
+    std::optional<LoadedPnlCheckpoint> before;
   };
   /// The symbol's file of daily_summary must stand in the new generation.
   SymbolSources sources_of(const std::string& symbol, const PriceSeries& closes);

@@ -47,8 +47,8 @@ DayBalance balance_of(const DailySummary& summary) {
   return balance;
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> broker_names_table(const TransactionRuns& runs,
-                                                                arrow::MemoryPool* pool) {
+arrow::Result<std::shared_ptr<arrow::Table>> make_broker_names(const TransactionRuns& runs,
+                                                               arrow::MemoryPool* pool) {
   std::map<std::string, std::string> names;
   for (const auto& [broker, name] : runs.broker_names) {
     if (broker != 0) names[runs.brokers[broker]] = name;
@@ -72,6 +72,11 @@ std::string offset_text(const FixedZone& zone) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<arrow::Table>> broker_names_table(const TransactionRuns& runs,
+                                                         arrow::MemoryPool* pool) {
+  return from_arrow(make_broker_names(runs, pool), "broker names");
+}
 
 Status SummaryWriter::put(const DailySummary& summary) {
   const DayBalance balance = balance_of(summary);
@@ -105,7 +110,7 @@ Status SummaryWriter::put_changed(const DailySummary& summary, const DailySummar
 }
 
 Status SummaryWriter::finish(const TransactionRuns& runs, const ScanOptions& options) {
-  TW_ASSIGN(const auto names, from_arrow(broker_names_table(runs, writer_.pool()), "broker names"));
+  TW_ASSIGN(const auto names, broker_names_table(runs, writer_.pool()));
   TW_TRY(writer_.add("broker_names", "derived/broker_names.parquet", *names));
 
   std::map<std::string, std::string> options_text{

@@ -2,6 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+
+#include <arrow/type_fwd.h>
 
 #include "base/result.h"
 #include "pipeline/daily_summary.h"
@@ -9,6 +12,11 @@
 #include "pipeline/transaction_scan.h"
 
 namespace tapeworks {
+
+/// derived/broker_names: broker and broker_name, both string, a row for each code that has a name,
+/// bytewise by code. Errors: kMemoryBudget when `pool` refuses.
+Result<std::shared_ptr<arrow::Table>> broker_names_table(const TransactionRuns& runs,
+                                                         arrow::MemoryPool* pool);
 
 /// Writes daily_summary/ and derived/broker_names, and keeps the counts that go with them.
 /// Threads: put() from any, once per symbol; the rest from one, after the last put().

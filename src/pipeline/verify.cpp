@@ -135,20 +135,16 @@ CheckResult manifest_result(const Manifest& manifest) {
 }
 
 /// What no option makes this command look at.
-std::vector<CheckResult> limits_of(const GenerationReader& generation,
-                                   const VerifyOptions& options) {
+std::vector<CheckResult> limits_of(const VerifyOptions& options) {
   std::vector<CheckResult> limits;
   if (!options.full) {
     limits.push_back(
         not_checked("recomputed_pnl", "profit and loss is not computed again; --full does that"));
   }
-  if (generation.manifest().find("symbol_broker_merged") != nullptr) {
-    limits.push_back(not_checked(
-        "accounts_merged", "symbol_broker_merged and broker_ranking_merged against each other"));
-  }
   if (options.inputs.empty()) {
     limits.push_back(not_checked(
-        "input", "whether daily_summary is what the transactions say; --input compares"));
+        "input",
+        "whether daily_summary and broker_names are what the transactions say; --input compares"));
   }
   limits.push_back(not_checked("price_source", "whether the closes are those of the market"));
   return limits;
@@ -210,17 +206,17 @@ Result<std::vector<CheckResult>> verify_generation(const VerifyOptions& options,
   }
   if (!mode) return results;
   const PhaseTimer timer("tables");
-  for (const auto check : {check_symbols, check_prices, check_ranking}) {
+  for (const auto check : {check_symbols, check_prices, check_ranking, check_checkpoints}) {
     TW_TRY(check_interrupt());
     TW_ASSIGN(auto more, check(context));
     append(results, std::move(more));
   }
   results.push_back(check_input_dates(context));
   if (!options.inputs.empty()) {
-    TW_ASSIGN(CheckResult input, check_input(context));
-    results.push_back(std::move(input));
+    TW_ASSIGN(auto input, check_input(context));
+    append(results, std::move(input));
   }
-  append(results, limits_of(*generation, options));
+  append(results, limits_of(options));
   return results;
 }
 

@@ -62,6 +62,14 @@ struct SymbolSums {
   bool pnl_read = false;
 };
 
+/// What the files of the symbols say of one set of accounts: the plain ones, or those of merged
+/// brokers. Filled by check_symbols.
+struct SymbolFacts {
+  std::map<std::string, SymbolSums> symbols = {};
+  /// Of all brokers, as daily_summary has them. Empty where there are no current lots.
+  PhantomPositions::Brokers activity = {};
+};
+
 struct VerifyContext {
   const GenerationReader& generation;
   Mode mode;
@@ -69,10 +77,9 @@ struct VerifyContext {
   MemoryBudget& budget;
   /// Paths of files that are missing or changed; told once, and not read by later checks.
   std::set<std::string> damaged = {};
-  std::map<std::string, SymbolSums> symbols = {};  ///< filled by check_symbols
-  std::set<Day> trade_days = {};                   ///< likewise
-  /// Of all brokers, as daily_summary has them; likewise. Empty where there are no current lots.
-  PhantomPositions::Brokers activity = {};
+  SymbolFacts plain = {};
+  SymbolFacts merged = {};        ///< no symbols without a map of mergers, or with a damaged one
+  std::set<Day> trade_days = {};  ///< filled by check_symbols
 
   const Manifest& manifest() const { return generation.manifest(); }
   std::filesystem::path path_of(const std::string& relative_path) const {
@@ -93,13 +100,18 @@ Result<std::vector<CheckResult>> check_symbols(VerifyContext& context);
 /// that check_symbols saw.
 Result<std::vector<CheckResult>> check_prices(VerifyContext& context);
 
-/// derived/symbol_broker against the files of the symbols, and derived/broker_ranking against it.
+/// derived/symbol_broker against the files of the symbols, and derived/broker_ranking against it;
+/// the same for merged brokers.
 Result<std::vector<CheckResult>> check_ranking(VerifyContext& context);
+
+/// checkpoint/pnl, which the next incremental run goes on from: a warning, because what cannot be
+/// used is computed anew.
+Result<std::vector<CheckResult>> check_checkpoints(VerifyContext& context);
 
 /// Whether per-day files of the input hold the day of their names, by the record of the inputs.
 CheckResult check_input_dates(const VerifyContext& context);
 
-/// daily_summary against the transactions, summed again.
-Result<CheckResult> check_input(const VerifyContext& context);
+/// daily_summary against the transactions, summed again, and derived/broker_names against theirs.
+Result<std::vector<CheckResult>> check_input(const VerifyContext& context);
 
 }  // namespace tapeworks

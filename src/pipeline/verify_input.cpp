@@ -3,15 +3,19 @@
 #include <bit>
 #include <set>
 
+#include <arrow/table.h>
+
 #include "pipeline/daily_summary_file.h"
 #include "pipeline/date_in_name.h"
 #include "pipeline/input_files.h"
 #include "pipeline/input_index.h"
 #include "pipeline/summary_reduce.h"
+#include "pipeline/summary_writer.h"
 #include "pipeline/table_writer.h"
 #include "pipeline/transaction_scan.h"
 #include "pipeline/verify_context_internal.h"
 #include "storage/input_file.h"
+#include "storage/parquet_read.h"
 #include "storage/scratch_folder.h"
 
 namespace tapeworks {
@@ -58,6 +62,25 @@ constexpr size_t kDaysOfPerDayFileMax = 5;
 /// Memory for the record of the inputs while it is looked at: its text, and what that says.
 constexpr uint64_t kDecodedPerByte = 5;
 
+Result<CheckResult> check_names(const VerifyContext& context, const TransactionRuns& runs) {
+  const std::string name = "broker_names";
+  const std::string path = "derived/broker_names.parquet";
+  if (context.current_table(name) == nullptr || !context.is_whole(path)) {
+    return not_checked(name, "there is no whole table broker_names");
+  }
+  arrow::MemoryPool* pool = context.budget.pool();
+  TW_ASSIGN(const auto expected, broker_names_table(runs, pool));
+  Findings findings;
+  const auto found = read_parquet(context.path_of(path), {}, pool);
+  if (!found) {
+    if (stops_verification(found.error())) return std::unexpected(found.error());
+    findings.add(0, found.error().message);
+  } else if (!(*found)->Equals(*expected)) {
+    findings.add(0, path + " has other names than the input");
+  }
+  return findings.result(name, fmt::format("{} names read again", expected->num_rows()));
+}
+
 std::set<Day> days_of(const IndexedFile& file) {
   std::set<Day> days;
   for (const RowGroupFacts& facts : file.row_groups) {
@@ -68,10 +91,10 @@ std::set<Day> days_of(const IndexedFile& file) {
 
 }  // namespace
 
-Result<CheckResult> check_input(const VerifyContext& context) {
+Result<std::vector<CheckResult>> check_input(const VerifyContext& context) {
   static constexpr const char* kName = "input";
   const Table* summary = context.manifest().find("daily_summary");
-  if (summary == nullptr) return not_checked(kName, context.why_not("daily_summary"));
+  if (summary == nullptr) return std::vector{not_checked(kName, context.why_not("daily_summary"))};
   TW_ASSIGN(const auto files, expand_inputs(context.options.inputs));
   TW_ASSIGN(const ScanOptions scan, scan_options_of(context, *summary));
   TW_ASSIGN(const ScratchFolder temp, ScratchFolder::make(context.options.temp_dir));
@@ -105,8 +128,10 @@ Result<CheckResult> check_input(const VerifyContext& context) {
       findings.add(runs.symbols.size(), file.path + " has no row in the input");
     }
   }
-  return findings.result(
-      kName, fmt::format("{} groups of {} rows read again", group_count.load(), runs.row_count));
+  TW_ASSIGN(CheckResult names, check_names(context, runs));
+  return std::vector{findings.result(kName, fmt::format("{} groups of {} rows read again",
+                                                        group_count.load(), runs.row_count)),
+                     std::move(names)};
 }
 
 CheckResult check_input_dates(const VerifyContext& context) {

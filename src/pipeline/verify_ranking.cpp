@@ -6,6 +6,7 @@
 #include <arrow/type.h>
 
 #include "pipeline/account_rows_internal.h"
+#include "pipeline/pnl_table_set.h"
 #include "pipeline/pnl_tables.h"
 #include "pipeline/query_rows.h"
 #include "pipeline/ranking.h"
@@ -16,8 +17,19 @@
 namespace tapeworks {
 namespace {
 
-constexpr const char* kAccountsPath = "derived/symbol_broker.parquet";
-constexpr const char* kRankingPath = "derived/broker_ranking.parquet";
+/// The tables of all accounts of one set: the plain ones, or those of merged brokers.
+struct AccountSet {
+  std::string suffix;
+  const SymbolFacts& facts;
+
+  std::string accounts_table() const { return "symbol_broker" + suffix; }
+  std::string ranking_table() const { return "broker_ranking" + suffix; }
+  std::string accounts_path() const { return path_of(accounts_table()); }
+  std::string ranking_path() const { return path_of(ranking_table()); }
+
+ private:
+  static std::string path_of(const std::string& table) { return "derived/" + table + ".parquet"; }
+};
 
 std::vector<std::string> ranking_columns(Mode mode) {
   std::vector<std::string> names = AccountRows::money_names(mode);
@@ -46,14 +58,15 @@ std::vector<RankedBroker> ranked_brokers(const AccountRows& rows) {
 /// of the symbols, and the ranking of the brokers anew.
 class AccountReader {
  public:
-  explicit AccountReader(VerifyContext& context) : context_(context) {}
+  AccountReader(VerifyContext& context, const AccountSet& set)
+      : context_(context), accounts_path_(set.accounts_path()), ranking_path_(set.ranking_path()) {}
 
   Status read() {
-    const auto path = context_.path_of(kAccountsPath);
+    const auto path = context_.path_of(accounts_path_);
     TW_ASSIGN(const ParquetInfo info, read_parquet_info(path, pool()));
     for (size_t i = 0; i < info.row_group_rows.size(); ++i) {
       TW_ASSIGN(const auto stored, read_parquet_row_group(path, static_cast<int>(i), {}, pool()));
-      TW_ASSIGN(const auto table, plain_table(*stored, kAccountsPath, pool()));
+      TW_ASSIGN(const auto table, plain_table(*stored, accounts_path_, pool()));
       TW_TRY(add_sums(*table));
       TW_TRY(add_to_ranking(table));
     }
@@ -80,10 +93,10 @@ class AccountReader {
     TW_ASSIGN(const auto symbols, text_column(table, "symbol_id"));
     TW_ASSIGN(
         const AccountRows rows,
-        AccountRows::of(table, AccountRows::money_names(context_.mode), kAccountsPath, pool()));
+        AccountRows::of(table, AccountRows::money_names(context_.mode), accounts_path_, pool()));
     for (int64_t row = 0; row < rows.count(); ++row, ++row_count_) {
       const auto symbol = text_at(*symbols, row);
-      if (!symbol) return corrupt("{}: row {} has no symbol", kAccountsPath, row_count_);
+      if (!symbol) return corrupt("{}: row {} has no symbol", accounts_path_, row_count_);
       TW_TRY(check_order(rows.broker(row), *symbol));
       RowSums& sums = by_symbol_[std::string(*symbol)];
       ++sums.row_count;
@@ -98,7 +111,7 @@ class AccountReader {
         row_count_ == 0 || std::optional<std::string_view>(last_broker_) < broker ||
         (std::optional<std::string_view>(last_broker_) == broker && last_symbol_ < symbol);
     if (!in_order) {
-      return corrupt("{}: row {} is not behind the one before it", kAccountsPath, row_count_);
+      return corrupt("{}: row {} is not behind the one before it", accounts_path_, row_count_);
     }
     last_broker_ = broker;
     last_symbol_ = symbol;
@@ -109,8 +122,8 @@ class AccountReader {
   Status add_to_ranking(std::shared_ptr<arrow::Table> table) {
     if (rest_ != nullptr) {
       TW_ASSIGN(const auto joined,
-                from_arrow(arrow::ConcatenateTables({rest_, table}), kAccountsPath));
-      TW_ASSIGN(table, plain_table(*joined, kAccountsPath, pool()));
+                from_arrow(arrow::ConcatenateTables({rest_, table}), accounts_path_));
+      TW_ASSIGN(table, plain_table(*joined, accounts_path_, pool()));
     }
     if (table->num_rows() == 0) return {};
     TW_ASSIGN(const auto brokers, text_column(*table, "broker"));
@@ -124,12 +137,14 @@ class AccountReader {
   Status rank(const arrow::Table& accounts) {
     TW_ASSIGN(const auto ranking, broker_ranking_table(accounts, context_.mode, pool()));
     TW_ASSIGN(const AccountRows rows,
-              AccountRows::of(*ranking, ranking_columns(context_.mode), kRankingPath, pool()));
+              AccountRows::of(*ranking, ranking_columns(context_.mode), ranking_path_, pool()));
     std::ranges::move(ranked_brokers(rows), std::back_inserter(ranking_));
     return {};
   }
 
   VerifyContext& context_;
+  const std::string accounts_path_;
+  const std::string ranking_path_;
   std::map<std::string, RowSums, std::less<>> by_symbol_;
   uint64_t row_count_ = 0;
   std::optional<std::string> last_broker_;
@@ -138,10 +153,9 @@ class AccountReader {
   std::vector<RankedBroker> ranking_;
 };
 
-void compare_accounts(const VerifyContext& context, const AccountReader& accounts,
-                      Findings& findings) {
+void compare_accounts(const AccountSet& set, const AccountReader& accounts, Findings& findings) {
   size_t order = 0;
-  for (const auto& [symbol, expected] : context.symbols) {
+  for (const auto& [symbol, expected] : set.facts.symbols) {
     ++order;
     if (symbol.empty()) continue;
     const auto found = accounts.by_symbol().find(symbol);
@@ -153,63 +167,68 @@ void compare_accounts(const VerifyContext& context, const AccountReader& account
                                "others",
                                symbol, sums.row_count, expected.summary.row_count));
     } else if (expected.pnl_read && sums != expected.pnl) {
-      findings.add(
-          order, fmt::format("the accounts of {} are not those of pnl/{}.parquet", symbol, symbol));
+      findings.add(order, fmt::format("the accounts of {} are not those of pnl{}/{}.parquet",
+                                      symbol, set.suffix, symbol));
     }
   }
   for (const auto& [symbol, sums] : accounts.by_symbol()) {
-    if (!context.symbols.contains(symbol)) {
+    if (!set.facts.symbols.contains(symbol)) {
       findings.add(order + 1, fmt::format("{} is not in daily_summary", symbol));
     }
   }
 }
 
 /// The columns that do not follow from symbol_broker, against daily_summary.
-Status compare_activity(const VerifyContext& context, const arrow::Table& stored) {
-  if (stored.GetColumnByName(kLastTradeDateColumn) == nullptr || context.activity.empty()) {
+Status compare_activity(const VerifyContext& context, const AccountSet& set,
+                        const arrow::Table& stored) {
+  const PhantomPositions::Brokers& expected_activity = set.facts.activity;
+  if (stored.GetColumnByName(kLastTradeDateColumn) == nullptr || expected_activity.empty()) {
     return {};
   }
-  TW_ASSIGN(const auto ranking, plain_table(stored, kRankingPath, context.budget.pool()));
+  TW_ASSIGN(const auto ranking, plain_table(stored, set.ranking_path(), context.budget.pool()));
   TW_ASSIGN(const auto brokers, text_column(*ranking, "broker"));
   TW_ASSIGN(const auto activity, broker_activity(*ranking));
   for (int64_t row = 0; row < ranking->num_rows(); ++row) {
     const std::string broker(text_at(*brokers, row).value_or("null"));
-    const auto expected = context.activity.find(broker);
+    const auto expected = expected_activity.find(broker);
     const BrokerActivity& found = activity[static_cast<size_t>(row)];
-    if (expected == context.activity.end() || found != expected->second) {
+    if (expected == expected_activity.end() || found != expected->second) {
       return corrupt("{}: broker {} has another last trade or other open positions in its trades",
-                     kRankingPath, broker);
+                     set.ranking_path(), broker);
     }
   }
   return {};
 }
 
-Status compare_ranking(const VerifyContext& context, const std::vector<RankedBroker>& expected) {
+Status compare_ranking(const VerifyContext& context, const AccountSet& set,
+                       const std::vector<RankedBroker>& expected) {
+  const std::string path = set.ranking_path();
   arrow::MemoryPool* pool = context.budget.pool();
   const std::vector<std::string> columns = ranking_columns(context.mode);
-  TW_ASSIGN(const auto stored, read_parquet(context.path_of(kRankingPath), {}, pool));
-  TW_ASSIGN(const AccountRows rows, AccountRows::of(*stored, columns, kRankingPath, pool));
-  TW_TRY(check_rank_order(*stored, rows, context.mode, kRankingPath));
+  TW_ASSIGN(const auto stored, read_parquet(context.path_of(path), {}, pool));
+  TW_ASSIGN(const AccountRows rows, AccountRows::of(*stored, columns, path, pool));
+  TW_TRY(check_rank_order(*stored, rows, context.mode, path));
   if (static_cast<size_t>(rows.count()) != expected.size()) {
-    return corrupt("{}: it has {} brokers and symbol_broker has {}", kRankingPath, rows.count(),
+    return corrupt("{}: it has {} brokers and {} has {}", path, rows.count(), set.accounts_table(),
                    expected.size());
   }
   for (int64_t row = 0; row < rows.count(); ++row) {
     const RankedBroker& broker = expected[static_cast<size_t>(row)];
     if (rows.broker(row) != std::optional<std::string_view>(broker.broker)) {
-      return corrupt("{}: rank {} belongs to another broker, {}", kRankingPath, row + 1,
+      return corrupt("{}: rank {} belongs to another broker, {}", path, row + 1,
                      broker.broker.value_or("null"));
     }
     for (size_t i = 0; i < columns.size(); ++i) {
       if (!same_bits(rows.money(i, row), broker.money[i])) {
-        return corrupt("{}: {} of broker {} is {} and the sum over its symbols {}", kRankingPath,
+        return corrupt("{}: {} of broker {} is {} and the sum over its symbols {}", path,
                        columns[i], broker.broker.value_or("null"), rows.money(i, row),
                        broker.money[i]);
       }
     }
   }
-  return context.current_table("broker_ranking") == nullptr ? Status{}
-                                                            : compare_activity(context, *stored);
+  return context.current_table(set.ranking_table()) == nullptr
+             ? Status{}
+             : compare_activity(context, set, *stored);
 }
 
 /// Ok, or a finding; what stops the verification is returned.
@@ -220,35 +239,46 @@ Status note_failure(const Status& status, Findings& findings) {
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<CheckResult>> check_ranking(VerifyContext& context) {
-  const auto usable = [&](const char* table, const char* path) {
+Result<std::vector<CheckResult>> check_set(VerifyContext& context, const AccountSet& set) {
+  const auto usable = [&](const std::string& table, const std::string& path) {
     return context.manifest().find(table) != nullptr && context.is_whole(path);
   };
-  if (!usable("symbol_broker", kAccountsPath)) {
-    return std::vector{not_checked("accounts", "there is no whole table symbol_broker"),
-                       not_checked("broker_ranking", "there is no whole table symbol_broker")};
+  const std::string accounts_check = "accounts" + set.suffix;
+  if (!usable(set.accounts_table(), set.accounts_path())) {
+    const std::string why = "there is no whole table " + set.accounts_table();
+    return std::vector{not_checked(accounts_check, why), not_checked(set.ranking_table(), why)};
   }
-  AccountReader accounts(context);
+  AccountReader accounts(context, set);
   Findings account_findings;
   const Status read = accounts.read();
   TW_TRY(note_failure(read, account_findings));
-  const bool current = context.current_table("symbol_broker") != nullptr;
-  if (read && current) compare_accounts(context, accounts, account_findings);
+  const bool current =
+      context.current_table(set.accounts_table()) != nullptr && !set.facts.symbols.empty();
+  if (read && current) compare_accounts(set, accounts, account_findings);
   std::vector<CheckResult> results{account_findings.result(
-      "accounts", fmt::format("{} accounts in order{}", accounts.row_count(),
-                              current ? ", the same as in the files of the symbols" : ""))};
-  if (!read || !usable("broker_ranking", kRankingPath)) {
-    results.push_back(not_checked("broker_ranking", "there are no whole tables to compare"));
+      accounts_check, fmt::format("{} accounts in order{}", accounts.row_count(),
+                                  current ? ", the same as in the files of the symbols" : ""))};
+  if (!read || !usable(set.ranking_table(), set.ranking_path())) {
+    results.push_back(not_checked(set.ranking_table(), "there are no whole tables to compare"));
     return results;
   }
   Findings ranking_findings;
   const auto expected = accounts.take_ranking();
-  TW_TRY(note_failure(compare_ranking(context, expected), ranking_findings));
+  TW_TRY(note_failure(compare_ranking(context, set, expected), ranking_findings));
   results.push_back(ranking_findings.result(
-      "broker_ranking",
+      set.ranking_table(),
       fmt::format("{} brokers, the sums of their accounts bit for bit", expected.size())));
+  return results;
+}
+
+}  // namespace
+
+Result<std::vector<CheckResult>> check_ranking(VerifyContext& context) {
+  TW_ASSIGN(auto results, check_set(context, {"", context.plain}));
+  const AccountSet merged{kMergedSuffix, context.merged};
+  if (context.manifest().find(merged.accounts_table()) == nullptr) return results;
+  TW_ASSIGN(auto more, check_set(context, merged));
+  std::ranges::move(more, std::back_inserter(results));
   return results;
 }
 

@@ -84,10 +84,9 @@ class SymbolChecker {
       : context_(context),
         summary_(summary),
         lots_(context.current_table("fifo_state")),
-        pnl_(context.current_table("pnl")) {
-    for (const TableFile& file : summary.files) {
-      context.symbols[symbol_of_file(file.path)];  // one slot each, before threads share the map
-    }
+        pnl_(context.current_table("pnl")),
+        merged_pnl_(context.current_table(std::string("pnl") + kMergedSuffix)) {
+    make_slots(context.plain);
     const auto width = summary.options.find("amounts");
     if (width != summary.options.end()) amounts_ = width->second;
     if (lots_ != nullptr) lots_until_ = day_option(*lots_, "as_of").value_or(kLastTradeDay);
@@ -101,6 +100,7 @@ class SymbolChecker {
     auto mergers = load_merge_map(context_.path_of(kMergeMapFile), context_.budget.pool());
     if (!mergers) return note_failure(0, mergers.error(), rules_);
     mergers_ = std::move(*mergers);
+    make_slots(context_.merged);
     return {};
   }
 
@@ -142,13 +142,11 @@ class SymbolChecker {
     if (!summary) return note_failure(index, summary.error(), rules_);
     add_run_rows(summary->row_count());
     TW_TRY(check_rules(index, file.path, *summary));
-    SymbolSums& sums = context_.symbols.find(summary->symbol)->second;
-    sums.summary = sums_of_brokers(*summary);
-    sums.summary_read = true;
+    SymbolSums& sums = note_brokers(*summary, context_.plain);
     // The reference skips a symbol without text, and so do the compat modes.
     if (summary->symbol.empty()) return {};
     TW_TRY(check_lots(index, *summary));
-    TW_TRY(check_ranks(index, *summary, sums));
+    TW_TRY(check_ranks(index, summary->symbol, "", pnl_, sums));
     if (lots_ != nullptr) phantoms_.add(*summary, lots_until_);
     TW_TRY(recompute(index, *summary, ""));
     return mergers_ ? check_merged(index, *summary) : Status{};
@@ -175,7 +173,11 @@ class SymbolChecker {
     return needed;
   }
 
-  const PhantomPositions::Brokers& activity() const { return phantoms_.brokers(); }
+  /// After the last check().
+  void store_activity() {
+    context_.plain.activity = phantoms_.brokers();
+    context_.merged.activity = merged_phantoms_.brokers();
+  }
 
   std::vector<CheckResult> results() const {
     std::vector<CheckResult> results;
@@ -218,6 +220,18 @@ class SymbolChecker {
     return findings.result(check,
                            fmt::format("every broker with open lots traded within {} days", days),
                            CheckStatus::kWarning);
+  }
+
+  /// One for each symbol, before threads share the map.
+  void make_slots(SymbolFacts& facts) const {
+    for (const TableFile& file : summary_.files) facts.symbols[symbol_of_file(file.path)];
+  }
+
+  static SymbolSums& note_brokers(const DailySummary& summary, SymbolFacts& facts) {
+    SymbolSums& sums = facts.symbols.find(summary.symbol)->second;
+    sums.summary = sums_of_brokers(summary);
+    sums.summary_read = true;
+    return sums;
   }
 
   static std::optional<Day> day_option(const Table& table, const char* name) {
@@ -329,9 +343,11 @@ class SymbolChecker {
     return {};
   }
 
-  Status check_ranks(size_t index, const DailySummary& summary, SymbolSums& sums) {
-    if (pnl_ == nullptr) return {};
-    const auto path = file_of(*pnl_, "pnl", index, summary.symbol, ranks_);
+  /// `pnl` is the table of the set with this suffix, or null.
+  Status check_ranks(size_t index, const std::string& symbol, const std::string& suffix,
+                     const Table* pnl, SymbolSums& sums) {
+    if (pnl == nullptr) return {};
+    const auto path = file_of(*pnl, "pnl" + suffix, index, symbol, ranks_);
     if (!path) return {};
     const auto status = compare_ranks(*path, sums);
     return status ? Status{} : note_failure(index, status.error(), ranks_);
@@ -357,6 +373,8 @@ class SymbolChecker {
     if (!merged) return note_failure(index, merged.error(), rules_);
     const DailySummary& checked = *merged ? **merged : summary;
     if (lots_ != nullptr) merged_phantoms_.add(checked, lots_until_);
+    SymbolSums& sums = note_brokers(checked, context_.merged);
+    TW_TRY(check_ranks(index, checked.symbol, kMergedSuffix, merged_pnl_, sums));
     return recompute(index, checked, kMergedSuffix);
   }
 
@@ -404,6 +422,7 @@ class SymbolChecker {
   const Table& summary_;
   const Table* lots_;
   const Table* pnl_;
+  const Table* merged_pnl_;
   std::optional<std::string> amounts_;
   Day lots_until_ = kLastTradeDay;
   std::optional<PnlOptions> pnl_options_;
@@ -427,7 +446,7 @@ void find_strangers(const VerifyContext& context, Findings& findings) {
     const Table* table = context.current_table(name);
     if (table == nullptr) continue;
     for (const TableFile& file : table->files) {
-      if (!context.symbols.contains(symbol_of_file(file.path))) {
+      if (!context.plain.symbols.contains(symbol_of_file(file.path))) {
         findings.add(0,
                      fmt::format("{} is of a symbol that daily_summary does not have", file.path));
       }
@@ -466,7 +485,7 @@ Result<std::vector<CheckResult>> check_symbols(VerifyContext& context) {
     return {};
   };
   TW_TRY(run_tasks(summary->files.size(), thread_count_for(context, *summary, checker), check));
-  context.activity = checker.activity();
+  checker.store_activity();
   std::vector<CheckResult> results = checker.results();
   std::ranges::move(unable, std::back_inserter(results));
   Findings strangers;

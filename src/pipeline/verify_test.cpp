@@ -16,6 +16,7 @@
 
 #include "pipeline/close_prices_sync.h"
 #include "pipeline/daily_summary_file.h"
+#include "pipeline/merge_map_file.h"
 #include "pipeline/pnl_test_support.h"
 #include "pipeline/pnl_writer.h"
 #include "pipeline/price_test_support.h"
@@ -82,6 +83,7 @@ class VerifyTest : public PriceFilesTest {
     options.daily = true;
     options.ledger = !is_compat(mode_);
     PnlWriter results(writer, prices.prices, options, symbols, /*is_incremental=*/false);
+    if (mergers_) results.merge(*mergers_, AmountWidth::kFloat32);
     for (size_t i = 0; i < summaries.size(); ++i) require(results.put(i, summaries[i]));
     std::map<std::string, std::string> text{{"start", to_string(options.start)}};
     if (!is_compat(mode_)) text["as_of"] = as_of;
@@ -177,6 +179,7 @@ class VerifyTest : public PriceFilesTest {
   }
 
   Mode mode_ = Mode::kDefault;
+  std::optional<BrokerMergers> mergers_;  ///< of what publish() makes
 };
 
 using Found = std::vector<std::string>;
@@ -394,6 +397,62 @@ TEST_F(VerifyTest, AnAccountOfAnotherBrokerIsFound) {
   publish();
   change_value("derived/symbol_broker.parquet", "broker", 1, "\"9A01\"");
   EXPECT_PRED2(contains, find(verify(), "accounts").detail, "2330 has 4 accounts there");
+}
+
+TEST_F(VerifyTest, AccountsOfMergedBrokersAndTheirRanksAreComparedAsWell) {
+  struct Case {
+    const char* file;
+    const char* column;
+    const char* json;
+    const char* check;
+    const char* finding;
+  };
+  const Case cases[] = {
+      {"derived/symbol_broker_merged", "unpriced_cost", "1", "accounts_merged",
+       "the accounts of 0050 are not those of pnl_merged/0050.parquet"},
+      {"derived/symbol_broker_merged", "unpriced_cost", "1", "broker_ranking_merged",
+       "unpriced_cost of broker 9A00"},
+      {"derived/symbol_broker_merged", "broker", "\"9A0\"", "accounts_merged",
+       "0050 has 1 accounts there and 1 brokers in daily_summary, or others"},
+      {"derived/broker_ranking_merged", "rank", "2", "broker_ranking_merged",
+       "the rank of row 0 is not 1"},
+      {"derived/broker_ranking_merged", "open_positions", "77", "broker_ranking_merged",
+       "another last trade or other open positions"},
+      {"pnl_merged/2330", "total_pnl", "-100000", "ranks", "should stand above the one before it"},
+  };
+  mergers_ = value_of(parse_merge_map(R"({"9B00": "9A00"})", "map"));
+  publish();
+  EXPECT_EQ(findings(/*full=*/true), Found{});
+  for (const char* check : {"accounts_merged", "broker_ranking_merged"}) {
+    EXPECT_EQ(find(verify(), check).status, CheckStatus::kOk) << check;
+  }
+  for (const Case& test_case : cases) {
+    publish();
+    change_value(std::string(test_case.file) + ".parquet", test_case.column, 0, test_case.json);
+    const CheckResult found = find(verify(), test_case.check);
+    EXPECT_EQ(found.status, CheckStatus::kFailed) << test_case.finding;
+    EXPECT_PRED2(contains, found.detail, test_case.finding);
+  }
+}
+
+TEST_F(VerifyTest, CheckpointsThatCannotBeUsedAreAWarning) {
+  mergers_ = value_of(parse_merge_map(R"({"9B00": "9A00"})", "map"));
+  publish();
+  EXPECT_EQ(find(verify(), "checkpoints").detail, "4 with good checksums, each of its symbol");
+  fs::remove(file("checkpoint/pnl/2330"));
+  fs::copy_file(file("checkpoint/pnl_merged/2330"), file("checkpoint/pnl_merged/0050"),
+                fs::copy_options::overwrite_existing);
+  const auto results = verify();
+  EXPECT_TRUE(all_passed(results));
+  const CheckResult found = find(results, "checkpoints");
+  EXPECT_EQ(found.status, CheckStatus::kWarning);
+  EXPECT_EQ(found.count, 2U);
+  EXPECT_PRED2(contains, found.detail,
+               "checkpoint/pnl_merged/0050 cannot be used (it is that of another symbol)");
+  fs::resize_file(file("checkpoint/pnl/0050"), 20);
+  EXPECT_EQ(find(verify(), "checkpoints").count, 3U);
+  fs::remove_all(file("checkpoint"));
+  EXPECT_EQ(find(verify(), "checkpoints").status, CheckStatus::kNotChecked);
 }
 
 TEST_F(VerifyTest, AccountsOutOfOrderAreFound) {

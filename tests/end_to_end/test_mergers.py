@@ -70,6 +70,15 @@ def golden_data(tmp_path_factory):
     return make
 
 
+# The default mode refuses the two closes of one day in `edge`.
+@pytest.mark.parametrize(("name", "mode"), [("small", "default"), ("small", "v1"), ("small", "v2"), ("edge", "v1"), ("edge", "v2")])
+def test_merged_accounts_and_their_ranking_are_verified_like_the_plain_ones(golden_data, name, mode):
+    outcome = tapeworks("verify", "--data", golden_data(name, mode), "--full")
+    checks = {row["check"]: row["status"] for row in outcome.records()}
+    assert {checks[check] for check in ("accounts", "accounts_merged", "broker_ranking", "broker_ranking_merged", "recomputed_pnl")} == {"ok"}
+    assert "failed" not in checks.values()
+
+
 @pytest.mark.parametrize("name", ["small", "edge"])
 def test_accounts_of_v2_equal_the_golden(golden_data, name):
     golden = golden_accounts(name)

@@ -1,13 +1,15 @@
-"""`verify` compares the days in the names of per-day files with those of their rows, by the record of the inputs."""
+"""`verify` compares the days in the names of per-day files with those of their rows, by the record of the inputs, and with --input the
+names of brokers with those of the inputs."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from harness import tapeworks, write_transactions
+from harness import tapeworks, transactions, write_transactions
 
 
-def check(data):
-    checks = {r["check"]: r for r in tapeworks("verify", "--data", data).records()}
-    return checks["input_dates"]
+def check(data, name="input_dates", *options, expect=0):
+    return {r["check"]: r for r in tapeworks("verify", "--data", data, *options, expect=expect).records()}[name]
 
 
 def rows(*days):
@@ -54,3 +56,15 @@ def test_without_a_record_nothing_is_said(tmp_path, data):
     write_transactions(tmp_path / "broker_tx_20230103.parquet", rows("2023-01-04"))
     tapeworks("etl", tmp_path / "broker_tx_20230103.parquet", "--data", data, "--compat", "v2")
     assert check(data)["status"] == "not checked"
+
+
+def test_the_names_of_brokers_are_compared_with_those_of_the_input(tmp_path, data):
+    path = write_transactions(tmp_path / "in.parquet", rows("2023-01-03"))
+    tapeworks("etl", path, "--data", data)
+    assert check(data, "broker_names", "--input", path) == {
+        "check": "broker_names", "status": "ok", "count": 0, "detail": "1 names read again"}
+    other = transactions(rows("2023-01-03")).set_column(3, "broker_name", pa.array(["another"]))
+    pq.write_table(other, tmp_path / "other.parquet")
+    found = check(data, "broker_names", "--input", tmp_path / "other.parquet", expect=1)
+    assert found["status"] == "failed" and "has other names than the input" in found["detail"]
+    assert check(data, "input", "--input", tmp_path / "other.parquet", expect=1)["status"] == "ok"
