@@ -13,8 +13,8 @@ namespace tapeworks {
 namespace {
 
 constexpr int64_t kSecondsPerDay = 86400;
-const Day kFirstDay = day_from_civil(0, 1, 1);
-const Day kLastDay = day_from_civil(9999, 12, 31);
+constexpr Day kFirstDay{-719'528};  // 0000-01-01
+constexpr Day kLastDay{2'932'896};  // 9999-12-31
 
 bool is_plain_text(const arrow::DataType& type) {
   switch (type.id()) {

@@ -35,7 +35,7 @@ inline std::shared_ptr<arrow::Table> test_table(const std::vector<TestColumn>& c
     fields.push_back(arrow::field(column.name, column.type));
     arrays.push_back(arrow::json::ArrayFromJSONString(column.type, column.json).ValueOrDie());
   }
-  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays));
+  return arrow::Table::Make(arrow::schema(std::move(fields)), arrays);
 }
 
 /// A folder of its own for each test, and files in it.

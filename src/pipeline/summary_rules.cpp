@@ -7,7 +7,7 @@
 namespace tapeworks {
 namespace {
 
-const Day kFirstTradeDay = day_from_civil(0, 1, 1);
+constexpr Day kFirstTradeDay{-719'528};  // 0000-01-01
 
 }  // namespace
 

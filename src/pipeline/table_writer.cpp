@@ -15,8 +15,8 @@ std::string symbol_file_path(const std::string& table, const std::string& symbol
 }
 
 const std::shared_ptr<arrow::DataType>& coded_text() {
-  static const auto type = arrow::dictionary(arrow::int32(), arrow::utf8());
-  return type;
+  static const auto kType = arrow::dictionary(arrow::int32(), arrow::utf8());
+  return kType;
 }
 
 ParquetWriteOptions TableWriter::options_of(const Layout& layout) const {
