@@ -44,6 +44,11 @@ def test_a_row_that_two_connections_were_sent_says_nothing_of_either():
     assert earliest_arrivals(sent, {("twice",): 51}) == [10, 11, 50]
 
 
+def test_what_was_received_before_the_clock_was_set_back_delays_nothing_behind_it():
+    sent = [Sent("venue", 1, "event", at, (name,)) for at, name in [(10, "before"), (20, "lost before"), (30, "behind"), (40, "lost behind")]]
+    assert earliest_arrivals(sent, {("before",): 110, ("behind",): 30}) == [110, 110, 30, 40]
+
+
 def write_hour(folder, name, gaps):
     pl.DataFrame({"lsn": [1]}).write_parquet(folder / name, metadata={"tapeworks.gaps": json.dumps(gaps)})
 

@@ -189,14 +189,14 @@ def allowed_copies(mine: list[Sent]) -> Counter:
 
 def earliest_arrivals(mine: list[Sent], received: dict[tuple, int]) -> list[int]:
     """When each row could be received at the earliest: not before it was sent, nor before what its connection had brought until then,
-    of which `received` has the times. On a machine with too much to do messages wait in their sockets. Of a row that was sent more than
-    once nobody knows which copy was received."""
-    latest, copies = Counter(), Counter(entry.row for entry in mine)
+    of which `received` has the times: the last of them, which is not the latest where the wall clock was set back. On a machine with too
+    much to do messages wait in their sockets. Of a row that was sent more than once nobody knows which copy was received."""
+    last, copies = Counter(), Counter(entry.row for entry in mine)
     arrivals = []
     for entry in mine:
         if copies[entry.row] == 1:
-            latest[entry.connection] = max(latest[entry.connection], received.get(entry.row, 0))
-        arrivals.append(max(entry.sent_ns, latest[entry.connection]))
+            last[entry.connection] = received.get(entry.row, last[entry.connection])
+        arrivals.append(max(entry.sent_ns, last[entry.connection]))
     return arrivals
 
 
