@@ -127,7 +127,7 @@ std::string encode_pnl_checkpoint(const PnlCheckpoint& checkpoint) {
   return std::move(out).take();
 }
 
-Result<PnlCheckpoint> decode_pnl_checkpoint(std::string_view bytes) {
+Status check_pnl_checkpoint(std::string_view bytes) {
   if (bytes.size() < kMagic.size() + kChecksumBytes || !bytes.starts_with(kMagic)) {
     return corrupt("it is no checkpoint of this version");
   }
@@ -136,6 +136,12 @@ Result<PnlCheckpoint> decode_pnl_checkpoint(std::string_view bytes) {
       XXH3_64bits(body.data(), body.size())) {
     return corrupt("its checksum is wrong");
   }
+  return {};
+}
+
+Result<PnlCheckpoint> decode_pnl_checkpoint(std::string_view bytes) {
+  TW_TRY(check_pnl_checkpoint(bytes));
+  const std::string_view body = bytes.substr(0, bytes.size() - kChecksumBytes);
   ByteReader in(body.substr(kMagic.size()));
   PnlCheckpoint checkpoint;
   checkpoint.symbol = in.take_varint_text();

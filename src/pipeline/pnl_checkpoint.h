@@ -64,7 +64,10 @@ struct PnlCheckpoint {
 inline constexpr uint64_t kPnlCheckpointBytesMax = uint64_t{64} * 1024 * 1024;
 
 std::string encode_pnl_checkpoint(const PnlCheckpoint& checkpoint);
-/// kCorrupt for bytes that are no whole checkpoint of a known version.
+/// kCorrupt, with a clause that says why, for bytes that magic and checksum do not call a whole
+/// checkpoint of this version. Takes no memory, which decoding does.
+Status check_pnl_checkpoint(std::string_view bytes);
+/// kCorrupt likewise.
 Result<PnlCheckpoint> decode_pnl_checkpoint(std::string_view bytes);
 
 /// About how much memory the decoded form of so many bytes takes.

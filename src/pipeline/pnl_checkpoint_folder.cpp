@@ -5,34 +5,63 @@
 #include <utility>
 
 #include "base/messages.h"
+#include "base/units.h"
 #include "pipeline/table_writer.h"
 #include "storage/input_file.h"
 
 namespace tapeworks {
 namespace fs = std::filesystem;
 
-Result<LoadedPnlCheckpoint> load_pnl_checkpoint(const fs::path& path, const std::string& symbol,
-                                                MemoryBudget& budget) {
-  const auto status = status_of_input(path);
-  if (!status || status->type != InputType::kFile) return corrupt("it is missing");
-  if (status->byte_count > kPnlCheckpointBytesMax) return corrupt("it is too long");
-  LoadedPnlCheckpoint loaded;
-  if (!budget.try_reserve(pnl_checkpoint_memory_bytes(status->byte_count), loaded.memory)) {
-    return over_budget("{}: it does not fit in memory; give a larger --memory", path.string());
+std::string pnl_checkpoint_name(const std::string& table, const std::string& symbol) {
+  return table + "/" + symbol;
+}
+
+bool speaks_of(const PnlCheckpoint& checkpoint, const Manifest& generation,
+               const std::string& suffix) {
+  for (size_t i = 0; i < kPnlFileTables.size(); ++i) {
+    const std::string name = kPnlFileTables[i] + suffix;
+    const Table* const table = generation.find(name);
+    const auto file =
+        table == nullptr ? std::nullopt : table->file(symbol_file_path(name, checkpoint.symbol));
+    if ((file ? file->xxh3 : 0) != checkpoint.files[i]) return false;
   }
+  return true;
+}
+
+Result<std::optional<LoadedPnlCheckpoint>> load_pnl_checkpoint(const fs::path& path,
+                                                               const std::string& symbol,
+                                                               MemoryBudget& budget) {
+  TW_ASSIGN(const InputStatus status, status_of_input(path));
+  if (status.type == InputType::kNothing) return std::optional<LoadedPnlCheckpoint>{};
+  if (status.type != InputType::kFile) return corrupt("it is no file");
+  if (status.byte_count > kPnlCheckpointBytesMax) return corrupt("it is too long");
+  LoadedPnlCheckpoint loaded{Reservation(budget), {}};
+  const auto reserve = [&](uint64_t byte_count) -> Status {
+    if (loaded.memory.resize(byte_count)) return {};
+    return over_budget("it takes {} of memory, more than --memory leaves",
+                       format_byte_size(byte_count));
+  };
+  // Damaged bytes may be any number: room for what they decode to is asked for when they are whole.
+  TW_TRY(reserve(status.byte_count));
   TW_ASSIGN(const std::string bytes, read_input_text(path));
+  TW_TRY(check_pnl_checkpoint(bytes));
+  TW_TRY(reserve(pnl_checkpoint_memory_bytes(bytes.size())));
   TW_ASSIGN(loaded.checkpoint, decode_pnl_checkpoint(bytes));
   if (loaded.checkpoint.symbol != symbol) return corrupt("it is that of another symbol");
-  return loaded;
+  return std::optional(std::move(loaded));
 }
 
 std::optional<LoadedPnlCheckpoint> PnlCheckpointFolder::load(const std::string& symbol) {
   if (!generation_.base()) return std::nullopt;
   const Table* const table = generation_.base()->find(table_);
   if (table == nullptr || !table->file(symbol_file_path(table_, symbol))) return std::nullopt;
-  const fs::path path = generation_.base_path() / checkpoint_path(name_of(symbol));
-  auto loaded = load_pnl_checkpoint(path, symbol, budget_);
-  if (loaded) return std::move(*loaded);
+  const std::string name = pnl_checkpoint_name(table_, symbol);
+  auto loaded =
+      load_pnl_checkpoint(generation_.base_path() / checkpoint_path(name), symbol, budget_);
+  if (loaded) {
+    if (!*loaded) reject(symbol, "it is missing");
+    return std::move(*loaded);
+  }
   if (loaded.error().kind != ErrorKind::kMemoryBudget) reject(symbol, loaded.error().message);
   return std::nullopt;
 }
@@ -46,12 +75,13 @@ void PnlCheckpointFolder::reject(const std::string& symbol, const std::string& r
 
 Status PnlCheckpointFolder::save(const PnlCheckpoint& checkpoint) {
   const std::string bytes = encode_pnl_checkpoint(checkpoint);
-  return generation_.add_checkpoint(name_of(checkpoint.symbol), std::as_bytes(std::span(bytes)),
+  return generation_.add_checkpoint(pnl_checkpoint_name(table_, checkpoint.symbol),
+                                    std::as_bytes(std::span(bytes)),
                                     GenerationWriter::CheckpointSync::kUnsynced);
 }
 
 Status PnlCheckpointFolder::keep(const std::string& symbol) {
-  return generation_.keep_checkpoint(name_of(symbol));
+  return generation_.keep_checkpoint(pnl_checkpoint_name(table_, symbol));
 }
 
 void PnlCheckpointFolder::warn() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
@@ -8,10 +9,24 @@
 
 #include "base/result.h"
 #include "pipeline/pnl_checkpoint.h"
+#include "pipeline/pnl_table_set.h"
 #include "storage/generation_store.h"
 #include "storage/memory_budget.h"
 
 namespace tapeworks {
+
+/// The tables that PnlCheckpoint::files speaks of, in its order; those of merged brokers have
+/// kMergedSuffix behind their names.
+inline constexpr std::array<const char*, kPnlFileCount> kPnlFileTables = {
+    "pnl", "fifo_state", "pnl_daily", kPositionLedger};
+
+/// The name of a checkpoint below checkpoint/; `table` is the set's table of accounts.
+std::string pnl_checkpoint_name(const std::string& table, const std::string& symbol);
+
+/// Whether the symbol's files of the tables with `suffix` in `generation` are those that were made
+/// with the checkpoint.
+bool speaks_of(const PnlCheckpoint& checkpoint, const Manifest& generation,
+               const std::string& suffix);
 
 /// A checkpoint and the memory for it.
 struct LoadedPnlCheckpoint {
@@ -19,10 +34,13 @@ struct LoadedPnlCheckpoint {
   PnlCheckpoint checkpoint;
 };
 
-/// The checkpoint of `symbol` in the file at `path`. Errors: kMemoryBudget when `budget` has no
-/// room for it; any other says, behind "it ", why it cannot be used.
-Result<LoadedPnlCheckpoint> load_pnl_checkpoint(const std::filesystem::path& path,
-                                                const std::string& symbol, MemoryBudget& budget);
+/// The checkpoint of `symbol` in the file at `path`, which may be an object; nothing where nothing
+/// stands. Errors say why it cannot be used: kMemoryBudget when `budget` has no room for it,
+/// kCorrupt when it is damaged, of another version or of another symbol, kIo when it cannot be
+/// read.
+Result<std::optional<LoadedPnlCheckpoint>> load_pnl_checkpoint(const std::filesystem::path& path,
+                                                               const std::string& symbol,
+                                                               MemoryBudget& budget);
 
 /// The checkpoints of one set of tables of profit and loss, a file for each symbol: those of the
 /// published generation are read, those of the new one written.
@@ -51,8 +69,6 @@ class PnlCheckpointFolder {
   void warn() const;
 
  private:
-  std::string name_of(const std::string& symbol) const { return table_ + "/" + symbol; }
-
   GenerationWriter& generation_;
   MemoryBudget& budget_;
   std::string table_;

@@ -9,9 +9,6 @@
 namespace tapeworks {
 namespace {
 
-/// In the order of PnlCheckpoint::files.
-constexpr std::array<const char*, kPnlFileCount> kTables = {"pnl", "fifo_state", "pnl_daily",
-                                                            kPositionLedger};
 constexpr size_t kDailyTable = 2;
 constexpr size_t kLedgerTable = 3;
 
@@ -53,11 +50,11 @@ PnlSet::PnlSet(const TableWriter& writer, const PnlOptions& options,
       mergers_xxh3_(mergers_xxh3),
       is_incremental_(is_incremental),
       tables_(writer, options, std::move(symbols), suffix_),
-      folder_(writer.generation(), writer.budget(), kTables[0] + suffix_) {
+      folder_(writer.generation(), writer.budget(), kPnlFileTables[0] + suffix_) {
   if (!is_compat(options.mode)) days_ = checkpoint_days(options.as_of);
 }
 
-std::string PnlSet::table_name(size_t index) const { return kTables[index] + suffix_; }
+std::string PnlSet::table_name(size_t index) const { return kPnlFileTables[index] + suffix_; }
 
 bool PnlSet::is_wanted(size_t index) const {
   if (index == kDailyTable) return options_.daily;
@@ -83,7 +80,8 @@ PnlSet::SymbolSources PnlSet::sources_of(const std::string& symbol, const PriceS
   now.daily = options_.daily;
   now.ledger = options_.ledger;
   if (is_incremental_) sources.before = folder_.load(symbol);
-  if (sources.before && !speaks_of_published(sources.before->checkpoint)) {
+  if (sources.before &&
+      !speaks_of(sources.before->checkpoint, *writer_.generation().base(), suffix_)) {
     folder_.reject(symbol, "it speaks of other tables than these");
     sources.before.reset();
   }
@@ -95,14 +93,6 @@ std::optional<TableFile> PnlSet::published_file(size_t index, const std::string&
   return table == nullptr ? std::nullopt : table->file(path_of(index, symbol));
 }
 
-bool PnlSet::speaks_of_published(const PnlCheckpoint& checkpoint) const {
-  for (size_t i = 0; i < kTables.size(); ++i) {
-    const auto file = published_file(i, checkpoint.symbol);
-    if ((file ? file->xxh3 : 0) != checkpoint.files[i]) return false;
-  }
-  return true;
-}
-
 Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& symbol,
                                                             const SymbolSources& sources) {
   if (!sources.before) return std::nullopt;
@@ -110,7 +100,7 @@ Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& s
   if (!before.sources.gives_same_tables(sources.now)) return std::nullopt;
   const GenerationWriter& generation = writer_.generation();
   KeptTables kept;
-  for (size_t i = 0; i < kTables.size(); ++i) {
+  for (size_t i = 0; i < kPnlFileTables.size(); ++i) {
     if (!is_wanted(i)) continue;
     kept.files[i] = published_file(i, symbol);
     if (!kept.files[i]) return std::nullopt;
@@ -136,7 +126,7 @@ Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& s
 }
 
 Status PnlSet::keep(size_t symbol_index, const KeptTables& kept) {
-  for (size_t i = 0; i < kTables.size(); ++i) {
+  for (size_t i = 0; i < kPnlFileTables.size(); ++i) {
     if (kept.files[i]) TW_TRY(writer_.generation().keep_file(table_name(i), *kept.files[i]));
   }
   TW_TRY(folder_.keep(kept.accounts.brokers.symbol));
@@ -207,7 +197,7 @@ Status PnlSet::put(size_t symbol_index, const DailySummary& summary, const Symbo
     checkpoint.ends.push_back({account.last_trade_date, account.has_open_lots});
   }
   checkpoint.sources.last_day = last_day_of(summary);
-  for (size_t i = 0; i < kTables.size(); ++i) {
+  for (size_t i = 0; i < kPnlFileTables.size(); ++i) {
     const auto file = writer_.generation().file(table_name(i), path_of(i, summary.symbol));
     if (file) checkpoint.files[i] = file->xxh3;
   }

@@ -75,8 +75,6 @@ class PnlSet {
   bool is_wanted(size_t index) const;
   /// Nothing where the published generation has no such table, or no such symbol in it.
   std::optional<TableFile> published_file(size_t index, const std::string& symbol) const;
-  /// Whether its tables are those of the published generation.
-  bool speaks_of_published(const PnlCheckpoint& checkpoint) const;
 
   const TableWriter& writer_;
   PnlOptions options_;

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -133,6 +134,8 @@ class VerifyTest : public PriceFilesTest {
     options.metadata = {{"tapeworks.mode", std::string(to_string(mode_))}};
     const auto bytes = value_of(encode_parquet(table, options, budget().pool()));
     std::ofstream(file(relative), std::ios::binary) << bytes->ToString();
+    // Checkpoints remember which files were made with them.
+    fs::remove_all(file("checkpoint"));
     edit_manifest([&](Manifest& manifest) {
       for (auto& [name, entry] : manifest.tables) {
         for (TableFile& listed : entry.files) {
@@ -436,21 +439,54 @@ TEST_F(VerifyTest, AccountsOfMergedBrokersAndTheirRanksAreComparedAsWell) {
 }
 
 TEST_F(VerifyTest, CheckpointsThatCannotBeUsedAreAWarning) {
+  struct Case {
+    const char* damage;
+    std::function<void(const fs::path& of_0050, const fs::path& of_2330)> make;
+    uint64_t count;
+    const char* finding;
+  };
+  const auto copy_over = [](const fs::path& from, const fs::path& to) {
+    fs::copy_file(from, to, fs::copy_options::overwrite_existing);
+  };
+  const Case cases[] = {
+      {"none", [](const fs::path&, const fs::path&) {}, 0,
+       "4 with good checksums, each of its symbol and its tables"},
+      {"one is gone", [](const fs::path&, const fs::path& of_2330) { fs::remove(of_2330); }, 1,
+       "checkpoint/pnl/2330 is missing; the next incremental run computes"},
+      {"a set is gone",
+       [](const fs::path& of_0050, const fs::path&) { fs::remove_all(of_0050.parent_path()); }, 2,
+       "checkpoint/pnl/0050 is missing"},
+      {"that of another symbol", copy_over, 1,
+       "checkpoint/pnl/2330 cannot be used (it is that of another symbol)"},
+      {"that of other tables",
+       [&](const fs::path&, const fs::path& of_2330) {
+         copy_over(file("checkpoint/pnl_merged/2330"), of_2330);
+       },
+       1, "checkpoint/pnl/2330 cannot be used (it speaks of other tables than these)"},
+      {"cut, and one grown",
+       [](const fs::path& of_0050, const fs::path& of_2330) {
+         fs::resize_file(of_0050, 20);
+         fs::resize_file(of_2330, uint64_t{40} << 20);
+       },
+       2, "checkpoint/pnl/0050 cannot be used (its checksum is wrong)"},
+      {"a folder",
+       [](const fs::path& of_0050, const fs::path&) {
+         fs::remove(of_0050);
+         fs::create_directory(of_0050);
+       },
+       1, "checkpoint/pnl/0050 cannot be used (it is no file)"},
+  };
   mergers_ = value_of(parse_merge_map(R"({"9B00": "9A00"})", "map"));
-  publish();
-  EXPECT_EQ(find(verify(), "checkpoints").detail, "4 with good checksums, each of its symbol");
-  fs::remove(file("checkpoint/pnl/2330"));
-  fs::copy_file(file("checkpoint/pnl_merged/2330"), file("checkpoint/pnl_merged/0050"),
-                fs::copy_options::overwrite_existing);
-  const auto results = verify();
-  EXPECT_TRUE(all_passed(results));
-  const CheckResult found = find(results, "checkpoints");
-  EXPECT_EQ(found.status, CheckStatus::kWarning);
-  EXPECT_EQ(found.count, 2U);
-  EXPECT_PRED2(contains, found.detail,
-               "checkpoint/pnl_merged/0050 cannot be used (it is that of another symbol)");
-  fs::resize_file(file("checkpoint/pnl/0050"), 20);
-  EXPECT_EQ(find(verify(), "checkpoints").count, 3U);
+  for (const Case& test_case : cases) {
+    publish();
+    test_case.make(file("checkpoint/pnl/0050"), file("checkpoint/pnl/2330"));
+    const auto results = verify();
+    EXPECT_TRUE(all_passed(results)) << test_case.damage;
+    const CheckResult found = find(results, "checkpoints");
+    EXPECT_EQ(found.status, test_case.count == 0 ? CheckStatus::kOk : CheckStatus::kWarning);
+    EXPECT_EQ(found.count, test_case.count) << test_case.damage;
+    EXPECT_PRED2(contains, found.detail, test_case.finding);
+  }
   fs::remove_all(file("checkpoint"));
   EXPECT_EQ(find(verify(), "checkpoints").status, CheckStatus::kNotChecked);
 }

@@ -163,6 +163,7 @@ def test_a_data_directory_in_a_bucket_has_the_same_bytes(server, env, remote, on
         assert (there.stdout or question == ["check-prices"]) and there.stdout == tapeworks(*question, "--data", on_disk).stdout
     checked = tapeworks("verify", "--full", "--data", data, env=env)
     assert {r["status"] for r in checked.records()} <= {"ok", "warning", "not checked"}, checked
+    assert next(r["status"] for r in checked.records() if r["check"] == "checkpoints") == "ok", checked
     path = tapeworks("path", "--data", data, env=env).stdout.strip()
     assert path.startswith(address(prefix + "000001-"))
     assert server.get(path.removeprefix(f"s3://{BUCKET}/") + "/manifest.json") == (on_disk / "manifest.json").read_bytes()
