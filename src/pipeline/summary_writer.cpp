@@ -23,7 +23,8 @@ struct DayBalance {
 
 DayBalance balance_of(const DailySummary& summary) {
   if (summary.date.empty()) return {};
-  const auto [first, last] = std::ranges::minmax(summary.date);
+  const Day first = *std::ranges::min_element(summary.date);
+  const Day last = *std::ranges::max_element(summary.date);
   const auto index_of = [origin = int64_t{first.days_since_epoch}](Day day) {
     return static_cast<size_t>(day.days_since_epoch - origin);
   };
@@ -47,15 +48,12 @@ DayBalance balance_of(const DailySummary& summary) {
   return balance;
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> make_broker_names(const TransactionRuns& runs,
-                                                               arrow::MemoryPool* pool) {
-  std::map<std::string, std::string> names;
-  for (const auto& [broker, name] : runs.broker_names) {
-    if (broker != 0) names[runs.brokers[broker]] = name;
-  }
+/// broker and broker_name, both string, bytewise by code.
+arrow::Result<std::shared_ptr<arrow::Table>> broker_names_table(const TransactionRuns& runs,
+                                                                arrow::MemoryPool* pool) {
   arrow::StringBuilder brokers(pool);
   arrow::StringBuilder texts(pool);
-  for (const auto& [broker, name] : names) {
+  for (const auto& [broker, name] : broker_names_of(runs)) {
     ARROW_RETURN_NOT_OK(brokers.Append(broker));
     ARROW_RETURN_NOT_OK(texts.Append(name));
   }
@@ -73,9 +71,12 @@ std::string offset_text(const FixedZone& zone) {
 
 }  // namespace
 
-Result<std::shared_ptr<arrow::Table>> broker_names_table(const TransactionRuns& runs,
-                                                         arrow::MemoryPool* pool) {
-  return from_arrow(make_broker_names(runs, pool), "broker names");
+std::map<std::string, std::string> broker_names_of(const TransactionRuns& runs) {
+  std::map<std::string, std::string> names;
+  for (const auto& [broker, name] : runs.broker_names) {
+    if (broker != 0) names[runs.brokers[broker]] = name;
+  }
+  return names;
 }
 
 Status SummaryWriter::put(const DailySummary& summary) {
@@ -110,7 +111,7 @@ Status SummaryWriter::put_changed(const DailySummary& summary, const DailySummar
 }
 
 Status SummaryWriter::finish(const TransactionRuns& runs, const ScanOptions& options) {
-  TW_ASSIGN(const auto names, broker_names_table(runs, writer_.pool()));
+  TW_ASSIGN(const auto names, from_arrow(broker_names_table(runs, writer_.pool()), "broker names"));
   TW_TRY(writer_.add("broker_names", "derived/broker_names.parquet", *names));
 
   std::map<std::string, std::string> options_text{

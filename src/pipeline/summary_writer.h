@@ -2,9 +2,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
-
-#include <arrow/type_fwd.h>
+#include <map>
+#include <string>
 
 #include "base/result.h"
 #include "pipeline/daily_summary.h"
@@ -13,10 +12,8 @@
 
 namespace tapeworks {
 
-/// derived/broker_names: broker and broker_name, both string, a row for each code that has a name,
-/// bytewise by code. Errors: kMemoryBudget when `pool` refuses.
-Result<std::shared_ptr<arrow::Table>> broker_names_table(const TransactionRuns& runs,
-                                                         arrow::MemoryPool* pool);
+/// The rows of derived/broker_names: the name of each code that has one.
+std::map<std::string, std::string> broker_names_of(const TransactionRuns& runs);
 
 /// Writes daily_summary/ and derived/broker_names, and keeps the counts that go with them.
 /// Threads: put() from any, once per symbol; the rest from one, after the last put().

@@ -66,5 +66,15 @@ def test_the_names_of_brokers_are_compared_with_those_of_the_input(tmp_path, dat
     other = transactions(rows("2023-01-03")).set_column(3, "broker_name", pa.array(["another"]))
     pq.write_table(other, tmp_path / "other.parquet")
     found = check(data, "broker_names", "--input", tmp_path / "other.parquet", expect=1)
-    assert found["status"] == "failed" and "has other names than the input" in found["detail"]
+    assert found["status"] == "failed" and found["count"] == 1
+    assert "broker 1440 is '" in found["detail"] and "and 'another' in the input" in found["detail"], found
     assert check(data, "input", "--input", tmp_path / "other.parquet", expect=1)["status"] == "ok"
+
+
+def test_an_input_without_the_column_of_names_says_nothing_of_them(tmp_path, data):
+    names = transactions(rows("2023-01-03")).rename_columns({"broker_name": "nm"})
+    pq.write_table(names, tmp_path / "in.parquet")
+    tapeworks("etl", tmp_path / "in.parquet", "--data", data, "--column-broker-name", "nm")
+    assert check(data, "broker_names", "--input", tmp_path / "in.parquet", "--column-broker-name", "nm")["status"] == "ok"
+    found = check(data, "broker_names", "--input", tmp_path / "in.parquet")
+    assert found["status"] == "not checked" and "--column-broker-name" in found["detail"], found
