@@ -66,8 +66,12 @@ struct SymbolSums {
 /// brokers. Filled by check_symbols.
 struct SymbolFacts {
   std::map<std::string, SymbolSums> symbols = {};
-  /// Of all brokers, as daily_summary has them. Empty where there are no current lots.
+  /// Of all brokers, as daily_summary has them.
   PhantomPositions::Brokers activity = {};
+  /// Whether every symbol is in `activity`: there are current lots, and each summary could be read.
+  bool has_all_activity = false;
+  /// Whether any summary could be brought into this set; those of merged brokers need their map.
+  bool has_summaries = false;
 };
 
 struct VerifyContext {
@@ -78,7 +82,7 @@ struct VerifyContext {
   /// Paths of files that are missing or changed; told once, and not read by later checks.
   std::set<std::string> damaged = {};
   SymbolFacts plain = {};
-  SymbolFacts merged = {};        ///< no symbols without a map of mergers, or with a damaged one
+  SymbolFacts merged = {};        ///< no symbols where there are no tables of merged brokers
   std::set<Day> trade_days = {};  ///< filled by check_symbols
 
   const Manifest& manifest() const { return generation.manifest(); }

@@ -26,6 +26,14 @@ struct AccountSet {
   std::string ranking_table() const { return "broker_ranking" + suffix; }
   std::string accounts_path() const { return path_of(accounts_table()); }
   std::string ranking_path() const { return path_of(ranking_table()); }
+  /// What its brokers come from.
+  std::string source() const {
+    return suffix.empty() ? "daily_summary" : "daily_summary and the map of mergers";
+  }
+  /// Whether the columns that do not follow from the accounts can be compared.
+  bool has_activity(const VerifyContext& context) const {
+    return facts.has_all_activity && context.current_table(ranking_table()) != nullptr;
+  }
 
  private:
   static std::string path_of(const std::string& table) { return "derived/" + table + ".parquet"; }
@@ -160,12 +168,13 @@ void compare_accounts(const AccountSet& set, const AccountReader& accounts, Find
     if (symbol.empty()) continue;
     const auto found = accounts.by_symbol().find(symbol);
     const RowSums sums = found == accounts.by_symbol().end() ? RowSums{} : found->second;
-    if (expected.summary_read && (sums.row_count != expected.summary.row_count ||
-                                  sums.brokers != expected.summary.brokers)) {
+    if (expected.summary_read && sums.row_count != expected.summary.row_count) {
       findings.add(order,
-                   fmt::format("{} has {} accounts there and {} brokers in daily_summary, or "
-                               "others",
-                               symbol, sums.row_count, expected.summary.row_count));
+                   fmt::format("{}: {} has {} accounts, and {} brokers by {}", set.accounts_path(),
+                               symbol, sums.row_count, expected.summary.row_count, set.source()));
+    } else if (expected.summary_read && sums.brokers != expected.summary.brokers) {
+      findings.add(order, fmt::format("{}: {} has accounts of other brokers than by {}",
+                                      set.accounts_path(), symbol, set.source()));
     } else if (expected.pnl_read && sums != expected.pnl) {
       findings.add(order, fmt::format("the accounts of {} are not those of pnl{}/{}.parquet",
                                       symbol, set.suffix, symbol));
@@ -182,9 +191,7 @@ void compare_accounts(const AccountSet& set, const AccountReader& accounts, Find
 Status compare_activity(const VerifyContext& context, const AccountSet& set,
                         const arrow::Table& stored) {
   const PhantomPositions::Brokers& expected_activity = set.facts.activity;
-  if (stored.GetColumnByName(kLastTradeDateColumn) == nullptr || expected_activity.empty()) {
-    return {};
-  }
+  if (stored.GetColumnByName(kLastTradeDateColumn) == nullptr) return {};
   TW_ASSIGN(const auto ranking, plain_table(stored, set.ranking_path(), context.budget.pool()));
   TW_ASSIGN(const auto brokers, text_column(*ranking, "broker"));
   TW_ASSIGN(const auto activity, broker_activity(*ranking));
@@ -226,9 +233,7 @@ Status compare_ranking(const VerifyContext& context, const AccountSet& set,
       }
     }
   }
-  return context.current_table(set.ranking_table()) == nullptr
-             ? Status{}
-             : compare_activity(context, set, *stored);
+  return set.has_activity(context) ? compare_activity(context, set, *stored) : Status{};
 }
 
 /// Ok, or a finding; what stops the verification is returned.
@@ -255,9 +260,11 @@ Result<std::vector<CheckResult>> check_set(VerifyContext& context, const Account
   const bool current =
       context.current_table(set.accounts_table()) != nullptr && !set.facts.symbols.empty();
   if (read && current) compare_accounts(set, accounts, account_findings);
+  std::string compared;
+  if (current) compared = ", the same as in the files of the symbols";
+  if (current && !set.facts.has_summaries) compared += "; not compared with " + set.source();
   std::vector<CheckResult> results{account_findings.result(
-      accounts_check, fmt::format("{} accounts in order{}", accounts.row_count(),
-                                  current ? ", the same as in the files of the symbols" : ""))};
+      accounts_check, fmt::format("{} accounts in order{}", accounts.row_count(), compared))};
   if (!read || !usable(set.ranking_table(), set.ranking_path())) {
     results.push_back(not_checked(set.ranking_table(), "there are no whole tables to compare"));
     return results;
@@ -267,7 +274,9 @@ Result<std::vector<CheckResult>> check_set(VerifyContext& context, const Account
   TW_TRY(note_failure(compare_ranking(context, set, expected), ranking_findings));
   results.push_back(ranking_findings.result(
       set.ranking_table(),
-      fmt::format("{} brokers, the sums of their accounts bit for bit", expected.size())));
+      fmt::format(
+          "{} brokers, the sums of their accounts bit for bit{}", expected.size(),
+          set.has_activity(context) ? "" : "; last trades and open positions were not compared")));
   return results;
 }
 

@@ -77,30 +77,43 @@ bool equal_tables(const arrow::Table& computed, const arrow::Table& stored) {
           false));
 }
 
+/// The open lots of one set of accounts.
+struct LotTable {
+  std::string name;
+  const Table* table = nullptr;  ///< null when there is none that is current
+  Day until = kLastTradeDay;     ///< its day of valuation
+};
+
 /// The checks that need one symbol's rows. Threads: check() from any, once per symbol.
 class SymbolChecker {
  public:
   SymbolChecker(VerifyContext& context, const Table& summary)
       : context_(context),
         summary_(summary),
-        lots_(context.current_table("fifo_state")),
+        lots_(find_lots("")),
+        merged_lots_(find_lots(kMergedSuffix)),
         pnl_(context.current_table("pnl")),
         merged_pnl_(context.current_table(std::string("pnl") + kMergedSuffix)) {
     make_slots(context.plain);
     const auto width = summary.options.find("amounts");
     if (width != summary.options.end()) amounts_ = width->second;
-    if (lots_ != nullptr) lots_until_ = day_option(*lots_, "as_of").value_or(kLastTradeDay);
   }
 
   /// Prepares what concerns merged brokers, where there are any.
   Status prepare_mergers() {
-    if (context_.manifest().find(kMergeMapTable) == nullptr || !context_.is_whole(kMergeMapFile)) {
+    const bool has_map = context_.manifest().find(kMergeMapTable) != nullptr;
+    if (!has_map && merged_pnl_ == nullptr) return {};
+    make_slots(context_.merged);
+    if (!has_map || !context_.is_whole(kMergeMapFile)) {
+      why_no_mergers_ = has_map ? "the map of mergers is damaged" : "there is no map of mergers";
       return {};
     }
     auto mergers = load_merge_map(context_.path_of(kMergeMapFile), context_.budget.pool());
-    if (!mergers) return note_failure(0, mergers.error(), rules_);
+    if (!mergers) {
+      why_no_mergers_ = "the map of mergers cannot be read";
+      return note_failure(0, mergers.error(), rules_);
+    }
     mergers_ = std::move(*mergers);
-    make_slots(context_.merged);
     return {};
   }
 
@@ -145,11 +158,15 @@ class SymbolChecker {
     SymbolSums& sums = note_brokers(*summary, context_.plain);
     // The reference skips a symbol without text, and so do the compat modes.
     if (summary->symbol.empty()) return {};
-    TW_TRY(check_lots(index, *summary));
+    TW_TRY(check_lots(index, *summary, lots_));
     TW_TRY(check_ranks(index, summary->symbol, "", pnl_, sums));
-    if (lots_ != nullptr) phantoms_.add(*summary, lots_until_);
+    if (lots_.table != nullptr) phantoms_.add(*summary, lots_.until);
     TW_TRY(recompute(index, *summary, ""));
-    return mergers_ ? check_merged(index, *summary) : Status{};
+    if (mergers_) return check_merged(index, *summary);
+    // Without the map, only what the files of merged brokers say among themselves is left.
+    if (merged_pnl_ == nullptr) return {};
+    SymbolSums& merged_sums = context_.merged.symbols.find(summary->symbol)->second;
+    return check_ranks(index, summary->symbol, kMergedSuffix, merged_pnl_, merged_sums);
   }
 
   struct NeededBytes {
@@ -175,8 +192,8 @@ class SymbolChecker {
 
   /// After the last check().
   void store_activity() {
-    context_.plain.activity = phantoms_.brokers();
-    context_.merged.activity = merged_phantoms_.brokers();
+    store_activity(phantoms_, context_.plain);
+    store_activity(merged_phantoms_, context_.merged);
   }
 
   std::vector<CheckResult> results() const {
@@ -187,11 +204,16 @@ class SymbolChecker {
     results.push_back(balance_.result("balance", "bought equals sold on every day of every symbol",
                                       CheckStatus::kWarning));
     results.push_back(
-        lots_ == nullptr
-            ? not_checked("open_lots", context_.why_not("fifo_state"))
+        lots_.table == nullptr
+            ? not_checked("open_lots", context_.why_not(lots_.name))
             : lots_findings_.result("open_lots", "the open lots are what was bought minus sold"));
     results.push_back(phantom_result("phantom_positions", phantoms_));
     if (mergers_) results.push_back(phantom_result("phantom_positions_merged", merged_phantoms_));
+    if (!why_no_mergers_.empty()) {
+      results.push_back(not_checked("open_lots_merged", why_no_mergers_));
+      results.push_back(not_checked("phantom_positions_merged", why_no_mergers_));
+      if (pnl_options_) results.push_back(not_checked("recomputed_pnl_merged", why_no_mergers_));
+    }
     results.push_back(pnl_ == nullptr
                           ? not_checked("ranks", context_.why_not("pnl"))
                           : ranks_.result("ranks", "every symbol's accounts are in order"));
@@ -204,7 +226,7 @@ class SymbolChecker {
 
  private:
   CheckResult phantom_result(const char* check, const PhantomPositions& positions) const {
-    if (lots_ == nullptr) return not_checked(check, context_.why_not("fifo_state"));
+    if (lots_.table == nullptr) return not_checked(check, context_.why_not(lots_.name));
     const uint32_t days = context_.options.phantom_days;
     Findings findings;
     size_t order = 0;
@@ -225,6 +247,25 @@ class SymbolChecker {
   /// One for each symbol, before threads share the map.
   void make_slots(SymbolFacts& facts) const {
     for (const TableFile& file : summary_.files) facts.symbols[symbol_of_file(file.path)];
+  }
+
+  LotTable find_lots(const std::string& suffix) const {
+    LotTable lots{.name = "fifo_state" + suffix};
+    lots.table = context_.current_table(lots.name);
+    if (lots.table != nullptr) {
+      lots.until = day_option(*lots.table, "as_of").value_or(kLastTradeDay);
+    }
+    return lots;
+  }
+
+  void store_activity(const PhantomPositions& positions, SymbolFacts& facts) const {
+    facts.activity = positions.brokers();
+    facts.has_all_activity = lots_.table != nullptr;
+    for (const auto& [symbol, sums] : facts.symbols) {
+      if (symbol.empty()) continue;
+      facts.has_summaries |= sums.summary_read;
+      facts.has_all_activity &= sums.summary_read;
+    }
   }
 
   static SymbolSums& note_brokers(const DailySummary& summary, SymbolFacts& facts) {
@@ -301,15 +342,16 @@ class SymbolChecker {
     return path;
   }
 
-  Status check_lots(size_t index, const DailySummary& summary) {
-    if (lots_ == nullptr) return {};
-    const auto path = file_of(*lots_, "fifo_state", index, summary.symbol, lots_findings_);
+  Status check_lots(size_t index, const DailySummary& summary, const LotTable& lots) {
+    if (lots.table == nullptr) return {};
+    const auto path = file_of(*lots.table, lots.name, index, summary.symbol, lots_findings_);
     if (!path) return {};
-    const auto status = compare_lots(index, *path, summary);
+    const auto status = compare_lots(index, *path, summary, lots.until);
     return status ? Status{} : note_failure(index, status.error(), lots_findings_);
   }
 
-  Status compare_lots(size_t index, const std::string& path, const DailySummary& summary) {
+  Status compare_lots(size_t index, const std::string& path, const DailySummary& summary,
+                      Day until) {
     arrow::MemoryPool* pool = context_.budget.pool();
     TW_ASSIGN(const auto stored,
               read_parquet(context_.path_of(path), {"broker", "side", "shares"}, pool));
@@ -320,7 +362,7 @@ class SymbolChecker {
     if (shares->type_id() != arrow::Type::INT64 || shares->null_count() != 0) {
       return corrupt("{}: shares must be int64 without nulls", path);
     }
-    std::vector<int64_t> expected = net_shares(summary, lots_until_);
+    std::vector<int64_t> expected = net_shares(summary, until);
     std::vector<int64_t> open(expected.size(), 0);
     for (int64_t row = 0; row < table->num_rows(); ++row) {
       const auto broker = find_broker(summary, text_at(*brokers, row));
@@ -372,8 +414,9 @@ class SymbolChecker {
     const auto merged = merge_summary(summary, *mergers_, amounts_of(summary_));
     if (!merged) return note_failure(index, merged.error(), rules_);
     const DailySummary& checked = *merged ? **merged : summary;
-    if (lots_ != nullptr) merged_phantoms_.add(checked, lots_until_);
+    if (lots_.table != nullptr) merged_phantoms_.add(checked, lots_.until);
     SymbolSums& sums = note_brokers(checked, context_.merged);
+    TW_TRY(check_lots(index, checked, merged_lots_));
     TW_TRY(check_ranks(index, checked.symbol, kMergedSuffix, merged_pnl_, sums));
     return recompute(index, checked, kMergedSuffix);
   }
@@ -420,15 +463,16 @@ class SymbolChecker {
 
   VerifyContext& context_;
   const Table& summary_;
-  const Table* lots_;
+  const LotTable lots_;
+  const LotTable merged_lots_;
   const Table* pnl_;
   const Table* merged_pnl_;
   std::optional<std::string> amounts_;
-  Day lots_until_ = kLastTradeDay;
   std::optional<PnlOptions> pnl_options_;
   ClosePrices prices_;
   Reservation price_reservation_;
   std::optional<BrokerMergers> mergers_;
+  std::string why_no_mergers_;  ///< there are tables of merged brokers, and no map for them
   PhantomPositions phantoms_;
   PhantomPositions merged_phantoms_;
   std::mutex mutex_;  // guards context_.trade_days

@@ -399,7 +399,8 @@ TEST_F(VerifyTest, AnAccountThatDiffersBetweenTwoTablesIsFound) {
 TEST_F(VerifyTest, AnAccountOfAnotherBrokerIsFound) {
   publish();
   change_value("derived/symbol_broker.parquet", "broker", 1, "\"9A01\"");
-  EXPECT_PRED2(contains, find(verify(), "accounts").detail, "2330 has 4 accounts there");
+  EXPECT_PRED2(contains, find(verify(), "accounts").detail,
+               "2330 has accounts of other brokers than by daily_summary");
 }
 
 TEST_F(VerifyTest, AccountsOfMergedBrokersAndTheirRanksAreComparedAsWell) {
@@ -416,12 +417,15 @@ TEST_F(VerifyTest, AccountsOfMergedBrokersAndTheirRanksAreComparedAsWell) {
       {"derived/symbol_broker_merged", "unpriced_cost", "1", "broker_ranking_merged",
        "unpriced_cost of broker 9A00"},
       {"derived/symbol_broker_merged", "broker", "\"9A0\"", "accounts_merged",
-       "0050 has 1 accounts there and 1 brokers in daily_summary, or others"},
+       "derived/symbol_broker_merged.parquet: 0050 has accounts of other brokers than by "
+       "daily_summary and the map of mergers"},
       {"derived/broker_ranking_merged", "rank", "2", "broker_ranking_merged",
        "the rank of row 0 is not 1"},
       {"derived/broker_ranking_merged", "open_positions", "77", "broker_ranking_merged",
        "another last trade or other open positions"},
       {"pnl_merged/2330", "total_pnl", "-100000", "ranks", "should stand above the one before it"},
+      {"fifo_state_merged/2330", "shares", "101", "open_lots",
+       "fifo_state_merged/2330.parquet: broker 9A00 has 101 shares open and traded 100"},
   };
   mergers_ = value_of(parse_merge_map(R"({"9B00": "9A00"})", "map"));
   publish();
@@ -436,6 +440,38 @@ TEST_F(VerifyTest, AccountsOfMergedBrokersAndTheirRanksAreComparedAsWell) {
     EXPECT_EQ(found.status, CheckStatus::kFailed) << test_case.finding;
     EXPECT_PRED2(contains, found.detail, test_case.finding);
   }
+}
+
+TEST_F(VerifyTest, WithoutTheMapOfMergersItSaysWhatOfTheMergedTablesIsNotChecked) {
+  mergers_ = value_of(parse_merge_map(R"({"9B00": "9A00"})", "map"));
+  publish();
+  fs::remove(file("derived/broker_merge_map.parquet"));
+  const auto results = verify(/*full=*/true);
+  EXPECT_EQ(find(results, "files").status, CheckStatus::kFailed);
+  for (const char* check :
+       {"open_lots_merged", "phantom_positions_merged", "recomputed_pnl_merged"}) {
+    EXPECT_EQ(find(results, check).status, CheckStatus::kNotChecked) << check;
+    EXPECT_EQ(find(results, check).detail, "the map of mergers is damaged") << check;
+  }
+  EXPECT_EQ(find(results, "accounts_merged").detail,
+            "4 accounts in order, the same as in the files of the symbols; not compared with "
+            "daily_summary and the map of mergers");
+  EXPECT_EQ(find(results, "broker_ranking_merged").status, CheckStatus::kOk);
+  EXPECT_PRED2(contains, find(results, "broker_ranking_merged").detail,
+               "last trades and open positions were not compared");
+  change_value("pnl_merged/2330.parquet", "unpriced_cost", 0, "1");
+  EXPECT_EQ(find(verify(), "accounts_merged").detail,
+            "the accounts of 2330 are not those of pnl_merged/2330.parquet");
+}
+
+TEST_F(VerifyTest, ADamagedSummaryIsNoFaultOfTheRanking) {
+  publish();
+  fs::resize_file(file("daily_summary/2330.parquet"), 100);
+  const auto results = verify();
+  EXPECT_EQ(find(results, "files").status, CheckStatus::kFailed);
+  EXPECT_EQ(find(results, "broker_ranking").status, CheckStatus::kOk);
+  EXPECT_PRED2(contains, find(results, "broker_ranking").detail,
+               "last trades and open positions were not compared");
 }
 
 TEST_F(VerifyTest, CheckpointsThatCannotBeUsedAreAWarning) {
