@@ -11,7 +11,7 @@ import duckdb
 from harness import tapeworks
 from recorded_tables import VENUES
 from recording import CLOCK_SLACK_NS, COLUMNS, published_hashes
-from told_losses import ToldLosses
+from told_losses import ToldLosses, folder_of
 
 MEMORY_LIMIT = "3GB"
 
@@ -112,8 +112,7 @@ class LoadJudge:
         """What the fault `gap` left out of a contiguous stream is a row of _gaps, unless the connection was down."""
         if not venue.startswith("binance"):
             return
-        exchange, market, _ = VENUES[venue]
-        tables = sorted(self.out.glob(f"{exchange}_{market}/_gaps/*.parquet"))
+        tables = sorted(self.out.glob(f"{folder_of(venue)}/_gaps/*.parquet"))
         self.db.execute("""CREATE OR REPLACE TEMP TABLE left_out AS
             SELECT DISTINCT symbol, sequence, sent_time FROM sent ANTI JOIN found USING (row_hash)
             WHERE venue = ? AND fault = 'gap' AND sent.stream = 'trade'""", [venue])

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "base/lower_case.h"
 #include "base/nearest_name.h"
@@ -120,7 +121,16 @@ Result<ConfigEntry> entry_of_setting(const std::string& setting) {
 }  // namespace
 
 std::filesystem::path default_log_dir(const std::filesystem::path& output_dir) {
-  return (output_dir.lexically_normal() / ".").parent_path().string() + "-wal";
+  const auto without_slash = [](const std::filesystem::path& path) {
+    return (path.lexically_normal() / ".").parent_path();
+  };
+  std::filesystem::path folder = without_slash(output_dir);
+  if (folder == "." || folder.filename() == "..") {
+    std::error_code error;
+    const auto whole = std::filesystem::absolute(folder, error);
+    if (!error) folder = without_slash(whole);
+  }
+  return folder.string() + "-wal";
 }
 
 Result<RecorderConfig> parse_recorder_config(std::string_view toml, const std::string& file_name,
@@ -167,7 +177,7 @@ bool has_patterns(const FeedConfig& feed) {
 
 std::vector<ConfigSetting> effective_settings(const RecorderConfig& config) {
   std::vector<ConfigSetting> settings;
-  const auto add = [&](std::string key, const auto& field) {
+  const auto add = [&](const std::string& key, const auto& field) {
     const auto origin = config.origins.find(key);
     settings.push_back(
         {key, show_value(field), origin == config.origins.end() ? "default" : origin->second});

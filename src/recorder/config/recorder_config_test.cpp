@@ -1,6 +1,7 @@
 #include "recorder/config/recorder_config.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -30,6 +31,17 @@ std::string message_of(const std::string& toml, const ConfigOverrides& overrides
   if (config) return "no error";
   EXPECT_EQ(config.error().kind, ErrorKind::kInvalidArgument);
   return config.error().message;
+}
+
+TEST(RecorderConfig, TheLogLiesBesideTheRecordingWhateverThatIsCalled) {
+  const std::filesystem::path here = std::filesystem::current_path();
+  EXPECT_EQ(default_log_dir("a"), "a-wal");
+  EXPECT_EQ(default_log_dir("a/"), "a-wal");
+  EXPECT_EQ(default_log_dir("b/../a/."), "a-wal");
+  EXPECT_EQ(default_log_dir("/a/b"), "/a/b-wal");
+  EXPECT_EQ(default_log_dir("."), here.string() + "-wal");
+  EXPECT_EQ(default_log_dir("a/.."), here.string() + "-wal");
+  EXPECT_EQ(default_log_dir(".."), here.parent_path().string() + "-wal");
 }
 
 TEST(RecorderConfig, AFeedWithoutAnythingElseIsEnough) {

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/interrupt.h"
+#include "base/units.h"
 #include "recorder/protocol/log_event.h"
 #include "recorder/sink/recording_manifest.h"
 #include "recorder/sink/row_maker_internal.h"
@@ -60,9 +61,11 @@ void note_rules(const LogRecord& record, ReplayResult& result) {
 Result<Reservation> reserve_replay_buffer(MemoryBudget& budget) {
   constexpr uint64_t kBytesMax = 64 * kMiB;
   constexpr uint64_t kShare = 3;
+  const uint64_t byte_count = std::min(kBytesMax, budget.capacity_bytes() / kShare);
   Reservation rows;
-  if (!budget.try_reserve(std::min(kBytesMax, budget.capacity_bytes() / kShare), rows)) {
-    return over_budget("--memory is too little to replay a log; give more");
+  if (!budget.try_reserve(byte_count, rows)) {
+    return over_budget("reading a log takes {} and more, and --memory leaves less; give more",
+                       format_byte_size(byte_count));
   }
   return rows;
 }

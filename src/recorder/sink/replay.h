@@ -44,7 +44,7 @@ struct ReplayResult {
 };
 
 /// For SinkOptions::buffer_bytes: rows that wait to become a part. The rest is for joining parts.
-/// kOverBudget when `budget` has not that much.
+/// kMemoryBudget when `budget` has not that much.
 Result<Reservation> reserve_replay_buffer(MemoryBudget& budget);
 
 /// Makes the recording again from its log, by the sink that records. Hours that are wholly in the
