@@ -87,7 +87,7 @@ Status keep_other_tables(GenerationWriter& generation, const std::set<std::strin
   return {};
 }
 
-const std::set<std::string> kEtlTables{"daily_summary", "broker_names"};
+const std::set<std::string> kEtlTables{"daily_summary", kBrokerNamesTable};
 constexpr const char* kPriceTable = "price";
 /// Those of merged brokers among them, so that none outlives a run without a map.
 const std::set<std::string> kPnlTables = [] {

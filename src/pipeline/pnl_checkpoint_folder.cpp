@@ -16,13 +16,17 @@ std::string pnl_checkpoint_name(const std::string& table, const std::string& sym
   return table + "/" + symbol;
 }
 
+std::optional<TableFile> find_pnl_file(const Manifest& generation, size_t index,
+                                       const std::string& suffix, const std::string& symbol) {
+  const std::string name = kPnlFileTables[index] + suffix;
+  const Table* const table = generation.find(name);
+  return table == nullptr ? std::nullopt : table->file(symbol_file_path(name, symbol));
+}
+
 bool speaks_of(const PnlCheckpoint& checkpoint, const Manifest& generation,
                const std::string& suffix) {
   for (size_t i = 0; i < kPnlFileTables.size(); ++i) {
-    const std::string name = kPnlFileTables[i] + suffix;
-    const Table* const table = generation.find(name);
-    const auto file =
-        table == nullptr ? std::nullopt : table->file(symbol_file_path(name, checkpoint.symbol));
+    const auto file = find_pnl_file(generation, i, suffix, checkpoint.symbol);
     if ((file ? file->xxh3 : 0) != checkpoint.files[i]) return false;
   }
   return true;

@@ -23,6 +23,11 @@ inline constexpr std::array<const char*, kPnlFileCount> kPnlFileTables = {
 /// The name of a checkpoint below checkpoint/; `table` is the set's table of accounts.
 std::string pnl_checkpoint_name(const std::string& table, const std::string& symbol);
 
+/// The symbol's file of kPnlFileTables[index] with `suffix` behind; nothing where `generation` has
+/// no such table, or no such symbol in it.
+std::optional<TableFile> find_pnl_file(const Manifest& generation, size_t index,
+                                       const std::string& suffix, const std::string& symbol);
+
 /// Whether the symbol's files of the tables with `suffix` in `generation` are those that were made
 /// with the checkpoint.
 bool speaks_of(const PnlCheckpoint& checkpoint, const Manifest& generation,

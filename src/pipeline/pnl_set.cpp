@@ -88,11 +88,6 @@ PnlSet::SymbolSources PnlSet::sources_of(const std::string& symbol, const PriceS
   return sources;
 }
 
-std::optional<TableFile> PnlSet::published_file(size_t index, const std::string& symbol) const {
-  const Table* const table = writer_.generation().base()->find(table_name(index));
-  return table == nullptr ? std::nullopt : table->file(path_of(index, symbol));
-}
-
 Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& symbol,
                                                             const SymbolSources& sources) {
   if (!sources.before) return std::nullopt;
@@ -102,7 +97,7 @@ Result<std::optional<PnlSet::KeptTables>> PnlSet::find_kept(const std::string& s
   KeptTables kept;
   for (size_t i = 0; i < kPnlFileTables.size(); ++i) {
     if (!is_wanted(i)) continue;
-    kept.files[i] = published_file(i, symbol);
+    kept.files[i] = find_pnl_file(*generation.base(), i, suffix_, symbol);
     if (!kept.files[i]) return std::nullopt;
   }
   auto accounts = read_kept_accounts(generation.base_path(), *kept.files[0], symbol, options_.mode,

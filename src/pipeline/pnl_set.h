@@ -73,8 +73,6 @@ class PnlSet {
   std::string path_of(size_t index, const std::string& symbol) const;
   std::string table_name(size_t index) const;
   bool is_wanted(size_t index) const;
-  /// Nothing where the published generation has no such table, or no such symbol in it.
-  std::optional<TableFile> published_file(size_t index, const std::string& symbol) const;
 
   const TableWriter& writer_;
   PnlOptions options_;

@@ -112,7 +112,7 @@ Status SummaryWriter::put_changed(const DailySummary& summary, const DailySummar
 
 Status SummaryWriter::finish(const TransactionRuns& runs, const ScanOptions& options) {
   TW_ASSIGN(const auto names, from_arrow(broker_names_table(runs, writer_.pool()), "broker names"));
-  TW_TRY(writer_.add("broker_names", "derived/broker_names.parquet", *names));
+  TW_TRY(writer_.add(kBrokerNamesTable, kBrokerNamesFile, *names));
 
   std::map<std::string, std::string> options_text{
       {"amounts", std::string(to_string(options.amounts))},
@@ -132,7 +132,7 @@ Status SummaryWriter::finish(const TransactionRuns& runs, const ScanOptions& opt
     if (runs.problems[problem] != 0 && !name.empty()) counts[name] = runs.problems[problem];
   }
   auto& generation = writer_.generation();
-  TW_TRY(generation.describe_table("broker_names", {}, {}, {}));
+  TW_TRY(generation.describe_table(kBrokerNamesTable, {}, {}, {}));
   return generation.describe_table("daily_summary", options_text, {}, counts);
 }
 

@@ -12,7 +12,10 @@
 
 namespace tapeworks {
 
-/// The rows of derived/broker_names: the name of each code that has one.
+inline constexpr const char* kBrokerNamesTable = "broker_names";
+inline constexpr const char* kBrokerNamesFile = "derived/broker_names.parquet";
+
+/// The rows of kBrokerNamesFile: the name of each code that has one.
 std::map<std::string, std::string> broker_names_of(const TransactionRuns& runs);
 
 /// Writes daily_summary/ and derived/broker_names, and keeps the counts that go with them.

@@ -65,22 +65,20 @@ constexpr size_t kDaysOfPerDayFileMax = 5;
 constexpr uint64_t kDecodedPerByte = 5;
 
 using BrokerNames = std::map<std::string, std::string>;
-constexpr const char* kBrokerNames = "broker_names";
-constexpr const char* kBrokerNamesPath = "derived/broker_names.parquet";
 
 Result<BrokerNames> read_broker_names(const VerifyContext& context) {
   arrow::MemoryPool* pool = context.budget.pool();
-  TW_ASSIGN(const auto stored, read_parquet(context.path_of(kBrokerNamesPath), {}, pool));
-  TW_ASSIGN(const auto table, plain_table(*stored, kBrokerNamesPath, pool));
+  TW_ASSIGN(const auto stored, read_parquet(context.path_of(kBrokerNamesFile), {}, pool));
+  TW_ASSIGN(const auto table, plain_table(*stored, kBrokerNamesFile, pool));
   TW_ASSIGN(const auto brokers, text_column(*table, "broker"));
   TW_ASSIGN(const auto texts, text_column(*table, "broker_name"));
   BrokerNames names;
   for (int64_t row = 0; row < table->num_rows(); ++row) {
     const auto broker = text_at(*brokers, row);
     const auto text = text_at(*texts, row);
-    if (!broker || !text) return corrupt("{}: row {} has a null", kBrokerNamesPath, row);
+    if (!broker || !text) return corrupt("{}: row {} has a null", kBrokerNamesFile, row);
     if (!names.empty() && *broker <= names.rbegin()->first) {
-      return corrupt("{}: row {} is not behind the one before it", kBrokerNamesPath, row);
+      return corrupt("{}: row {} is not behind the one before it", kBrokerNamesFile, row);
     }
     names.emplace_hint(names.end(), *broker, *text);
   }
@@ -92,24 +90,24 @@ void compare_names(const BrokerNames& found, const BrokerNames& expected, Findin
   for (const auto& [broker, name] : expected) {
     const auto there = found.find(broker);
     if (there == found.end()) {
-      findings.add(order, fmt::format("{} lacks broker {}, '{}' in the input", kBrokerNamesPath,
+      findings.add(order, fmt::format("{} lacks broker {}, '{}' in the input", kBrokerNamesFile,
                                       broker, name));
     } else if (there->second != name) {
       findings.add(order, fmt::format("{}: broker {} is '{}' there and '{}' in the input",
-                                      kBrokerNamesPath, broker, there->second, name));
+                                      kBrokerNamesFile, broker, there->second, name));
     }
     ++order;
   }
   for (const auto& [broker, name] : found) {
     if (expected.contains(broker)) continue;
     findings.add(order, fmt::format("{}: broker {}, '{}', has no name in the input",
-                                    kBrokerNamesPath, broker, name));
+                                    kBrokerNamesFile, broker, name));
   }
 }
 
 Result<CheckResult> check_names(const VerifyContext& context, const TransactionRuns& runs) {
-  if (context.current_table(kBrokerNames) == nullptr || !context.is_whole(kBrokerNamesPath)) {
-    return not_checked(kBrokerNames, "there is no whole table broker_names");
+  if (context.current_table(kBrokerNamesTable) == nullptr || !context.is_whole(kBrokerNamesFile)) {
+    return not_checked(kBrokerNamesTable, "there is no whole table broker_names");
   }
   Findings findings;
   const BrokerNames expected = broker_names_of(runs);
@@ -118,14 +116,14 @@ Result<CheckResult> check_names(const VerifyContext& context, const TransactionR
     if (stops_verification(found.error())) return std::unexpected(found.error());
     findings.add(0, found.error().message);
   } else if (expected.empty() && !found->empty()) {
-    return not_checked(kBrokerNames,
+    return not_checked(kBrokerNamesTable,
                        fmt::format("the input has no names in a column '{}'; is it another one "
                                    "(--column-broker-name)?",
                                    context.options.columns.broker_name));
   } else {
     compare_names(*found, expected, findings);
   }
-  return findings.result(kBrokerNames, fmt::format("{} names read again", expected.size()));
+  return findings.result(kBrokerNamesTable, fmt::format("{} names read again", expected.size()));
 }
 
 std::set<Day> days_of(const IndexedFile& file) {
