@@ -86,6 +86,42 @@ std::optional<Decimal> parse_decimal(std::string_view text) {
   return result;
 }
 
+/// digits x 10^-scale.
+struct ShortDecimal {
+  int64_t digits = 0;
+  int scale = 0;
+};
+
+/// What nearly all prices are: some digits and at most one point. Nothing for other texts.
+std::optional<ShortDecimal> parse_short_decimal(std::string_view text) {
+  constexpr size_t kShortBytesMax = 16;
+  if (text.empty() || text.size() > kShortBytesMax) return std::nullopt;
+  ShortDecimal result;
+  size_t point = text.size();
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c >= '0' && c <= '9') {
+      result.digits = result.digits * 10 + (c - '0');
+    } else if (c == '.' && point == text.size()) {
+      point = at;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (point == text.size()) return result;
+  if (text.size() == 1) return std::nullopt;
+  result.scale = static_cast<int>(text.size() - point - 1);
+  return result;
+}
+
+/// Whether rounding this float64 to float32 is a tie. One that stands for a number that it had to
+/// be rounded to could then go the wrong way.
+bool is_halfway_between_floats(double value) {
+  constexpr int kBitsLost = 53 - 24;
+  constexpr uint64_t kMask = (uint64_t{1} << kBitsLost) - 1;
+  return (std::bit_cast<uint64_t>(value) & kMask) == uint64_t{1} << (kBitsLost - 1);
+}
+
 /// The number in the notation that std::from_chars reads completely.
 std::string canonical_text(const Decimal& decimal) {
   return fmt::format("{}{}e{}", decimal.negative ? "-" : "",
@@ -177,7 +213,38 @@ Price PriceParser::from_text(std::string_view text) const {
   return from_decimal_text(text);
 }
 
+std::optional<Price> PriceParser::from_short_decimal(int64_t digits, int scale) const {
+  constexpr int64_t kDigitsBound = int64_t{1} << 53;
+  static constexpr std::array kPowersOfTen = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  if (digits <= -kDigitsBound || digits >= kDigitsBound || scale < 0 ||
+      static_cast<size_t>(scale) >= kPowersOfTen.size() || unit_ == AmountUnit::kBinary60) {
+    return std::nullopt;
+  }
+  if (digits == 0) return Price{PriceKind::kExact};
+  if (digits < 0 && !is_compat(mode_)) return Price{PriceKind::kBad};
+  if (unit_ == AmountUnit::kBinary40) {
+    // Both are exact, so their quotient is rounded once.
+    const double value = static_cast<double>(digits) / kPowersOfTen[static_cast<size_t>(scale)];
+    if (is_halfway_between_floats(value)) return std::nullopt;
+    return from_double(value);
+  }
+  // Below 10^18 in units of 10^-12.
+  if (scale > kDecimalDigits) return std::nullopt;
+  const auto power = [](int exponent) {
+    return static_cast<int64_t>(kPowersOfTen[static_cast<size_t>(exponent)]);
+  };
+  const int64_t bound = power(18 - kDecimalDigits + scale);
+  if (digits <= -bound || digits >= bound) return std::nullopt;
+  return Price{PriceKind::kExact, 0, digits * power(kDecimalDigits - scale)};
+}
+
 Price PriceParser::from_decimal_text(std::string_view number) const {
+  if (const auto short_decimal = parse_short_decimal(number)) {
+    const auto price = from_short_decimal(short_decimal->digits, short_decimal->scale);
+    if (price) return *price;
+  }
   if (const auto word = special_word(number)) return special(*word, mode_);
   const auto decimal = parse_decimal(number);
   if (!decimal) return Price{PriceKind::kBad};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,9 @@ class PriceParser {
   static constexpr size_t kTextBytesMax = size_t{64} * 1024;
 
   Price from_text(std::string_view text) const;
+  /// digits x 10^-scale, which is what from_text() gives for its text; nothing where that takes
+  /// more care than an integer of 53 bits and a division can give. Never kBinary60.
+  std::optional<Price> from_short_decimal(int64_t digits, int scale) const;
   /// A number of a float32 or float64 column; never kDecimal12.
   Price from_double(double value) const;
   /// `text` without commas and known to be a number, as the exact decimal of a wide price.

@@ -90,6 +90,71 @@ TEST(Price, RoundsTextToFloat32DirectlyNotByWayOfFloat64) {
   }
 }
 
+/// A decimal text of up to 19 digits, most of them short.
+std::string random_decimal(std::mt19937_64& random) {
+  const size_t digit_count = 1 + random() % (random() % 4 == 0 ? 19 : 9);
+  std::string text;
+  for (size_t i = 0; i < digit_count; ++i) text.push_back(static_cast<char>('0' + random() % 10));
+  if (random() % 4 != 0) text.insert(random() % (digit_count + 1), 1, '.');
+  return text;
+}
+
+TEST(Price, AShortTextIsThePriceThatItIsWithAnExponentOfZero) {
+  std::mt19937_64 random(5);
+  for (const Mode mode : {Mode::kDefault, Mode::kCompatV1}) {
+    for (const AmountUnit unit : {AmountUnit::kBinary40, AmountUnit::kDecimal12}) {
+      const PriceParser prices = parser(mode, unit);
+      for (int i = 0; i < 100'000; ++i) {
+        const std::string text = random_decimal(random);
+        const Price short_way = prices.from_text(text);
+        const Price long_way = prices.from_text(text + "e0");
+        ASSERT_EQ(short_way.kind, long_way.kind) << text;
+        ASSERT_EQ(short_way.units, long_way.units) << text;
+        ASSERT_EQ(short_way.shift, long_way.shift) << text;
+      }
+    }
+  }
+}
+
+TEST(Price, AShortDecimalNextToTheMiddleOfTwoFloatsIsRoundedAsItsDigitsSay) {
+  const PriceParser prices = parser(Mode::kDefault);
+  std::mt19937_64 random(6);
+  int ties = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    // Fifteen digits next to the middle of two float32 values, which float64 may round to it.
+    const auto lower = static_cast<float>(4 + std::ldexp(static_cast<double>(random() >> 40), -22));
+    const float upper = std::nextafter(lower, 1e9F);
+    const double middle = (static_cast<double>(lower) + static_cast<double>(upper)) / 2;
+    const std::string text = fmt::format("{:.15g}", middle);
+    ties += std::stod(text) == middle ? 1 : 0;
+    const Price price = prices.from_text(text);
+    if (price.kind != PriceKind::kExact) continue;
+    ASSERT_EQ(value_of(price), static_cast<double>(std::strtof(text.c_str(), nullptr))) << text;
+  }
+  EXPECT_GT(ties, 0);
+}
+
+TEST(Price, OnlyDecimalsThatFitTheUnitHaveTheShortWay) {
+  const auto kind_of = [](Mode mode, AmountUnit unit, int64_t digits, int scale) {
+    return parser(mode, unit).from_short_decimal(digits, scale);
+  };
+  const auto units_of = [&](int64_t digits, int scale) {
+    return kind_of(Mode::kDefault, AmountUnit::kDecimal12, digits, scale)->units;
+  };
+  EXPECT_EQ(units_of(12'345, 2), 123'450'000'000'000);
+  EXPECT_EQ(units_of(999'999, 0), 999'999'000'000'000'000);
+  EXPECT_EQ(units_of(1, 12), 1);
+  EXPECT_FALSE(kind_of(Mode::kDefault, AmountUnit::kDecimal12, 1'000'000, 0));
+  EXPECT_FALSE(kind_of(Mode::kDefault, AmountUnit::kDecimal12, 1, 13));
+  EXPECT_FALSE(kind_of(Mode::kDefault, AmountUnit::kBinary40, int64_t{1} << 53, 0));
+  EXPECT_FALSE(kind_of(Mode::kDefault, AmountUnit::kBinary40, 1, 23));
+  EXPECT_FALSE(kind_of(Mode::kDefault, AmountUnit::kBinary40, 1, -1));
+  EXPECT_FALSE(kind_of(Mode::kDefault, AmountUnit::kBinary60, 1, 0));
+  EXPECT_EQ(kind_of(Mode::kDefault, AmountUnit::kBinary40, -1, 2)->kind, PriceKind::kBad);
+  EXPECT_EQ(value_of(*kind_of(Mode::kCompatV1, AmountUnit::kBinary40, -150, 2)), -1.5);
+  EXPECT_EQ(value_of(*kind_of(Mode::kDefault, AmountUnit::kBinary40, 0, 2)), 0);
+}
+
 TEST(Price, KeepsFloat64PricesWhole) {
   std::mt19937_64 random(2);
   const PriceParser wide = parser(Mode::kDefault, AmountUnit::kBinary60);

@@ -48,17 +48,31 @@ bool is_text(const parquet::ColumnDescriptor& column) {
          (logical == nullptr || !logical->is_decimal());
 }
 
+bool is_unsigned(const parquet::ColumnDescriptor& column) {
+  const auto& logical = column.logical_type();
+  return logical != nullptr && logical->is_int() &&
+         !static_cast<const parquet::IntLogicalType&>(*logical).is_signed();
+}
+
 /// A decimal's unscaled value: big-endian two's complement in byte arrays, little-endian in
 /// integers.
 Int128 unscaled_decimal(std::string_view bytes, bool big_endian) {
-  Uint128 value = 0;
   if (bytes.empty()) return 0;
+  if (big_endian && bytes.size() <= sizeof(uint64_t)) {
+    const auto value = static_cast<int64_t>(__builtin_bswap64(load<uint64_t>(bytes)));
+    return value >> (8 * (sizeof value - bytes.size()));
+  }
+  Uint128 value = 0;
   const auto byte_at = [&](size_t i) {
     return static_cast<uint8_t>(bytes[big_endian ? i : bytes.size() - 1 - i]);
   };
   if ((byte_at(0) & 0x80) != 0) value = ~Uint128{0};
   for (size_t i = 0; i < bytes.size(); ++i) value = value << 8 | byte_at(i);
   return static_cast<Int128>(value);
+}
+
+int64_t load_integer(std::string_view bytes) {
+  return bytes.size() == sizeof(int32_t) ? load<int32_t>(bytes) : load<int64_t>(bytes);
 }
 
 std::string decimal_text(Int128 value, int scale) {
@@ -225,7 +239,7 @@ Result<PriceReader> PriceReader::make(const parquet::ColumnDescriptor& column, M
     case parquet::Type::INT32:
     case parquet::Type::INT64:
       if (logical == nullptr || logical->is_none() || logical->is_int()) {
-        return with(Kind::kInteger, AmountUnit::kDecimal12);
+        return with(is_unsigned(column) ? Kind::kUnsigned : Kind::kInteger, AmountUnit::kDecimal12);
       }
       [[fallthrough]];
     default:
@@ -242,7 +256,9 @@ std::string PriceReader::show(std::string_view bytes) const {
     case Kind::kDouble:
       return fmt::format("{}", load<double>(bytes));
     case Kind::kInteger:
-      return fmt::format("{}", bytes.size() == 4 ? load<int32_t>(bytes) : load<int64_t>(bytes));
+      return fmt::format("{}", load_integer(bytes));
+    case Kind::kUnsigned:
+      return fmt::format("{}", load<uint64_t>(bytes));
     case Kind::kDecimal:
       return decimal_text(unscaled_decimal(bytes, decimal_is_big_endian_), decimal_scale_);
   }
@@ -258,10 +274,20 @@ Price PriceReader::read(std::string_view bytes) const {
     case Kind::kDouble:
       return parser_.from_double(load<double>(bytes));
     case Kind::kInteger:
+      return read_decimal(load_integer(bytes), bytes);
+    case Kind::kUnsigned:
+      return read_decimal(load<uint64_t>(bytes), bytes);
     case Kind::kDecimal:
-      return parser_.from_text(show(bytes));
+      return read_decimal(unscaled_decimal(bytes, decimal_is_big_endian_), bytes);
   }
   return {};
+}
+
+Price PriceReader::read_decimal(Int128 unscaled, std::string_view bytes) const {
+  if (const auto digits = static_cast<int64_t>(unscaled); digits == unscaled) {
+    if (const auto price = parser_.from_short_decimal(digits, decimal_scale_)) return *price;
+  }
+  return parser_.from_text(show(bytes));
 }
 
 std::string PriceReader::wide_text(std::string_view bytes) const {

@@ -70,8 +70,10 @@ class PriceReader {
   AmountUnit unit() const { return parser_.unit(); }
 
  private:
-  enum class Kind { kText, kFloat, kDouble, kInteger, kDecimal };
+  enum class Kind { kText, kFloat, kDouble, kInteger, kUnsigned, kDecimal };
   PriceReader(Kind kind, PriceParser parser) : kind_(kind), parser_(parser) {}
+  /// `unscaled` is what stands in `bytes`.
+  Price read_decimal(Int128 unscaled, std::string_view bytes) const;
 
   Kind kind_;
   PriceParser parser_;

@@ -110,6 +110,26 @@ def test_column_types(expected, base, data, tmp_path, variant):
     assert_etl_gives(expected, path, data)
 
 
+@pytest.mark.parametrize("pages", [dict(use_dictionary=False), dict(dictionary_pagesize_limit=300, data_page_size=512)],
+                         ids=["no dictionary", "falls back"])
+@pytest.mark.parametrize("variant", [name for name in TYPE_VARIANTS if name.startswith("price as")])
+def test_prices_that_are_numbers_without_a_dictionary(expected, base, data, tmp_path, variant, pages):
+    path = tmp_path / "variant.parquet"
+    pq.write_table(TYPE_VARIANTS[variant](base), path, **pages)
+    assert_etl_gives(expected, path, data)
+
+
+@pytest.mark.parametrize("kind, price", [(pa.uint32(), 3_000_000_000), (pa.uint64(), 3 * 2**62), (pa.int64(), 2**40)], ids=str)
+def test_whole_prices_use_the_whole_range_of_their_type(base, data, tmp_path, kind, price):
+    row = base.slice(0, 1)
+    for column, value in (("price", pa.array([price], kind)), ("buy", pa.array([2])), ("sell", pa.array([0]))):
+        row = replace(row, column, value)
+    pq.write_table(row, tmp_path / "in.parquet")
+    tapeworks("etl", tmp_path / "in.parquet", "--data", data)
+    [path] = (data / "daily_summary").glob("*.parquet")
+    assert pq.read_table(path)["buy_amount"].to_pylist() == [2 * price]
+
+
 def test_timestamps_stored_as_int96(expected, base, data, tmp_path):
     path = tmp_path / "int96.parquet"
     pq.write_table(base, path, use_deprecated_int96_timestamps=True)
