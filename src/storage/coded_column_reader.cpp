@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -78,28 +79,24 @@ class CodedColumnReader::PlainValues {
     }
   }
 
-  /// Interns the next codes.size() values; false when there are fewer.
-  bool intern(std::span<int32_t> codes, ValueInterner& interner, size_t first_code) {
-    return std::visit(
-        [&](auto& decoder) { return intern_from(*decoder, codes, interner, first_code); },
-        decoder_);
+  /// Calls visit(bytes) for each of the next `value_count` values; false when there are fewer.
+  template <typename Visit>
+  bool for_each(size_t value_count, Visit&& visit) {
+    return std::visit([&](auto& decoder) { return visit_from(*decoder, value_count, visit); },
+                      decoder_);
   }
 
  private:
-  template <typename DType>
-  bool intern_from(parquet::TypedDecoder<DType>& decoder, std::span<int32_t> codes,
-                   ValueInterner& interner, size_t first_code) {
-    std::vector<typename DType::c_type> values(std::min(codes.size(), kValuesPerCall));
-    while (!codes.empty()) {
-      const size_t count = std::min(codes.size(), kValuesPerCall);
+  template <typename DType, typename Visit>
+  bool visit_from(parquet::TypedDecoder<DType>& decoder, size_t value_count, Visit&& visit) {
+    std::vector<typename DType::c_type> values(std::min(value_count, kValuesPerCall));
+    while (value_count > 0) {
+      const size_t count = std::min(value_count, kValuesPerCall);
       if (decoder.Decode(values.data(), static_cast<int>(count)) != static_cast<int>(count)) {
         return false;
       }
-      for (size_t i = 0; i < count; ++i) {
-        const uint32_t number = interner.intern(bytes_of(values[i], type_length_));
-        codes[i] = static_cast<int32_t>(first_code + number);
-      }
-      codes = codes.subspan(count);
+      for (size_t i = 0; i < count; ++i) visit(bytes_of(values[i], type_length_));
+      value_count -= count;
     }
     return true;
   }
@@ -115,38 +112,42 @@ class CodedColumnReader::PlainValues {
       decoder_;
 };
 
-CodedColumnReader::CodedColumnReader(RowGroupInput& row_group, int column)
-    : ColumnChunkReader(row_group, column), plain_(std::make_unique<PlainValues>()) {
+CodedColumnReader::CodedColumnReader(RowGroupInput& row_group, int column, PlainCodes plain_codes)
+    : ColumnChunkReader(row_group, column),
+      plain_(std::make_unique<PlainValues>()),
+      value_bytes_(*fixed_value_bytes(descriptor_)),
+      plain_codes_(value_bytes_ == 0 ? PlainCodes::kByValue : plain_codes) {
   if (budget() != nullptr) values_memory_ = Reservation(*budget());
 }
 
 CodedColumnReader::~CodedColumnReader() = default;
 
 Result<std::unique_ptr<CodedColumnReader>> CodedColumnReader::open(RowGroupInput& row_group,
-                                                                   int column) {
+                                                                   int column,
+                                                                   PlainCodes plain_codes) {
   const std::string where = place_of(row_group, column);
   if (!fixed_value_bytes(row_group.file().column(column))) {
     return corrupt("{}: values of this type are not understood", where);
   }
   return catch_parquet(where, [&]() -> Result<std::unique_ptr<CodedColumnReader>> {
-    return std::unique_ptr<CodedColumnReader>(new CodedColumnReader(row_group, column));
+    return std::unique_ptr<CodedColumnReader>(
+        new CodedColumnReader(row_group, column, plain_codes));
   });
 }
 
 Status CodedColumnReader::set_dictionary(std::span<const uint8_t> bytes, int32_t value_count) {
-  const size_t width = *fixed_value_bytes(descriptor_);
   // Each value takes a byte at least, so the count cannot make us allocate more than the page.
   const auto count = static_cast<size_t>(value_count);
   const auto too_short = [&] {
     return corrupt("{}: a dictionary ends before its {} values", where(), value_count);
   };
-  const size_t least_bytes = width == 0 ? 4 : width;
+  const size_t least_bytes = value_bytes_ == 0 ? 4 : value_bytes_;
   if (count > bytes.size() / least_bytes) return too_short();
   values_.reserve(count);
   TW_TRY(reserve_values());
   for (size_t i = 0; i < count; ++i) {
-    size_t length = width;
-    if (width == 0) {
+    size_t length = value_bytes_;
+    if (value_bytes_ == 0) {
       if (bytes.size() < 4) return too_short();
       length = bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<uint32_t>(bytes[3]) << 24;
       bytes = bytes.subspan(4);
@@ -166,13 +167,15 @@ Status CodedColumnReader::set_values(std::span<const uint8_t> bytes, int32_t val
 }
 
 Status CodedColumnReader::read(std::span<int32_t> codes) {
+  if (plain_codes_ == PlainCodes::kByRow) values_.resize(dictionary_size_);
+  row_values_.clear();
   while (!codes.empty()) {
     TW_ASSIGN(const PageSlice slice, next_slice(codes.size()));
     const auto dense = codes.first(slice.value_count);
     if (page_is_dictionary_encoded()) {
       TW_TRY(decode_indices(dense, dictionary_size_));
     } else {
-      TW_TRY(intern_values(dense));
+      TW_TRY(read_plain(dense));
     }
     if (!slice.levels.empty())
       scatter(codes.first(slice.row_count), slice.levels, slice.value_count);
@@ -186,22 +189,42 @@ Status CodedColumnReader::discard(size_t row_count) {
   return read(codes);
 }
 
-Status CodedColumnReader::intern_values(std::span<int32_t> codes) {
+Status CodedColumnReader::read_plain(std::span<int32_t> codes) {
   return catch_parquet(where(), [&]() -> Status {
-    if (!plain_->intern(codes, interner_, dictionary_size_)) {
+    if (!(plain_codes_ == PlainCodes::kByRow ? keep_rows(codes) : intern_values(codes))) {
       return corrupt("{}: a page ends before its values", where());
     }
-    const auto& interned = interner_.values();
-    values_.insert(values_.end(),
-                   interned.begin() + static_cast<ptrdiff_t>(values_.size() - dictionary_size_),
-                   interned.end());
     return reserve_values();
   });
 }
 
+bool CodedColumnReader::intern_values(std::span<int32_t> codes) {
+  auto code = codes.begin();
+  const bool complete = plain_->for_each(codes.size(), [&](std::string_view bytes) {
+    *code++ = static_cast<int32_t>(dictionary_size_ + interner_.intern(bytes));
+  });
+  const auto& interned = interner_.values();
+  values_.insert(values_.end(),
+                 interned.begin() + static_cast<ptrdiff_t>(values_.size() - dictionary_size_),
+                 interned.end());
+  return complete;
+}
+
+bool CodedColumnReader::keep_rows(std::span<int32_t> codes) {
+  std::vector<char>& block = row_values_.emplace_back(codes.size() * value_bytes_);
+  char* at = block.data();
+  auto code = codes.begin();
+  return plain_->for_each(codes.size(), [&](std::string_view bytes) {
+    std::memcpy(at, bytes.data(), value_bytes_);
+    *code++ = static_cast<int32_t>(values_.size());
+    values_.emplace_back(at, value_bytes_);
+    at += value_bytes_;
+  });
+}
+
 Status CodedColumnReader::reserve_values() {
-  const uint64_t bytes =
-      interner_.allocated_bytes() + values_.capacity() * sizeof(std::string_view);
+  uint64_t bytes = interner_.allocated_bytes() + values_.capacity() * sizeof(std::string_view);
+  for (const auto& block : row_values_) bytes += block.capacity();
   if (budget() == nullptr || values_memory_.resize(bytes)) return {};
   return over_budget("{}: its {} distinct values need {} of memory; give more --memory", where(),
                      values_.size(), format_byte_size(bytes));

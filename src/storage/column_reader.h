@@ -98,12 +98,18 @@ class ColumnChunkReader {
   IndexDecoder index_decoder_;
 };
 
-/// Reads a column of any plain type as codes: small integers that stand for distinct values. With
-/// dictionary pages these are the stored indices; values of other pages are interned one by one.
-/// Code -1 stands for null.
+/// How values of pages without a dictionary get their codes.
+enum class PlainCodes : uint8_t {
+  kByValue,  ///< equal values have the same code: each is looked up, and copied when it is new
+  kByRow,    ///< a code for each row, good until the next read(); texts are looked up all the same
+};
+
+/// Reads a column of any plain type as codes: small integers that stand for values. With
+/// dictionary pages these are the stored indices. Code -1 stands for null.
 class CodedColumnReader : public ColumnChunkReader {
  public:
-  static Result<std::unique_ptr<CodedColumnReader>> open(RowGroupInput& row_group, int column);
+  static Result<std::unique_ptr<CodedColumnReader>> open(
+      RowGroupInput& row_group, int column, PlainCodes plain_codes = PlainCodes::kByValue);
   ~CodedColumnReader() override;
 
   /// Fills `codes`, one a row. kCorrupt when the chunk ends before.
@@ -113,22 +119,32 @@ class CodedColumnReader : public ColumnChunkReader {
   /// number. Grows with read(); views stay valid as long as this object. Its memory is reserved
   /// from the input's budget.
   const std::vector<std::string_view>& values() const { return values_; }
+  /// As many of values() stay what they are; each read() replaces those behind them.
+  size_t lasting_value_count() const {
+    return plain_codes_ == PlainCodes::kByRow ? dictionary_size_ : values_.size();
+  }
 
  private:
-  CodedColumnReader(RowGroupInput& row_group, int column);
+  CodedColumnReader(RowGroupInput& row_group, int column, PlainCodes plain_codes);
   Status set_dictionary(std::span<const uint8_t> bytes, int32_t value_count) override;
   Status set_values(std::span<const uint8_t> bytes, int32_t value_count,
                     parquet::Encoding::type encoding) override;
   Status discard(size_t row_count) override;
-  Status intern_values(std::span<int32_t> codes);
+  Status read_plain(std::span<int32_t> codes);
+  /// These two return false when the page ends too early.
+  bool intern_values(std::span<int32_t> codes);
+  bool keep_rows(std::span<int32_t> codes);
   Status reserve_values();
 
   class PlainValues;
   std::unique_ptr<PlainValues> plain_;
+  size_t value_bytes_;  // 0 for texts
+  PlainCodes plain_codes_;
   std::vector<std::string_view> values_;
   size_t dictionary_size_ = 0;
   ValueInterner interner_;
-  Reservation values_memory_;  // of interner_ and values_
+  std::vector<std::vector<char>> row_values_;  // with kByRow: those of the last read(), a page each
+  Reservation values_memory_;                  // of interner_, values_ and row_values_
 };
 
 template <typename Value, typename DecodeDense>

@@ -20,7 +20,9 @@ constexpr size_t kBatchRows = 256;
 constexpr int kBatchesMax = 64;
 
 void read_column(tapeworks::RowGroupInput& row_group, int column) {
-  if (auto reader = tapeworks::CodedColumnReader::open(row_group, column)) {
+  for (const auto plain_codes : {tapeworks::PlainCodes::kByValue, tapeworks::PlainCodes::kByRow}) {
+    auto reader = tapeworks::CodedColumnReader::open(row_group, column, plain_codes);
+    if (!reader) continue;
     std::vector<int32_t> codes(kBatchRows);
     for (int batch = 0; batch < kBatchesMax && (*reader)->read(codes); ++batch) {
       for (const int32_t code : codes) {

@@ -101,18 +101,23 @@ class ColumnReaderTest : public testing::Test {
       expect_numbers<parquet::DoubleType>(**row_group, 5, std::span(expected.number).subspan(row));
       auto text = CodedColumnReader::open(**row_group, 0);
       auto coded_number = CodedColumnReader::open(**row_group, 1);
+      auto row_number = CodedColumnReader::open(**row_group, 1, PlainCodes::kByRow);
       auto wide = Int64ColumnReader::open(**row_group, 1);
       auto narrow = Int64ColumnReader::open(**row_group, 2);
       auto unsigned_narrow = Int64ColumnReader::open(**row_group, 3);
-      ASSERT_TRUE(text && coded_number && wide && narrow && unsigned_narrow);
+      ASSERT_TRUE(text && coded_number && row_number && wide && narrow && unsigned_narrow);
       std::mt19937 random(3);
       for (size_t left = static_cast<size_t>((*row_group)->row_count()); left > 0;) {
         const size_t count = std::min<size_t>(1 + random() % 700, left);
-        std::vector<int32_t> codes(count), number_codes(count);
+        std::vector<int32_t> codes(count), number_codes(count), row_codes(count);
         std::vector<int64_t> values(count), narrow_values(count), unsigned_values(count);
         std::vector<uint8_t> nulls(count, 2);
         ASSERT_TRUE((*text)->read(codes));
         ASSERT_TRUE((*coded_number)->read(number_codes));
+        const size_t lasting = (*row_number)->lasting_value_count();
+        ASSERT_TRUE((*row_number)->read(row_codes));
+        ASSERT_LE(lasting, (*row_number)->lasting_value_count());
+        ASSERT_LE((*row_number)->values().size(), (*row_number)->lasting_value_count() + count);
         const auto any_null = (*wide)->read(values, nulls);
         ASSERT_TRUE(any_null) << any_null.error().message;
         std::vector<uint8_t> other_nulls(count);
@@ -120,6 +125,7 @@ class ColumnReaderTest : public testing::Test {
         ASSERT_TRUE((*unsigned_narrow)->read(unsigned_values, other_nulls));
         for (size_t i = 0; i < count; ++i, ++row) {
           ASSERT_EQ(codes[i] >= 0, expected.text[row].has_value()) << "row " << row;
+          ASSERT_EQ(row_codes[i] >= 0, expected.text[row].has_value()) << "row " << row;
           ASSERT_EQ(*any_null && nulls[i] == 1, !expected.text[row].has_value());
           if (!expected.text[row]) {
             ASSERT_EQ(values[i], 0);
@@ -132,12 +138,14 @@ class ColumnReaderTest : public testing::Test {
           int64_t decoded = 0;
           const auto bytes = (*coded_number)->values()[static_cast<size_t>(number_codes[i])];
           ASSERT_EQ(bytes.size(), sizeof decoded);
+          ASSERT_EQ((*row_number)->values()[static_cast<size_t>(row_codes[i])], bytes);
           std::memcpy(&decoded, bytes.data(), sizeof decoded);
           ASSERT_EQ(decoded, *expected.number[row]);
         }
         left -= count;
       }
       EXPECT_TRUE((*text)->expect_end());
+      EXPECT_TRUE((*row_number)->expect_end());
       EXPECT_TRUE((*wide)->expect_end());
     }
     EXPECT_EQ(row, expected.text.size());
