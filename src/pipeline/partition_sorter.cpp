@@ -15,6 +15,8 @@ namespace {
 constexpr uint32_t kNoPosition = ~uint32_t{0};
 /// How many records ahead of the one being summed are fetched into the cache.
 constexpr size_t kPrefetchDistance = 24;
+/// The texts of so many brokers stay in the second-level cache by themselves.
+constexpr size_t kBrokersInCacheMax = 8192;
 
 /// A sum that left 64 bits must not come back into 32 bits by wrapping around.
 int64_t add_saturated(int64_t a, int64_t b) {
@@ -150,11 +152,17 @@ PartitionSorter::Sums PartitionSorter::sums_of(const Record& record) const {
           units(record.sell_odd, record.sell_zeros), record.specials};
 }
 
-/// Fetches each record into the cache once, before it is looked at.
+/// Fetches each record into the cache once, before it is looked at, and the text of its broker
+/// where there are many: they are numbered as they came, so that of the next account is anywhere.
 void PartitionSorter::fetch_ahead_of(size_t key) {
+  const uint64_t broker_mask = (uint64_t{1} << order_.broker_bits) - 1;
+  const bool fetch_brokers = order_.runs.brokers.size() > kBrokersInCacheMax;
   const size_t end = std::min(key + kPrefetchDistance, keys_.size());
   for (fetched_ = std::max(fetched_, key); fetched_ < end; ++fetched_) {
     __builtin_prefetch(&records_[keys_[fetched_].index]);
+    if (!fetch_brokers) continue;
+    const uint64_t rank = (keys_[fetched_].key >> order_.day_bits) & broker_mask;
+    __builtin_prefetch(&order_.runs.brokers[order_.broker_by_rank[rank]]);
   }
 }
 
