@@ -20,6 +20,10 @@ struct Day {
 /// Marks the absence of a date where a Day must stand (a null date in compat modes). Sorts first.
 inline constexpr Day kNullDay{std::numeric_limits<int32_t>::min()};
 
+/// The ends of what a date in a file may be: years of four digits.
+inline constexpr Day kFirstDayOfYear0{-719'528};
+inline constexpr Day kLastDayOfYear9999{2'932'896};
+
 /// "2023-01-03"; years outside 0000..9999 are printed with their sign. kNullDay gives "null".
 std::string to_string(Day day);
 

@@ -13,8 +13,6 @@ namespace tapeworks {
 namespace {
 
 constexpr int64_t kSecondsPerDay = 86400;
-constexpr Day kFirstDay{-719'528};  // 0000-01-01
-constexpr Day kLastDay{2'932'896};  // 9999-12-31
 
 bool is_plain_text(const arrow::DataType& type) {
   switch (type.id()) {
@@ -64,7 +62,9 @@ DayAndRest split_days(int64_t value, int64_t units_per_day) {
 }
 
 std::optional<Day> checked_day(int64_t day) {
-  if (day < kFirstDay.days_since_epoch || day > kLastDay.days_since_epoch) return std::nullopt;
+  if (day < kFirstDayOfYear0.days_since_epoch || day > kLastDayOfYear9999.days_since_epoch) {
+    return std::nullopt;
+  }
   return Day{static_cast<int32_t>(day)};
 }
 

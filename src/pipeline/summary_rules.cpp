@@ -5,11 +5,6 @@
 #include "pipeline/summary_rules_internal.h"
 
 namespace tapeworks {
-namespace {
-
-constexpr Day kFirstTradeDay{-719'528};  // 0000-01-01
-
-}  // namespace
 
 std::string broker_text(const DailySummary& summary, uint32_t broker_index) {
   return summary.has_null_broker && broker_index == 0 ? "null" : summary.brokers[broker_index];
@@ -65,7 +60,7 @@ std::string date_problem(const DailySummary& summary, Mode mode) {
     const Day day = summary.date[row];
     if (day == kNullDay && is_compat(mode)) continue;
     if (day == kNullDay) return fmt::format("row {}: the date is null", row);
-    if (day < kFirstTradeDay || day > kLastTradeDay) {
+    if (day < kFirstDayOfYear0 || day > kLastDayOfYear9999) {
       return fmt::format("row {}: the date is outside the years 0000 to 9999", row);
     }
   }
@@ -73,8 +68,8 @@ std::string date_problem(const DailySummary& summary, Mode mode) {
 }
 
 std::vector<DayNet> nets_by_day(const DailySummary& summary) {
-  Day first = kLastTradeDay;
-  Day last = kFirstTradeDay;
+  Day first = kLastDayOfYear9999;
+  Day last = kFirstDayOfYear0;
   for (const Day day : summary.date) {
     if (day == kNullDay) continue;
     first = std::min(first, day);

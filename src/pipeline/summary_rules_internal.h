@@ -14,9 +14,6 @@
 // What `verify` computes from the rows of one daily summary. Pure functions; any thread.
 namespace tapeworks {
 
-/// No trade is later: 9999-12-31.
-inline constexpr Day kLastTradeDay{2'932'896};
-
 /// For messages.
 std::string broker_text(const DailySummary& summary, uint32_t broker_index);
 

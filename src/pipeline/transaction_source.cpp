@@ -15,15 +15,16 @@ namespace {
 
 constexpr int64_t kSecondsPerDay = 86400;
 constexpr int64_t kJulianDayOfEpoch = 2440588;
-constexpr Day kFirstDay{-719162};  // 0001-01-01
-constexpr Day kLastDay{2932896};   // 9999-12-31
+constexpr Day kFirstDay{-719'162};  // 0001-01-01
 
 int64_t floor_divide(int64_t value, int64_t divisor) {
   return value / divisor - (value % divisor < 0 ? 1 : 0);
 }
 
 std::optional<Day> checked_day(int64_t days) {
-  if (days < kFirstDay.days_since_epoch || days > kLastDay.days_since_epoch) return std::nullopt;
+  if (days < kFirstDay.days_since_epoch || days > kLastDayOfYear9999.days_since_epoch) {
+    return std::nullopt;
+  }
   return Day{static_cast<int32_t>(days)};
 }
 

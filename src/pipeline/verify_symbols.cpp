@@ -80,8 +80,8 @@ bool equal_tables(const arrow::Table& computed, const arrow::Table& stored) {
 /// The open lots of one set of accounts.
 struct LotTable {
   std::string name;
-  const Table* table = nullptr;  ///< null when there is none that is current
-  Day until = kLastTradeDay;     ///< its day of valuation
+  const Table* table = nullptr;    ///< null when there is none that is current
+  Day until = kLastDayOfYear9999;  ///< its day of valuation
 };
 
 /// The checks that need one symbol's rows. Threads: check() from any, once per symbol.
@@ -136,7 +136,7 @@ class SymbolChecker {
     PnlOptions options;
     options.mode = context_.mode;
     options.start = *start;
-    options.as_of = day_option(*pnl_, "as_of").value_or(kLastTradeDay);
+    options.as_of = day_option(*pnl_, "as_of").value_or(kLastDayOfYear9999);
     options.daily = context_.current_table("pnl_daily") != nullptr;
     options.ledger = context_.current_table(kPositionLedger) != nullptr;
     pnl_options_ = options;
@@ -253,7 +253,7 @@ class SymbolChecker {
     LotTable lots{.name = "fifo_state" + suffix};
     lots.table = context_.current_table(lots.name);
     if (lots.table != nullptr) {
-      lots.until = day_option(*lots.table, "as_of").value_or(kLastTradeDay);
+      lots.until = day_option(*lots.table, "as_of").value_or(kLastDayOfYear9999);
     }
     return lots;
   }
