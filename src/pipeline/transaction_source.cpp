@@ -55,25 +55,22 @@ bool is_unsigned(const parquet::ColumnDescriptor& column) {
          !static_cast<const parquet::IntLogicalType&>(*logical).is_signed();
 }
 
+int64_t load_integer(std::string_view bytes) {
+  return bytes.size() == sizeof(int32_t) ? load<int32_t>(bytes) : load<int64_t>(bytes);
+}
+
 /// A decimal's unscaled value: big-endian two's complement in byte arrays, little-endian in
 /// integers.
 Int128 unscaled_decimal(std::string_view bytes, bool big_endian) {
   if (bytes.empty()) return 0;
-  if (big_endian && bytes.size() <= sizeof(uint64_t)) {
+  if (!big_endian) return load_integer(bytes);
+  if (bytes.size() <= sizeof(uint64_t)) {
     const auto value = static_cast<int64_t>(__builtin_bswap64(load<uint64_t>(bytes)));
     return value >> (8 * (sizeof value - bytes.size()));
   }
-  Uint128 value = 0;
-  const auto byte_at = [&](size_t i) {
-    return static_cast<uint8_t>(bytes[big_endian ? i : bytes.size() - 1 - i]);
-  };
-  if ((byte_at(0) & 0x80) != 0) value = ~Uint128{0};
-  for (size_t i = 0; i < bytes.size(); ++i) value = value << 8 | byte_at(i);
+  Uint128 value = (static_cast<uint8_t>(bytes[0]) & 0x80) != 0 ? ~Uint128{0} : 0;
+  for (const char byte : bytes) value = value << 8 | static_cast<uint8_t>(byte);
   return static_cast<Int128>(value);
-}
-
-int64_t load_integer(std::string_view bytes) {
-  return bytes.size() == sizeof(int32_t) ? load<int32_t>(bytes) : load<int64_t>(bytes);
 }
 
 std::string decimal_text(Int128 value, int scale) {

@@ -110,8 +110,9 @@ def test_column_types(expected, base, data, tmp_path, variant):
     assert_etl_gives(expected, path, data)
 
 
-@pytest.mark.parametrize("pages", [dict(use_dictionary=False), dict(dictionary_pagesize_limit=300, data_page_size=512)],
-                         ids=["no dictionary", "falls back"])
+@pytest.mark.parametrize("pages", [dict(use_dictionary=False), dict(use_dictionary=False, store_decimal_as_integer=True),
+                                   dict(dictionary_pagesize_limit=300, data_page_size=512)],
+                         ids=["no dictionary", "decimals in integers", "falls back"])
 @pytest.mark.parametrize("variant", [name for name in TYPE_VARIANTS if name.startswith("price as")])
 def test_prices_that_are_numbers_without_a_dictionary(expected, base, data, tmp_path, variant, pages):
     path = tmp_path / "variant.parquet"
