@@ -66,7 +66,12 @@ std::optional<LoadedPnlCheckpoint> PnlCheckpointFolder::load(const std::string& 
     if (!*loaded) reject(symbol, "it is missing");
     return std::move(*loaded);
   }
-  if (loaded.error().kind != ErrorKind::kMemoryBudget) reject(symbol, loaded.error().message);
+  if (loaded.error().kind == ErrorKind::kMemoryBudget) {
+    const std::scoped_lock lock(mutex_);
+    ++too_large_count_;
+  } else {
+    reject(symbol, loaded.error().message);
+  }
   return std::nullopt;
 }
 
@@ -89,6 +94,11 @@ Status PnlCheckpointFolder::keep(const std::string& symbol) {
 }
 
 void PnlCheckpointFolder::warn() const {
+  if (too_large_count_ != 0) {
+    tapeworks::warn(
+        "{} checkpoint{} of {} found no room in --memory; computed anew from the first trade on",
+        too_large_count_, too_large_count_ == 1 ? "" : "s", table_);
+  }
   if (rejected_count_ == 0) return;
   tapeworks::warn(
       "{} checkpoint{} of {} cannot be used (the first is that of symbol {}: {}); computed anew "

@@ -51,7 +51,7 @@ Result<std::optional<LoadedPnlCheckpoint>> load_pnl_checkpoint(const std::filesy
 /// published generation are read, those of the new one written.
 ///
 /// Nothing is trusted: a file that is damaged, belongs to another symbol, or should be there and is
-/// not, counts as none, and warn() says so.
+/// not, counts as none, and so does one that memory has no room for; warn() says so.
 /// Threads: any, once per symbol; warn() from one, at the end.
 class PnlCheckpointFolder {
  public:
@@ -59,7 +59,7 @@ class PnlCheckpointFolder {
   PnlCheckpointFolder(GenerationWriter& generation, MemoryBudget& budget, std::string table)
       : generation_(generation), budget_(budget), table_(std::move(table)) {}
 
-  /// Nothing when there is none that can be used, or no memory for it.
+  /// Nothing when there is none that can be used.
   std::optional<LoadedPnlCheckpoint> load(const std::string& symbol);
 
   /// Counts a checkpoint that turned out to be no good after all.
@@ -69,6 +69,8 @@ class PnlCheckpointFolder {
   Status save(const PnlCheckpoint& checkpoint);
   Status keep(const std::string& symbol);
 
+  /// Those that are no good. One that memory had no room for is not among them: to write it again
+  /// would mend nothing.
   uint64_t rejected_count() const { return rejected_count_; }
   /// Says how many there were that could not be used, if any.
   void warn() const;
@@ -80,6 +82,7 @@ class PnlCheckpointFolder {
   std::mutex mutex_;
   // Guarded by mutex_ while threads are at work.
   uint64_t rejected_count_ = 0;
+  uint64_t too_large_count_ = 0;
   std::string first_symbol_;  ///< bytewise, so that the message does not depend on threads
   std::string first_reason_;
 };
