@@ -116,8 +116,8 @@ class CodedColumnReader : public ColumnChunkReader {
   Status read(std::span<int32_t> codes);
 
   /// The value of each code seen so far: the bytes of a text, or the little-endian bytes of a
-  /// number. Grows with read(); views stay valid as long as this object. Its memory is reserved
-  /// from the input's budget.
+  /// number. Grows with read(); views of lasting ones stay valid as long as this object. Its memory
+  /// is reserved from the input's budget.
   const std::vector<std::string_view>& values() const { return values_; }
   /// As many of values() stay what they are; each read() replaces those behind them.
   size_t lasting_value_count() const {
