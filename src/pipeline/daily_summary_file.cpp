@@ -103,9 +103,9 @@ std::shared_ptr<arrow::Schema> daily_summary_schema(AmountWidth width) {
         arrow::field("sell_amount", amount_type),
     });
   };
-  static const auto narrow_schema = make(arrow::float32());
-  static const auto wide_schema = make(arrow::float64());
-  return width == AmountWidth::kFloat64 ? wide_schema : narrow_schema;
+  static const auto kNarrowSchema = make(arrow::float32());
+  static const auto kWideSchema = make(arrow::float64());
+  return width == AmountWidth::kFloat64 ? kWideSchema : kNarrowSchema;
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> make_table(const DailySummary& summary,

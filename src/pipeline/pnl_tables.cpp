@@ -129,9 +129,9 @@ std::shared_ptr<arrow::Schema> make_pnl_schema(Mode mode) {
 }
 
 std::shared_ptr<arrow::Schema> pnl_schema(Mode mode) {
-  static const auto default_schema = make_pnl_schema(Mode::kDefault);
-  static const auto compat_schema = make_pnl_schema(Mode::kCompatV1);
-  return is_compat(mode) ? compat_schema : default_schema;
+  static const auto kDefaultSchema = make_pnl_schema(Mode::kDefault);
+  static const auto kCompatSchema = make_pnl_schema(Mode::kCompatV1);
+  return is_compat(mode) ? kCompatSchema : kDefaultSchema;
 }
 
 using TableResult = arrow::Result<std::shared_ptr<arrow::Table>>;
@@ -164,7 +164,7 @@ TableResult make_pnl_table(const DailySummary& summary, const SymbolPnl& pnl, Mo
 /// The numbers in one pass over the lots, which are many.
 TableResult make_fifo_state_table(const DailySummary& summary, const std::vector<OpenLot>& lots,
                                   arrow::MemoryPool* pool) {
-  static const auto schema = arrow::schema(
+  static const auto kSchema = arrow::schema(
       {arrow::field("broker", coded_text()), arrow::field("side", coded_text()),
        arrow::field("shares", arrow::int64()), arrow::field("cost_per_share", arrow::float64()),
        arrow::field("open_date", arrow::date32())});
@@ -184,13 +184,13 @@ TableResult make_fifo_state_table(const DailySummary& summary, const std::vector
     date_values[i] = lots[i].open_date.days_since_epoch;
   }
   ARROW_ASSIGN_OR_RAISE(auto sides, side_column(std::move(side).take(), pool));
-  return arrow::Table::Make(schema, {broker, sides, std::move(shares).take(),
-                                     std::move(cost).take(), std::move(open_date).take()});
+  return arrow::Table::Make(kSchema, {broker, sides, std::move(shares).take(),
+                                      std::move(cost).take(), std::move(open_date).take()});
 }
 
 TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<DailyPnl>& rows,
                                  arrow::MemoryPool* pool) {
-  static const auto schema =
+  static const auto kSchema =
       arrow::schema({arrow::field("broker", coded_text()), arrow::field("date", arrow::date32()),
                      arrow::field("realized_pnl", arrow::float64()),
                      arrow::field("unrealized_pnl", arrow::float64())});
@@ -204,13 +204,13 @@ TableResult make_pnl_daily_table(const DailySummary& summary, const std::vector<
   ARROW_ASSIGN_OR_RAISE(auto unrealized,
                         column<arrow::DoubleType>(
                             rows, pool, [](const DailyPnl& row) { return row.unrealized_pnl; }));
-  return arrow::Table::Make(schema, {broker, date, realized, unrealized});
+  return arrow::Table::Make(kSchema, {broker, date, realized, unrealized});
 }
 
 TableResult make_position_ledger_table(const DailySummary& summary,
                                        const std::vector<LedgerRow>& rows,
                                        arrow::MemoryPool* pool) {
-  static const auto schema = arrow::schema(
+  static const auto kSchema = arrow::schema(
       {arrow::field("broker", coded_text()), arrow::field("date", arrow::date32()),
        arrow::field("position", arrow::int64()), arrow::field("cost", arrow::float64()),
        arrow::field("realized_pnl", arrow::float64()), arrow::field("buy_amount", arrow::float64()),
@@ -230,7 +230,7 @@ TableResult make_position_ledger_table(const DailySummary& summary,
         column<arrow::DoubleType>(rows, pool, [=](const LedgerRow& row) { return row.*value; }));
     arrays.push_back(std::move(array));
   }
-  return arrow::Table::Make(schema, std::move(arrays));
+  return arrow::Table::Make(kSchema, std::move(arrays));
 }
 
 }  // namespace

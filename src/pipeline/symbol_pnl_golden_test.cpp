@@ -19,8 +19,8 @@ using nlohmann::json;
 // ---- The worked examples of pipeline-spec.md section 13
 
 const json& worked_examples() {
-  static const json all = json::parse(std::ifstream(golden_dir("edge") / "fifo_examples.json"));
-  return all;
+  static const json kAll = json::parse(std::ifstream(golden_dir("edge") / "fifo_examples.json"));
+  return kAll;
 }
 
 Day example_day(const std::string& number) {

@@ -41,11 +41,11 @@ void read_column(tapeworks::RowGroupInput& row_group, int column) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::string path = "/tmp/column_reader_fuzz-" + std::to_string(::getpid());
-  static const auto budget = tapeworks::MemoryBudget::create(256 * tapeworks::kMiB).value();
-  std::ofstream(path, std::ios::binary | std::ios::trunc)
+  static const std::string kPath = "/tmp/column_reader_fuzz-" + std::to_string(::getpid());
+  static const auto kBudget = tapeworks::MemoryBudget::create(256 * tapeworks::kMiB).value();
+  std::ofstream(kPath, std::ios::binary | std::ios::trunc)
       .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
-  const auto input = tapeworks::ParquetInput::open(path, *budget);
+  const auto input = tapeworks::ParquetInput::open(kPath, *kBudget);
   if (!input) return 0;
   std::vector<int> columns;
   for (int column = 0; column < std::min(input->column_count(), kColumnsMax); ++column) {

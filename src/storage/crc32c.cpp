@@ -81,8 +81,8 @@ uint32_t extend_crc32c_portable(uint32_t crc, std::span<const std::byte> bytes) 
 
 bool crc32c_in_hardware() {
 #if defined(__x86_64__)
-  static const bool available = __builtin_cpu_supports("sse4.2") != 0;
-  return available;
+  static const bool kAvailable = __builtin_cpu_supports("sse4.2") != 0;
+  return kAvailable;
 #else
   return false;
 #endif

@@ -103,10 +103,10 @@ void read_segment(const std::filesystem::path& folder, const std::string& name,
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::filesystem::path folder = make_folder();
+  static const std::filesystem::path kFolder = make_folder();
   const auto bytes = std::as_bytes(std::span(data, size));
-  read_segment(folder, segment_name(kFuzzedLsn), bytes);
-  read_segment(folder, segment_name(kFuzzedLsn), with_right_checksums(bytes));
-  read_segment(folder, segment_name(kFuzzedLsn) + ".zst", bytes);
+  read_segment(kFolder, segment_name(kFuzzedLsn), bytes);
+  read_segment(kFolder, segment_name(kFuzzedLsn), with_right_checksums(bytes));
+  read_segment(kFolder, segment_name(kFuzzedLsn) + ".zst", bytes);
   return 0;
 }

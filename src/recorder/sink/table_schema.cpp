@@ -148,12 +148,12 @@ std::span<const Column> columns_of(TableKind table) {
 }
 
 const std::shared_ptr<arrow::Schema>& arrow_schema_of(TableKind table) {
-  static const auto schemas = [] {
+  static const auto kSchemas = [] {
     std::array<std::shared_ptr<arrow::Schema>, kTableKinds.size()> made;
     for (const TableKind kind : kTableKinds) made[static_cast<size_t>(kind)] = make_schema(kind);
     return made;
   }();
-  return schemas[static_cast<size_t>(table)];
+  return kSchemas[static_cast<size_t>(table)];
 }
 
 }  // namespace tapeworks::recorder
