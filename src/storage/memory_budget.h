@@ -55,7 +55,8 @@ class MemoryReclaimer {
 /// The one memory budget of the process (design D2). `--memory` is the limit of the resident size;
 /// what the process takes before any data is read (code, libraries, stacks) is measured when the
 /// budget is made and subtracted, together with a reserve for allocations too small to be asked
-/// for.
+/// for. Freed memory that the allocator keeps is nobody's reservation: it is given to the system
+/// when the resident size comes near its limit.
 ///
 /// Ownership: must outlive its reservations and the pool. Threads: any.
 class MemoryBudget {
@@ -100,10 +101,13 @@ class MemoryBudget {
   bool acquire(uint64_t bytes);
   bool acquire_now(uint64_t bytes);
   void give_back(uint64_t bytes);
+  void count_acquired(uint64_t bytes);
 
   uint64_t resident_limit_bytes_;
   uint64_t capacity_bytes_;
   std::atomic<uint64_t> used_bytes_{0};
+  std::atomic<uint64_t> acquired_bytes_{0};   // of all requests so far
+  std::atomic<uint64_t> next_look_bytes_{0};  // of acquired_bytes_: when to measure again
   MemoryReclaimer* reclaimer_ = nullptr;
   std::unique_ptr<arrow::MemoryPool> pool_;
 };

@@ -62,6 +62,31 @@ TEST(HeapMemory, LargeBlocksGoBackAtOnceThoughLargerOnesWereFreedBefore) {
     EXPECT_LT(resident_bytes(), resident_full - 12 * kLargeBytes);
   });
 }
+
+TEST(MemoryBudget, FreeHeapGoesBackWhenTheResidentSizeIsNearItsLimit) {
+  const auto budget = MemoryBudget::create(MemoryBudget::kMinimumBytes);
+  ASSERT_TRUE(budget);
+  const uint64_t limit_bytes = (*budget)->resident_limit_bytes();
+  constexpr size_t kBlockBytes = 1024;
+  constexpr size_t kLeftOneIn = 64;
+  std::vector<std::unique_ptr<char[]>> blocks;
+  while (blocks.size() % kLeftOneIn != 0 || resident_bytes() < limit_bytes) {
+    for (size_t i = 0; i < kLeftOneIn; ++i) {
+      blocks.push_back(std::make_unique<char[]>(kBlockBytes));
+      std::fill_n(blocks.back().get(), kBlockBytes, 'x');
+    }
+  }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % kLeftOneIn != 0) blocks[i].reset();
+  }
+  ASSERT_GT(resident_bytes(), limit_bytes - 16 * kMiB) << "the allocator keeps it";
+  for (int i = 0; i < 64; ++i) {
+    Reservation memory;
+    ASSERT_TRUE((*budget)->try_reserve(kMiB, memory));
+  }
+  EXPECT_LT(resident_bytes(), limit_bytes - 48 * kMiB);
+  EXPECT_EQ(blocks.front()[0], 'x');
+}
 #endif
 
 std::unique_ptr<MemoryBudget> make_budget() {
@@ -146,6 +171,7 @@ TEST(MemoryBudget, ThreadsNeverGetMoreThanThereIs) {
   std::atomic<int> inside{0};
   std::atomic<bool> too_many{false};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < 2000; ++round) {
